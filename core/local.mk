@@ -1,5 +1,18 @@
 core_sources = \
+	core/crc.c \
+	core/crc.h \
+	core/heap.c \
+	core/heap.h \
+	core/list.h \
+	core/map.c \
+	core/map.h \
+	core/str.c \
+	core/str.h \
 	core/version.c
 
 unit_tests += \
+	tests/unit/test-crc \
+	tests/unit/test-heap \
+	tests/unit/test-map \
+	tests/unit/test-str \
 	tests/unit/test-version
