@@ -1,5 +1,18 @@
 roma_headers = \
-	include/roma/version.h
+	include/roma/config.h \
+	include/roma/ev.h \
+	include/roma/file.h \
+	include/roma/loop.h \
+	include/roma/reader.h \
+	include/roma/result.h \
+	include/roma/roma.h \
+	include/roma/stats.h \
+	include/roma/store.h \
+	include/roma/trace.h \
+	include/roma/transfer.h \
+	include/roma/types.h \
+	include/roma/version.h \
+	include/roma/writer.h
 
 romaincludedir = $(includedir)/roma
 romainclude_HEADERS = $(roma_headers)

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/* What a store has to bring. core/registry.c names the backends; nothing else in core knows one.
+ *
+ * A function that takes a struct ri_op must lead to exactly one ri_op_finish()/ri_op_fail*() on it, unless core
+ * ends it through op->cancel (core/op.h). It may finish at once: delivery is later in any case. Keys have been
+ * checked by core: below the store's root, no NUL, on folder stores (RI_FOLDERS) no empty, "." or ".." component
+ * and no trailing slash; "" is the root. All run on the loop's thread and never block it. */
+#ifndef RI_BACKEND_H
+#define RI_BACKEND_H
+
+#include "core/buf.h"
+#include "core/op.h"
+#include "core/uri.h"
+
+#define RI_BACKEND_ABI 1
+
+enum ri_backend_flags {
+        RI_FOLDERS =
+                1 /* keys are paths in a tree; core builds list, writer and mkdir -p on readdir, file_*, rename */
+};
+
+struct roma_store {
+        roma_loop *loop;
+        const struct ri_backend *be;
+        void *impl; /* the backend's own */
+        char *uri;  /* without secrets */
+        struct ri_list in_loop;
+        struct ri_list ops;
+        struct ri_list files; /* open roma_file */
+        struct ri_list writers;
+        struct ri_list readers;
+        uint32_t stall_ms;     /* from ?stall=, 0: default */
+        uint32_t min_stall_ms; /* of the backend */
+        bool opened;           /* connect succeeded */
+        bool closing;
+        struct ri_op *close_op;
+        struct ri_task closer;
+        struct ri_timer close_limit;
+};
+
+struct roma_file {
+        roma_store *store;
+        void *impl;
+        char *key;
+        unsigned flags; /* enum roma_open_flags */
+        struct ri_list in_store;
+        struct ri_list ops; /* data operations in flight: ri_op.in_file */
+        bool closing;
+};
+
+/* One name of a folder, as readdir delivers it. name is not NUL-terminated and lives during the call. */
+struct ri_dirent {
+        const char *name;
+        size_t name_len;
+        const roma_attr *attr;
+};
+/* false: stop, enough. */
+typedef bool ri_dirent_fn(void *arg, const struct ri_dirent *ent);
+
+struct ri_backend {
+        unsigned abi;
+        const char *name;
+        const char *const *schemes; /* NULL-terminated */
+        const char *const *options; /* known URI options besides the common ones; NULL-terminated */
+        unsigned flags;             /* enum ri_backend_flags */
+        unsigned caps;              /* enum roma_caps */
+        const char *const *extra_symbols;
+
+        /* Checks the URI and sets store->impl; no waiting. 0, or -1 with *e filled. */
+        int (*store_new)(roma_store *store, const struct ri_uri *uri, struct ri_error *e);
+        void (*connect)(struct ri_op *op);
+        /* Nothing is in flight and no file open any more. Must lead to ri_store_closed(store) within 4 s; with
+         * `now` before it returns (the loop is going away). Frees store->impl. */
+        void (*close)(roma_store *store, bool now);
+
+        void (*stat)(struct ri_op *op, const char *key, unsigned flags);
+        void (*unlink)(struct ri_op *op, const char *key, unsigned flags);
+        void (*mkdir)(struct ri_op *op, const char *key, uint32_t mode);
+        void (*rmdir)(struct ri_op *op, const char *key);
+        void (*rename)(struct ri_op *op, const char *from, const char *to, unsigned flags);
+        void (*link)(struct ri_op *op, const char *key, const char *name);
+        void (*symlink)(struct ri_op *op, const char *target, const char *name);
+        void (*readlink)(struct ri_op *op, const char *key); /* ri_op_set_text() */
+        void (*setattr)(struct ri_op *op, const char *key, const roma_attr *attr, unsigned flags);
+        void (*statfs)(struct ri_op *op); /* ri_op_set_space() */
+        void (*ping)(struct ri_op *op);   /* ri_op_set_text() */
+        /* Folder stores: every entry except "." and "..", in any order, with type at least. */
+        void (*readdir)(struct ri_op *op, const char *key, ri_dirent_fn *fn, void *arg);
+        /* Other stores: a page; see roma_aio_list(). */
+        void (*list)(struct ri_op *op, const char *prefix, const roma_list_opts *opts);
+
+        /* file->impl is the backend's, set before the operation finishes; op->attr too. */
+        void (*file_open)(struct ri_op *op, roma_file *file, const char *key, unsigned flags, uint32_t mode);
+        /* Nothing is in flight on the file. Frees file->impl whatever the result. Core then frees file. */
+        void (*file_close)(struct ri_op *op, roma_file *file);
+        /* The iovecs are copied by the backend when it needs them after the call; the memory they name is valid until
+         * the operation ends. res.bytes; res.crc32 where the bytes were checked in order. */
+        void (*file_preadv)(struct ri_op *op, roma_file *file, const struct iovec *iov, int n,
+                            uint64_t offset);
+        void (*file_pwritev)(struct ri_op *op, roma_file *file, const struct iovec *iov, int n,
+                             uint64_t offset);
+        void (*file_append)(struct ri_op *op, roma_file *file, const struct iovec *iov,
+                            int n); /* res.offset */
+        void (*file_truncate)(struct ri_op *op, roma_file *file, uint64_t length);
+        void (*file_fsync)(struct ri_op *op, roma_file *file);
+        void (*file_stat)(struct ri_op *op, roma_file *file);
+        /* setattr on the open file; may be NULL, then core uses the key. */
+        void (*file_setattr)(struct ri_op *op, roma_file *file, const roma_attr *attr);
+
+        /* Stores without folders bring a writer of their own; see core/writer.h. */
+        const struct ri_writer_ops *writer;
+
+        /* Compares every replica of `key` with what is known of the source: res.text says what was found. May be
+         * NULL. crcs: CRC-32 of each 64 KiB block of the source, the last one padded with zeros. */
+        void (*verify_replicas)(struct ri_op *op, const char *key, uint64_t length, const uint32_t *crcs,
+                                size_t n);
+};
+
+/* core/registry.c */
+const struct ri_backend *ri_backend_for(const char *scheme, struct ri_error *e);
+
+/* For backends. */
+void ri_store_closed(roma_store *store);
+int ri_op_set_text(struct ri_op *op, const char *text,
+                   size_t len); /* 0, or -1 (and the operation has failed) */
+void ri_op_set_attr(struct ri_op *op, const roma_attr *attr);
+int ri_op_set_space(struct ri_op *op, const roma_space *space);
+/* A hidden, short, random name for a temporary: ".roma~" + 16 of [0-9a-z]; out holds RI_TEMP_NAME bytes. */
+enum { RI_TEMP_NAME = 24 };
+void ri_temp_name(char out[RI_TEMP_NAME]);
+bool ri_temp_is(const char *name, size_t len);
+
+#endif

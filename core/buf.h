@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* The loop's buffer memory: counted buffers within a budget (max_buffer_bytes). Above it requests wait, small ones
+ * ahead of bulk. */
+#ifndef RI_BUF_H
+#define RI_BUF_H
+
+#include "core/loop.h"
+
+enum { RI_PIECE = 1 << 20 }; /* the usual size of a piece of a stream */
+
+struct roma_buf {
+        roma_loop *loop;
+        unsigned refs;
+        size_t cap; /* bytes of memory */
+        size_t off; /* first byte of the data */
+        size_t len; /* bytes of data */
+        unsigned char *mem;
+};
+
+/* A request that may have to wait, embedded in its owner. */
+struct ri_buf_wait {
+        struct ri_list link; /* empty when not waiting */
+        size_t bytes;
+        bool bulk;
+        roma_loop *loop;
+        /* buf is the receiver's, or NULL when memory is missing. Never called inside ri_buf_get(). */
+        void (*ready)(struct ri_buf_wait *w, roma_buf *buf);
+        struct ri_task task;
+};
+
+struct ri_budget *ri_budget_new(uint64_t max);
+void ri_budget_free(struct ri_budget *b);
+
+/* A buffer of at least `bytes` at once, or NULL when the budget is spent (or others wait) or memory is missing. */
+roma_buf *ri_buf_try(roma_loop *loop, size_t bytes);
+/* Waits for one. A single request above the whole budget is let through when nothing else is out. */
+void ri_buf_get(roma_loop *loop, struct ri_buf_wait *w, size_t bytes, bool bulk);
+void ri_buf_cancel(struct ri_buf_wait *w);
+
+/* Memory that a lost worker still holds: takes it out of the budget's sight. Used on an abandoned job's buffer. */
+void ri_buf_orphan(roma_buf *buf);
+
+#endif

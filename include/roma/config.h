@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* Named stores from roma.conf. The library reads it only when told to. */
+#ifndef ROMA_CONFIG_H
+#define ROMA_CONFIG_H
+
+#include <roma/types.h>
+
+ROMA_BEGIN
+
+/* Reads `path`, or with NULL the first that exists of $ROMA_CONFIG, ~/.config/roma/roma.conf, /etc/roma/roma.conf
+ * (none is no error). From then on "name:path" is a URI on this loop. Blocks for a local read.
+ * 0, or -1: ROMA_ECONFIG (with file and line), ROMA_ENOMEM. A file with secrets that others can read is refused. */
+ROMA_API int roma_config_load(roma_loop *loop, const char *path);
+
+ROMA_END
+#endif

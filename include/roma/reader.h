@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* One object's bytes as a stream of buffers, read ahead within the loop's budget. */
+#ifndef ROMA_READER_H
+#define ROMA_READER_H
+
+#include <roma/types.h>
+
+ROMA_BEGIN
+
+/* offset, length: the range; length ROMA_SIZE_UNKNOWN (the default) reads to the end as it was at open.
+ * ahead: bytes read before they are asked for (default 8 MiB; at least one piece of 1 MiB). */
+typedef struct roma_reader_opts {
+        size_t size;
+        uint32_t stall_ms;
+        uint32_t deadline_ms;
+        uint64_t offset;
+        uint64_t length;
+        uint64_t ahead;
+} roma_reader_opts;
+#define ROMA_READER_OPTS_INIT                                    \
+        {                                                        \
+                sizeof(roma_reader_opts), 0, 0, 0, UINT64_MAX, 0 \
+        }
+
+/* Result: reader (the caller's to close), attr. */
+ROMA_API roma_op roma_aio_reader_open(roma_store *store, const char *key, const roma_reader_opts *opts,
+                                      roma_done *done, void *arg);
+ROMA_API roma_reader *roma_reader_open(roma_store *store, const char *key,
+                                       const roma_reader_opts *opts) ROMA_MUST_CHECK;
+/* The next piece. Result: buf (the caller's to unref) and bytes, or buf NULL at the end. One at a time. Holding
+ * buffers is back-pressure. An object that shrank in the middle is ROMA_ESOURCE, never a silent end. */
+ROMA_API roma_op roma_aio_reader_next(roma_reader *reader, const roma_opts *opts, roma_done *done, void *arg);
+ROMA_API roma_buf *roma_reader_next(roma_reader *reader, const roma_opts *opts) ROMA_MUST_CHECK;
+/* Stops and restarts reading ahead; what has been read stays. */
+ROMA_API void roma_reader_pause(roma_reader *reader);
+ROMA_API void roma_reader_resume(roma_reader *reader);
+/* Attributes as they were at open. */
+ROMA_API const roma_attr *roma_reader_attr(roma_reader *reader);
+ROMA_API void roma_reader_close(roma_reader *reader);
+
+ROMA_END
+#endif
