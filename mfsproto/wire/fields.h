@@ -11,7 +11,7 @@ enum wire_field {
 #define X(id, name, hint) WF_##id,
 #include "fields.def"
 #undef X
-        WF_COUNT
+        WF_LIMIT
 };
 
 /* How the printer shows a field. */
@@ -44,15 +44,15 @@ enum wire_kind {
         WK_U24,
         WK_U32,
         WK_U64,
-        WK_NAME,  /* u8 length, bytes */
+        WK_NAME,    /* u8 length, bytes */
         WK_NAME_IF, /* NAME that is there only when the earlier field ref has the value arg */
-        WK_STR16, /* u16 length, bytes */
-        WK_STR32, /* u32 length, bytes; at least arg bytes of text */
-        WK_UG,    /* uid:u32 gcnt:u32 gid[gcnt]:u32, gcnt >= 1 */
-        WK_ATTR,  /* attribute record, its length is the layout's attrlen */
-        WK_BYTES, /* exactly arg bytes */
-        WK_CONST, /* the bytes of text[arg], filled in by the encoder and compared by the decoder */
-        WK_MUL,   /* arg bytes for each unit of the earlier fields ref .. ref + more, of this item or its packet */
+        WK_STR16,   /* u16 length, bytes */
+        WK_STR32,   /* u32 length, bytes; at least arg bytes of text */
+        WK_UG,      /* uid:u32 gcnt:u32 gid[gcnt]:u32, gcnt >= 1 */
+        WK_ATTR,    /* attribute record, its length is the layout's attrlen */
+        WK_BYTES,   /* exactly arg bytes */
+        WK_CONST,   /* the bytes of text[arg], filled in by the encoder and compared by the decoder */
+        WK_MUL, /* arg bytes for each unit of the earlier fields ref .. ref + more, of this item or its packet */
         WK_REST,  /* everything up to the end, at least arg bytes, a multiple of more when that is not 0 */
         WK_GROUP, /* items of form arg: up to the end, or as many as field ref says, or ref bytes (see more) */
 };

@@ -169,7 +169,7 @@ enum wire_type {
         WIRE_MATOCL_FUSE_POSIX_LOCK = 495,
         WIRE_CLTOMA_FUSE_ARCHCTL = 496,
         WIRE_MATOCL_FUSE_ARCHCTL = 497,
-        WIRE_CLTOMA_FUSE_FSYNC = 498, /* handled by no known master: it ends the connection */
+        WIRE_CLTOMA_FUSE_FSYNC = 498,                /* handled by no known master: it ends the connection */
         WIRE_CLTOMA_FUSE_SUSTAINED_INODES_OLD = 499, /* masters < 3.0.74 */
         /* client and master: information, allowed without registration unless noted in the table */
         WIRE_CLTOMA_CSERV_LIST = 500,
@@ -437,11 +437,11 @@ enum wire_node_type {
 #define WIRE_LOCS_PARTS  3
 
 /* state of a copy in a CHECK reply */
-#define WIRE_COPY_VALID        0
-#define WIRE_COPY_TODEL        1
-#define WIRE_COPY_WRONGVER     2
-#define WIRE_COPY_TODEL_WRONG  3
-#define WIRE_COPY_INVALID      4
+#define WIRE_COPY_VALID       0
+#define WIRE_COPY_TODEL       1
+#define WIRE_COPY_WRONGVER    2
+#define WIRE_COPY_TODEL_WRONG 3
+#define WIRE_COPY_INVALID     4
 
 /* GETXATTR and SETXATTR mode */
 #define WIRE_GETXATTR_DATA    0
@@ -452,21 +452,21 @@ enum wire_node_type {
 #define WIRE_SETXATTR_REMOVE  3
 
 /* SNAPSHOT smode, APPEND_SLICE flags, smode of the recursive setters */
-#define WIRE_SNAP_OVERWRITE     0x01
-#define WIRE_SNAP_CPLIKE        0x02
-#define WIRE_SNAP_FORCEREMOVAL  0x04
-#define WIRE_SNAP_HARDLINKS     0x08
-#define WIRE_SNAP_DELETE        0x80
-#define WIRE_SLICE_FROM_NEG     0x01
-#define WIRE_SLICE_TO_NEG       0x02
-#define WIRE_SMODE_SET          0
-#define WIRE_SMODE_INCR         1
-#define WIRE_SMODE_DECR         2
-#define WIRE_SMODE_EXCHANGE     3
-#define WIRE_SMODE_TYPE_MASK    3
-#define WIRE_SMODE_RECURSIVE    4
-#define WIRE_GMODE_ONE          0
-#define WIRE_GMODE_RECURSIVE    1
+#define WIRE_SNAP_OVERWRITE    0x01
+#define WIRE_SNAP_CPLIKE       0x02
+#define WIRE_SNAP_FORCEREMOVAL 0x04
+#define WIRE_SNAP_HARDLINKS    0x08
+#define WIRE_SNAP_DELETE       0x80
+#define WIRE_SLICE_FROM_NEG    0x01
+#define WIRE_SLICE_TO_NEG      0x02
+#define WIRE_SMODE_SET         0
+#define WIRE_SMODE_INCR        1
+#define WIRE_SMODE_DECR        2
+#define WIRE_SMODE_EXCHANGE    3
+#define WIRE_SMODE_TYPE_MASK   3
+#define WIRE_SMODE_RECURSIVE   4
+#define WIRE_GMODE_ONE         0
+#define WIRE_GMODE_RECURSIVE   1
 
 /* locks */
 enum wire_flock_cmd {

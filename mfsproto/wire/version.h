@@ -44,8 +44,8 @@ bool wire_ver_parse(const char *text, uint32_t *version);
 struct wire_gate {
         uint32_t server_from, server_to; /* version of the server; to is exclusive, 0 = no end */
         uint32_t client_from, client_to; /* version that the client declared in its register packet */
-        uint32_t client_hole;            /* of [4.0.0, client_hole) a 4.x server says "too old"; 0 = no hole */
-        uint32_t server_hole;            /* the same for servers: [4.0.0, server_hole) do not have it */
+        uint32_t client_hole; /* of [4.0.0, client_hole) a 4.x server says "too old"; 0 = no hole */
+        uint32_t server_hole; /* the same for servers: [4.0.0, server_hole) do not have it */
 };
 
 /* Whether a sender uses the layout, for known versions. A version of 0 is "unknown" and counts as oldest. */

@@ -99,8 +99,8 @@ struct wire_packet {
         uint8_t flags;
         uint8_t nlayouts;
         const struct wire_layout *layouts; /* newest first: the encoder takes the first that fits */
-        uint16_t drop[WIRE_MAX_DROP];      /* fields that older layouts may leave out even when they are set */
-        struct wire_gate gate;             /* servers that know the packet at all; others end the connection */
+        uint16_t drop[WIRE_MAX_DROP]; /* fields that older layouts may leave out even when they are set */
+        struct wire_gate gate;        /* servers that know the packet at all; others end the connection */
 };
 
 /* All packets, ascending by number. */
@@ -174,7 +174,8 @@ struct wire_msg {
         uint32_t type;
         uint32_t dir; /* enum wire_dir */
         const struct wire_packet *packet;
-        const struct wire_layout *layout; /* decoded: what it was; encoding: NULL = choose, else use this one */
+        const struct wire_layout
+                *layout; /* decoded: what it was; encoding: NULL = choose, else use this one */
 
         struct wire_msg *outer; /* of an item: the message that holds it */
         int error;              /* enum wire_error, sticks */
@@ -243,7 +244,8 @@ void wire_group_init(struct wire_group *group, enum wire_form form, void *buf, s
 int wire_group_add(struct wire_group *group, struct wire_msg *item);
 /* Shorter for the forms of one field, and for locations and chains. */
 void wire_group_add_u(struct wire_group *group, uint64_t value);
-void wire_group_add_loc(struct wire_group *group, uint32_t ip, uint16_t port, uint32_t csver, uint32_t labels);
+void wire_group_add_loc(struct wire_group *group, uint32_t ip, uint16_t port, uint32_t csver,
+                        uint32_t labels);
 void wire_set_group(struct wire_msg *msg, enum wire_field field, const struct wire_group *group);
 
 /* ---- encoding and decoding -------------------------------------------------------------------------------- */
@@ -315,7 +317,8 @@ struct wire_data {
 
 /* The 20 bytes in front of the data of CSTOCL_READ_DATA. len is the packet's payload length; false when size does
  * not match it or the block ends beyond 64 KiB. */
-static inline bool wire_read_data_parse(struct wire_data *d, const uint8_t head[WIRE_READ_DATA_HEADER], size_t len)
+static inline bool wire_read_data_parse(struct wire_data *d, const uint8_t head[WIRE_READ_DATA_HEADER],
+                                        size_t len)
 {
         d->chunkid = wire_be64(head);
         d->writeid = 0;
@@ -411,8 +414,8 @@ struct wire_readdir {
 };
 /* length: of the packet. hint: wire_hint_of() the request. declared: version that the client declared (decides
  * between attributes of 35 and 36 bytes), server: version of the master. */
-void wire_readdir_init(struct wire_readdir *rd, uint32_t length, const struct wire_ctx *ctx, wire_dirent_fn *fn,
-                       void *arg);
+void wire_readdir_init(struct wire_readdir *rd, uint32_t length, const struct wire_ctx *ctx,
+                       wire_dirent_fn *fn, void *arg);
 /* Feed payload bytes in any pieces. Returns WIRE_OK or an error that sticks. */
 int wire_readdir_feed(struct wire_readdir *rd, const uint8_t *bytes, size_t len) WIRE_MUST_CHECK;
 /* True when the whole reply was read. */
@@ -420,12 +423,12 @@ bool wire_readdir_done(const struct wire_readdir *rd);
 
 /* ---- statuses --------------------------------------------------------------------------------------------- */
 
-const char *wire_status_name(uint8_t status);   /* "ENOENT", or "UNKNOWN" */
-const char *wire_status_text(uint8_t status);   /* what it means and what to do, one sentence */
-int wire_status_errno(uint8_t status);          /* for namespace calls */
-int wire_status_io_errno(uint8_t status);       /* for reads and writes */
-bool wire_status_retriable(uint8_t status);     /* the same request may succeed later without any change */
-int wire_status_by_name(const char *name);      /* -1 when unknown */
+const char *wire_status_name(uint8_t status); /* "ENOENT", or "UNKNOWN" */
+const char *wire_status_text(uint8_t status); /* what it means and what to do, one sentence */
+int wire_status_errno(uint8_t status);        /* for namespace calls */
+int wire_status_io_errno(uint8_t status);     /* for reads and writes */
+bool wire_status_retriable(uint8_t status);   /* the same request may succeed later without any change */
+int wire_status_by_name(const char *name);    /* -1 when unknown */
 
 /* ---- printing --------------------------------------------------------------------------------------------- */
 
