@@ -1,6 +1,8 @@
 core_sources = \
 	core/crc.c \
 	core/crc.h \
+	core/digest.c \
+	core/digest.h \
 	core/heap.c \
 	core/heap.h \
 	core/list.h \
@@ -12,6 +14,7 @@ core_sources = \
 
 unit_tests += \
 	tests/unit/test-crc \
+	tests/unit/test-digest \
 	tests/unit/test-heap \
 	tests/unit/test-map \
 	tests/unit/test-str \

@@ -130,10 +130,9 @@ int ri_str_printf(struct ri_str *s, const char *fmt, ...)
         return r;
 }
 
-/* Length of the well-formed UTF-8 sequence at p (RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF),
- * 0 when there is none. U+0080..U+009F are control characters to terminals and count as none. */
-static size_t utf8_len(const unsigned char *p, size_t n)
+size_t ri_utf8_len(const void *bytes, size_t n)
 {
+        const unsigned char *p = bytes;
         size_t len;
         unsigned char lo = 0x80, hi = 0xbf;
 
@@ -154,7 +153,7 @@ static size_t utf8_len(const unsigned char *p, size_t n)
                 if (p[0] == 0xf4)
                         hi = 0x8f;
         } else {
-                return 0;
+                return p[0] < 0x80;
         }
         if (n < len || p[1] < lo || p[1] > hi)
                 return 0;
@@ -186,7 +185,7 @@ int ri_str_quoted(struct ri_str *s, const void *bytes, size_t n, size_t show)
         size_t i = 0;
 
         while (i < n && i < show) {
-                size_t u = p[i] < 0x80 ? 0 : utf8_len(p + i, n - i);
+                size_t u = p[i] < 0x80 ? 0 : ri_utf8_len(p + i, n - i);
 
                 if (u) {
                         ri_str_append(s, p + i, u);
@@ -198,6 +197,19 @@ int ri_str_quoted(struct ri_str *s, const void *bytes, size_t n, size_t show)
         if (i < n)
                 ri_str_puts(s, "...");
         return s->failed ? -1 : 0;
+}
+
+int ri_str_fail(struct ri_str *err, const char *fmt, ...)
+{
+        va_list ap;
+
+        if (!err)
+                return -1;
+        ri_str_reset(err);
+        va_start(ap, fmt);
+        ri_str_vprintf(err, fmt, ap);
+        va_end(ap);
+        return -1;
 }
 
 char *ri_str_take(struct ri_str *s, size_t *len)

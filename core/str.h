@@ -50,6 +50,13 @@ int ri_str_vprintf(struct ri_str *s, const char *fmt, va_list ap) __attribute__(
  * bytes the rest is replaced by "...". The quotes themselves are the caller's. */
 int ri_str_quoted(struct ri_str *s, const void *bytes, size_t n, size_t show);
 
+/* Length of the well-formed UTF-8 sequence at p (RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF),
+ * 0 when there is none. U+0080..U+009F are control characters to a terminal and count as none. n > 0. */
+size_t ri_utf8_len(const void *p, size_t n);
+
+/* Replaces what `err` holds by a sentence; `err` may be NULL. Returns -1 always, so that a refusal is one line. */
+int ri_str_fail(struct ri_str *err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
 /* Hands the memory (NUL-terminated) to the caller, who frees it with free(); `len` may be NULL. NULL when the string
  * has failed or there is no memory; the string is empty and usable afterwards in both cases. */
 char *ri_str_take(struct ri_str *s, size_t *len);
