@@ -1,6 +1,6 @@
-# Programs that measure are built by `make bench` only.
+# Programs that measure are built by `make bench-programs` only.
 bench_programs =
 EXTRA_PROGRAMS += $(bench_programs)
 
-.PHONY: bench
-bench: $(bench_programs)
+.PHONY: bench-programs
+bench-programs: $(bench_programs)
