@@ -2,7 +2,7 @@
 # its corpus is the folder fuzz/corpus/fuzz-x. With --enable-fuzzing libFuzzer drives it, otherwise fuzz/replay.c
 # does, and `make check` replays the corpora with any compiler.
 if FUZZING
-fuzz_engine = -fsanitize=fuzzer
+fuzz_engine = $(FUZZ_ENGINE)
 else
 fuzz_engine = fuzz/libreplay.a
 endif
@@ -15,3 +15,6 @@ if FUZZ
 script_tests += fuzz/replay.sh
 endif
 EXTRA_DIST += fuzz/replay.sh fuzz/corpus
+
+fuzz_targets += fuzz/fuzz-uri
+fuzz_fuzz_uri_LDADD = $(fuzz_ldadd)
