@@ -1,4 +1,28 @@
 # Files listed inside the condition are left out by --disable-mfsproto, with their tests and fuzz targets.
 mfsproto_sources =
 if MFSPROTO
+mfsproto_sources += \
+	mfsproto/wire/decode.c \
+	mfsproto/wire/encode.c \
+	mfsproto/wire/fields.def \
+	mfsproto/wire/fields.h \
+	mfsproto/wire/forms.c \
+	mfsproto/wire/forms.def \
+	mfsproto/wire/frame.c \
+	mfsproto/wire/hint.c \
+	mfsproto/wire/msg.c \
+	mfsproto/wire/numbers.h \
+	mfsproto/wire/packets_chunkio.c \
+	mfsproto/wire/packets_info.c \
+	mfsproto/wire/packets_namespace.c \
+	mfsproto/wire/packets_sclass.c \
+	mfsproto/wire/packets_session.c \
+	mfsproto/wire/packets_tree.c \
+	mfsproto/wire/readdir.c \
+	mfsproto/wire/status.c \
+	mfsproto/wire/table.c \
+	mfsproto/wire/table.h \
+	mfsproto/wire/version.c \
+	mfsproto/wire/version.h \
+	mfsproto/wire/wire.h
 endif

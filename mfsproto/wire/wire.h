@@ -2,7 +2,7 @@
 /* The MooseFS client protocol as bytes: no sockets, no state, no clock.
  *
  * One table describes every packet: number, directions, and for each of its layouts the fields and the versions
- * that use it. The decoder, the encoder and the printer walk that table, and so can anybody else (wire_packets()).
+ * that use it. The decoder, the encoder and the printer walk that table, and so can anybody else (wire_packet_next()).
  *
  *   wire_msg_init()     start a message to encode; wire_set_*() gives values; wire_encode() writes the packet
  *   wire_decode()       read a packet; wire_get_*() and wire_group_next() give values
@@ -103,8 +103,8 @@ struct wire_packet {
         struct wire_gate gate;        /* servers that know the packet at all; others end the connection */
 };
 
-/* All packets, ascending by number. */
-const struct wire_packet *wire_packets(size_t *count);
+/* All packets, ascending by number: start with NULL, ends with NULL. */
+const struct wire_packet *wire_packet_next(const struct wire_packet *after);
 /* The packet of that number, or NULL. */
 const struct wire_packet *wire_packet_find(uint32_t type);
 /* "CLTOMA_FUSE_LOOKUP", or "UNKNOWN". */
