@@ -3,6 +3,7 @@ roma_headers = \
 	include/roma/ev.h \
 	include/roma/file.h \
 	include/roma/loop.h \
+	include/roma/mfs.h \
 	include/roma/reader.h \
 	include/roma/result.h \
 	include/roma/roma.h \
