@@ -52,7 +52,9 @@ const struct mfs_session_info *mfs_session_info(const struct mfs_session *s);
 const char *mfs_session_server(const struct mfs_session *s); /* "host:port" for sentences */
 uint32_t mfs_session_version(const struct mfs_session *s);   /* of the master, to choose request layouts */
 struct mfs_dialer *mfs_session_dialer(const struct mfs_session *s);
-const struct wire_ug *mfs_session_ug(const struct mfs_session *s); /* identity for requests */
+uint32_t mfs_session_uid(const struct mfs_session *s);
+void mfs_session_set_ug(const struct mfs_session *s, struct wire_msg *req); /* the identity of a request */
+bool mfs_session_at_least(const struct mfs_session *s, uint32_t version);   /* of the master: WIRE_VER() */
 
 /* A request to the master, embedded in its owner. Exactly one done(), unless it is cancelled. */
 enum mfs_call_flags {
@@ -76,8 +78,10 @@ struct mfs_call {
         struct ri_list link;
         struct ri_map_node by_id;
         struct mfs_session *session; /* NULL: not in flight */
-        uint32_t msgid;
+        uint32_t msgid, type;
+        uint32_t version; /* of the master it was encoded for */
         unsigned flags;
+        uint8_t hint;
         bool sent, again;
         unsigned char *packet;
         size_t len;
@@ -117,7 +121,9 @@ void mfs_session_watch(struct mfs_session *s, struct mfs_watch *w);
 void mfs_session_unwatch(struct mfs_watch *w);
 
 /* A second connection of the same session for one long answer (readdir): entries are handed out as they arrive.
- * feed gets pieces of the reply's payload behind the msgid; done as for a call, msg NULL on success. */
+ * feed gets pieces of the reply's payload from its msgid on, total bytes in all; false: this is no valid answer.
+ * done as for a call, msg NULL; an answer that is a status went through feed too. Neither is called inside the start.
+ * NULL with *e filled: nothing will follow. */
 struct mfs_bulk;
 struct mfs_bulk *mfs_bulk_start(struct mfs_session *s, struct wire_msg *req, struct ri_op *op,
                                 bool (*feed)(void *arg, const unsigned char *p, size_t n, size_t total),
