@@ -11,9 +11,9 @@
 #define SHOWN 200 /* bytes of the user's text in an error */
 
 #define BAD_NAME                                                                                             \
-        "what stands before the colon is no name of a store (letters, digits, '_', '-', '.'); a local path " \
-        "with a "                                                                                            \
-        "colon is written ./..."
+        "what stands before the colon is no name of a store (at most 64 letters, digits, '_', '-', '.'); a " \
+        "local "                                                                                             \
+        "path with a colon is written ./..."
 
 struct parse {
         const char *text;
@@ -67,7 +67,7 @@ static bool is_alnum(char c)
 
 bool ri_uri_is_name(const char *p, size_t n)
 {
-        if (n == 0 || !is_alnum(p[0]))
+        if (n == 0 || n > RI_URI_MAX_NAME || !is_alnum(p[0]))
                 return false;
         for (size_t i = 1; i < n; i++)
                 if (!is_alnum(p[i]) && p[i] != '_' && p[i] != '-' && p[i] != '.')

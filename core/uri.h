@@ -25,6 +25,7 @@
 
 #define RI_URI_MAX         ((size_t)65536) /* longest text that is parsed */
 #define RI_URI_MAX_OPTIONS 64
+#define RI_URI_MAX_NAME    64 /* of a store or an option */
 
 enum ri_uri_kind { RI_URI_STORE, RI_URI_NAMED, RI_URI_LOCAL, RI_URI_STDIO };
 
@@ -56,7 +57,8 @@ int ri_uri_format(const struct ri_uri *u, struct ri_str *out);
 /* Appends a form for error texts and logs: without options, without control characters, cut when very long. */
 int ri_uri_describe(const struct ri_uri *u, struct ri_str *out);
 
-/* Replaces or adds an option (for callers that merge settings). -1: out of memory, or too many. */
+/* Replaces or adds an option (for callers that merge settings). -1: errno is ENOMEM, or E2BIG:
+ * there are RI_URI_MAX_OPTIONS already. */
 int ri_uri_set_option(struct ri_uri *u, const char *name, const char *value);
 
 /* The value, or NULL when the option was not given. */
@@ -76,7 +78,8 @@ int ri_uri_opt_choice(const struct ri_uri *u, const char *name, const char *cons
 /* -1 with a sentence when an option is not among `known` (ends with NULL). */
 int ri_uri_check_opts(const struct ri_uri *u, const char *const *known, struct ri_str *err);
 
-/* Names of stores and options: letters, digits, '_', '-', '.', beginning with a letter or digit. */
+/* Names of stores and options: letters, digits, '_', '-', '.', beginning with a letter or digit, at most
+ * RI_URI_MAX_NAME bytes. */
 bool ri_uri_is_name(const char *p, size_t n);
 
 #endif

@@ -39,7 +39,9 @@ int ri_uri_set_option(struct ri_uri *u, const char *name, const char *value)
         }
         if (!u->option)
                 u->option = calloc(RI_URI_MAX_OPTIONS, sizeof(*u->option));
-        if (u->option && u->options < RI_URI_MAX_OPTIONS) {
+        if (u->options == RI_URI_MAX_OPTIONS) {
+                errno = E2BIG;
+        } else if (u->option) {
                 o = &u->option[u->options];
                 o->name = strdup(name);
         }

@@ -52,6 +52,8 @@ START_TEST(the_forms)
         parts("S3://bucket/key", RI_URI_STORE, "s3", "bucket", "/key");
         parts("never+heard-of.it://a/b", RI_URI_STORE, "never+heard-of.it", "a", "/b");
         parts("photos:2026/a.jpg", RI_URI_NAMED, "photos", "", "2026/a.jpg");
+        parts("x123456789x123456789x123456789x123456789x123456789x123456789x123:", RI_URI_NAMED,
+              "x123456789x123456789x123456789x123456789x123456789x123456789x123", "", "");
         parts("photos:", RI_URI_NAMED, "photos", "", "");
         parts("photos:/x", RI_URI_NAMED, "photos", "", "/x");
         parts("photos:a:b//c", RI_URI_NAMED, "photos", "", "a:b//c");
@@ -96,18 +98,19 @@ START_TEST(bad_texts)
                 "'1s://b/x': what stands before :// is no scheme (such as file, mfs, cephfs, rados, s3)");
         refused("://b/x",
                 "'://b/x': what stands before :// is no scheme (such as file, mfs, cephfs, rados, s3)");
-        refused(":x", "':x': what stands before the colon is no name of a store (letters, digits, '_', '-', "
+        refused(":x", "':x': what stands before the colon is no name of a store (at most 64 letters, digits, "
+                      "'_', '-', "
                       "'.'); a "
                       "local path with a colon is written ./...");
-        refused("a\nb:x",
-                "'a\\nb:x': what stands before the colon is no name of a store (letters, digits, '_', '-', "
-                "'.'); a local path with a colon is written ./...");
-        refused("a?b:x",
-                "'a?...': what stands before the colon is no name of a store (letters, digits, '_', '-', "
-                "'.'); a local path with a colon is written ./...");
-        refused("a?b://x",
-                "'a?...': what stands before the colon is no name of a store (letters, digits, '_', '-', "
-                "'.'); a local path with a colon is written ./...");
+        refused("a\nb:x", "'a\\nb:x': what stands before the colon is no name of a store (at most 64 "
+                          "letters, digits, '_', '-', "
+                          "'.'); a local path with a colon is written ./...");
+        refused("a?b:x", "'a?...': what stands before the colon is no name of a store (at most 64 letters, "
+                         "digits, '_', '-', "
+                         "'.'); a local path with a colon is written ./...");
+        refused("a?b://x", "'a?...': what stands before the colon is no name of a store (at most 64 letters, "
+                           "digits, '_', '-', "
+                           "'.'); a local path with a colon is written ./...");
 }
 END_TEST
 
