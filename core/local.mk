@@ -1,4 +1,8 @@
 core_sources = \
+	core/config.c \
+	core/config.h \
+	core/config_file.c \
+	core/config_store.c \
 	core/crc.c \
 	core/crc.h \
 	core/digest.c \
@@ -21,6 +25,7 @@ core_sources = \
 	core/version.c
 
 unit_tests += \
+	tests/unit/test-config \
 	tests/unit/test-crc \
 	tests/unit/test-digest \
 	tests/unit/test-heap \

@@ -18,3 +18,6 @@ EXTRA_DIST += fuzz/replay.sh fuzz/corpus
 
 fuzz_targets += fuzz/fuzz-uri
 fuzz_fuzz_uri_LDADD = $(fuzz_ldadd)
+
+fuzz_targets += fuzz/fuzz-config
+fuzz_fuzz_config_LDADD = $(fuzz_ldadd)
