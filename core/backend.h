@@ -19,22 +19,26 @@ enum ri_backend_flags {
                 1 /* keys are paths in a tree; core builds list, writer and mkdir -p on readdir, file_*, rename */
 };
 
+/* Something that lives in a store: a file, writer, reader. When the store closes, `end` starts its ending; when it
+ * is gone it calls ri_child_gone(). With `now` it must be gone before end returns. */
+struct ri_child {
+        struct ri_list link;
+        void (*end)(struct ri_child *c, bool now);
+};
+
 struct roma_store {
         roma_loop *loop;
         const struct ri_backend *be;
         void *impl; /* the backend's own */
         char *uri;  /* without secrets */
         struct ri_list in_loop;
-        struct ri_list ops;
-        struct ri_list files; /* open roma_file */
-        struct ri_list writers;
-        struct ri_list readers;
-        uint32_t stall_ms;     /* from ?stall=, 0: default */
-        uint32_t min_stall_ms; /* of the backend */
-        bool opened;           /* connect succeeded */
-        bool closing;
+        struct ri_list ops;      /* until delivered */
+        struct ri_list children; /* struct ri_child */
+        uint32_t stall_ms;       /* from ?stall=, 0: default */
+        uint32_t min_stall_ms;   /* of the backend */
+        bool opened;             /* connect succeeded */
+        bool closing, ended, be_closing;
         struct ri_op *close_op;
-        struct ri_task closer;
         struct ri_timer close_limit;
 };
 
@@ -43,10 +47,23 @@ struct roma_file {
         void *impl;
         char *key;
         unsigned flags; /* enum roma_open_flags */
-        struct ri_list in_store;
+        struct ri_child child;
         struct ri_list ops; /* data operations in flight: ri_op.in_file */
         bool closing;
 };
+
+/* core/store.c: goes on closing when something has ended. */
+void ri_store_step(roma_store *store);
+/* Closes at once: the loop goes away. */
+void ri_store_close_now(roma_store *store);
+
+/* For what lives in a store. */
+void ri_child_add(roma_store *store, struct ri_child *c, void (*end)(struct ri_child *c, bool now));
+void ri_child_gone(roma_store *store, struct ri_child *c);
+/* A composite takes a file over: it, not the store's closing, will close it. */
+void ri_file_own(roma_file *file);
+/* Closes at once, without asking or telling anybody: for the `now` of an owner's ending. */
+void ri_file_drop(roma_file *file);
 
 /* One name of a folder, as readdir delivers it. name is not NUL-terminated and lives during the call. */
 struct ri_dirent {
@@ -64,7 +81,6 @@ struct ri_backend {
         const char *const *options; /* known URI options besides the common ones; NULL-terminated */
         unsigned flags;             /* enum ri_backend_flags */
         unsigned caps;              /* enum roma_caps */
-        const char *const *extra_symbols;
 
         /* Checks the URI and sets store->impl; no waiting. 0, or -1 with *e filled. */
         int (*store_new)(roma_store *store, const struct ri_uri *uri, struct ri_error *e);
@@ -91,8 +107,11 @@ struct ri_backend {
 
         /* file->impl is the backend's, set before the operation finishes; op->attr too. */
         void (*file_open)(struct ri_op *op, roma_file *file, const char *key, unsigned flags, uint32_t mode);
-        /* Nothing is in flight on the file. Frees file->impl whatever the result. Core then frees file. */
+        /* Nothing is in flight on the file. Takes file->impl over and frees it whatever the result; `file` itself is
+         * gone when this returns. */
         void (*file_close)(struct ri_op *op, roma_file *file);
+        /* The same without a word to anybody, at once. */
+        void (*file_drop)(roma_file *file);
         /* The iovecs are copied by the backend when it needs them after the call; the memory they name is valid until
          * the operation ends. res.bytes; res.crc32 where the bytes were checked in order. */
         void (*file_preadv)(struct ri_op *op, roma_file *file, const struct iovec *iov, int n,
@@ -116,6 +135,14 @@ struct ri_backend {
                                 size_t n);
 };
 
+/* Closes on behalf of the store; the store waits for it. false: not possible, nothing has happened. */
+bool ri_file_end(roma_file *file);
+/* 0, or -1 with the loop's error set: a key the store cannot have. name: of the call. */
+int ri_key_check(roma_store *store, const char *name, const char *key);
+/* mkdir without the folders above. */
+roma_op ri_aio_mkdir_one(roma_store *store, const char *key, uint32_t mode, const roma_opts *opts,
+                         roma_done *done, void *arg);
+
 /* core/registry.c */
 const struct ri_backend *ri_backend_for(const char *scheme, struct ri_error *e);
 
@@ -127,7 +154,7 @@ void ri_op_set_attr(struct ri_op *op, const roma_attr *attr);
 int ri_op_set_space(struct ri_op *op, const roma_space *space);
 /* A hidden, short, random name for a temporary: ".roma~" + 16 of [0-9a-z]; out holds RI_TEMP_NAME bytes. */
 enum { RI_TEMP_NAME = 24 };
-void ri_temp_name(char out[RI_TEMP_NAME]);
+int ri_temp_name(char out[RI_TEMP_NAME]); /* -1: no random numbers */
 bool ri_temp_is(const char *name, size_t len);
 
 #endif

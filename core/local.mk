@@ -1,19 +1,37 @@
 core_sources = \
+	core/backend.h \
+	core/block.c \
+	core/buf.c \
+	core/buf.h \
 	core/config.c \
 	core/config.h \
 	core/config_file.c \
+	core/config_load.c \
 	core/config_store.c \
 	core/crc.c \
 	core/crc.h \
 	core/digest.c \
 	core/digest.h \
+	core/file.c \
 	core/heap.c \
 	core/heap.h \
 	core/hosts.c \
 	core/hosts.h \
 	core/list.h \
+	core/loop.c \
+	core/loop.h \
+	core/loop_ev.c \
+	core/loop_own.c \
 	core/map.c \
 	core/map.h \
+	core/mkdir.c \
+	core/names.c \
+	core/op.c \
+	core/op.h \
+	core/registry.c \
+	core/result.c \
+	core/sleep.c \
+	core/store.c \
 	core/str.c \
 	core/str.h \
 	core/uri.c \
@@ -22,13 +40,16 @@ core_sources = \
 	core/uri_opt.c \
 	core/value.c \
 	core/value.h \
-	core/version.c
+	core/version.c \
+	core/workers.c \
+	core/workers.h
 
 unit_tests += \
 	tests/unit/test-config \
 	tests/unit/test-crc \
 	tests/unit/test-digest \
 	tests/unit/test-heap \
+	tests/unit/test-loop \
 	tests/unit/test-map \
 	tests/unit/test-str \
 	tests/unit/test-uri \

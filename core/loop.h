@@ -61,7 +61,7 @@ struct ri_post {
         struct ri_post *next;
         void (*fn)(void *arg);
         void *arg;
-        bool held; /* counts as in flight: a program's own post */
+        bool own; /* made by roma_loop_post(), which frees it */
 };
 
 struct roma_loop {
@@ -80,7 +80,7 @@ struct roma_loop {
         struct ri_fd wake; /* eventfd for posts from other threads */
         pthread_mutex_t post_lock;
         struct ri_post *posts, **posts_end;
-        uint64_t posts_held; /* under post_lock until taken */
+        bool posted; /* under post_lock: the eventfd has been written */
 
         struct ri_map ops; /* by id */
         uint64_t next_op;
@@ -95,8 +95,9 @@ struct roma_loop {
         void (*trace)(void *arg, const roma_trace_event *ev);
         void *trace_arg;
 
-        struct ri_saved *last; /* the last blocking call's result */
-        char error[1024];
+        struct ri_op *last;  /* the last blocking call that ran */
+        roma_result refused; /* the last call that did not start; message is `error` */
+        char error[2048];
 };
 
 /* Monotonic nanoseconds, asked anew each time: a deadline must not start in the past. */
@@ -131,8 +132,7 @@ void ri_loop_hold(roma_loop *loop, int delta);
 roma_loop *ri_loop_make(const struct ri_loop_hooks *hooks, void *impl, const roma_loop_opts *opts);
 
 /* Checks of a public call. 0, or -1 with the loop's error set. */
-int ri_loop_enter(roma_loop *loop);          /* right process? */
-int ri_loop_enter_blocking(roma_loop *loop); /* own loop, outside of callbacks? */
+int ri_loop_enter(roma_loop *loop); /* right process? */
 void ri_loop_error(roma_loop *loop, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
 /* Reports a phase that ended now. start_ns 0: no report (trace was off when it began). */

@@ -13,12 +13,11 @@
 
 #include "core/loop.h"
 
-struct ri_error; /* below */
-
 struct ri_op {
         uint64_t id;
         struct ri_map_node by_id;
         struct ri_list in_store;
+        struct ri_list in_file; /* data operations: they end with their file */
         roma_loop *loop;
         roma_store *store; /* NULL for operations of the loop itself */
         const char *name;  /* "pread"; static */
@@ -29,6 +28,8 @@ struct ri_op {
 
         void (*cancel)(struct ri_op *op);
         void (*discard)(struct ri_op *op); /* releases a handle in the result that nobody will receive */
+        void (*settle)(struct ri_op *op);  /* core's own: it has ended, well or not; before the delivery */
+        void *core;                        /* core's own: for settle and discard */
         void *impl;                        /* of whoever works on it */
         int outcome;                       /* what a sudden end would mean, see above */
         unsigned tries;
@@ -40,7 +41,8 @@ struct ri_op {
         uint64_t progress_at;
         uint64_t started_ns;
         bool finished; /* queued for delivery */
-        bool no_hold;  /* does not keep the loop running */
+        bool ending;   /* RI_ENDING */
+        bool keep;     /* becomes the loop's last result instead of being freed */
 
         struct ri_task deliver;
         roma_result res;
@@ -50,8 +52,9 @@ struct ri_op {
         void (*payload_free)(void *payload);
 };
 
-/* Kinds differ in their default deadline. */
-enum ri_op_kind { RI_SINGLE, RI_TRANSFER };
+/* Kinds differ in their default deadline. RI_ENDING gives something back: it may start, and goes on, while its store
+ * closes. */
+enum ri_op_kind { RI_SINGLE, RI_TRANSFER, RI_ENDING };
 
 /* A new running operation, or NULL with the loop's error set. object is copied (NULL: the store's URI). opts may be
  * any options struct: they start alike. */
@@ -102,17 +105,24 @@ void ri_op_abort(struct ri_op *op, int code, const char *fmt, ...) __attribute__
  * For composites that end. An unknown id: nothing. */
 void ri_op_drop(roma_loop *loop, roma_op id);
 
-/* Drives the loop until `id` ends, keeping its result in loop->last. 0 when ROMA_OK else -1. id 0: -1. */
+/* What becomes of an operation whose store closes, ended or not, as long as it is not delivered. */
+void ri_op_void(struct ri_op *op);
+
+/* The blocking twins:
+ *      struct ri_wait w;
+ *      if (ri_wait_begin(&w, loop) < 0)
+ *              return -1;
+ *      return ri_wait(&w, roma_aio_x(..., ri_wait_done, &w));
+ * The result stays in roma_last(loop). */
 struct ri_wait {
+        roma_loop *loop;
         int code;
         bool ended;
 };
-int ri_wait(roma_loop *loop, roma_op id, struct ri_wait *w);
+int ri_wait_begin(struct ri_wait *w, roma_loop *loop); /* -1: not here, the loop's error is set */
+int ri_wait(struct ri_wait *w, roma_op id); /* drives the loop; 0 when it ended with ROMA_OK, else -1 */
 void ri_wait_done(void *arg, const roma_result *r);
 
-/* Deep copy of a result (roma_last). */
-struct ri_saved;
-int ri_saved_set(roma_loop *loop, const roma_result *r);
-void ri_saved_free(struct ri_saved *s);
+void ri_op_free(struct ri_op *op); /* for the loop's last result only */
 
 #endif

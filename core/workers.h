@@ -26,6 +26,11 @@ struct ri_workers *ri_workers_new(roma_loop *loop, unsigned max);
 /* Waits for nothing: jobs that have not come back are abandoned. */
 void ri_workers_free(struct ri_workers *w);
 
+/* Nothing is open any more: idle threads end now. */
+void ri_workers_rest(roma_loop *loop);
+/* Fills threads, stuck_threads and stuck_bytes. */
+void ri_workers_stats(roma_loop *loop, roma_stats *stats);
+
 /* Never fails: without a thread (EAGAIN) the job waits for one; when there is none at all it runs on the loop. */
 void ri_job_start(roma_loop *loop, struct ri_job *job);
 /* The owner loses interest. A job not yet begun is taken back; a running one goes on alone. Either way `orphan`

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: MIT */
+/* Buffers within a budget. A few free ones are kept, so that a stream does not ask the system for each piece. */
+#include "core/buf.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { KEPT = 8 };
+
+struct ri_budget {
+        uint64_t max, used;
+        struct ri_list small, bulk; /* struct ri_buf_wait */
+        unsigned char *kept[KEPT];  /* pieces of RI_PIECE bytes, outside of the budget's count */
+        unsigned n_kept;
+};
+
+struct ri_budget *ri_budget_new(uint64_t max)
+{
+        struct ri_budget *b = calloc(1, sizeof *b);
+
+        if (!b)
+                return NULL;
+        b->max = max;
+        ri_list_init(&b->small);
+        ri_list_init(&b->bulk);
+        return b;
+}
+
+static void drop_kept(struct ri_budget *b)
+{
+        while (b->n_kept)
+                free(b->kept[--b->n_kept]);
+}
+
+void ri_budget_free(struct ri_budget *b)
+{
+        if (!b)
+                return;
+        drop_kept(b);
+        free(b);
+}
+
+static unsigned char *memory(struct ri_budget *b, size_t bytes)
+{
+        void *p;
+
+        if (bytes == RI_PIECE && b->n_kept)
+                return b->kept[--b->n_kept];
+        /* Whole pages: what a worker reads into them goes there without a detour. */
+        if (bytes >= 4096)
+                return posix_memalign(&p, 4096, bytes) == 0 ? p : NULL;
+        return malloc(bytes);
+}
+
+static void memory_back(struct ri_budget *b, unsigned char *mem, size_t bytes)
+{
+        if (bytes == RI_PIECE && b->n_kept < KEPT && b->used)
+                b->kept[b->n_kept++] = mem;
+        else
+                free(mem);
+        if (!b->used)
+                drop_kept(b); /* nothing is going on: an idle loop holds nothing */
+}
+
+static roma_buf *buf_make(roma_loop *loop, size_t bytes)
+{
+        struct ri_budget *b = loop->budget;
+        roma_buf *buf = calloc(1, sizeof *buf);
+
+        if (!buf)
+                return NULL;
+        bytes = bytes ? bytes : 1;
+        buf->mem = memory(b, bytes);
+        if (!buf->mem) {
+                free(buf);
+                return NULL;
+        }
+        buf->loop = loop;
+        buf->refs = 1;
+        buf->cap = bytes;
+        b->used += bytes;
+        loop->stats.buffers++;
+        loop->stats.buffer_bytes += bytes;
+        if (loop->stats.buffer_bytes > loop->stats.buffer_bytes_peak)
+                loop->stats.buffer_bytes_peak = loop->stats.buffer_bytes;
+        return buf;
+}
+
+static bool fits(const struct ri_budget *b, size_t bytes)
+{
+        return b->used == 0 || (b->used <= b->max && bytes <= b->max - b->used);
+}
+
+roma_buf *ri_buf_try(roma_loop *loop, size_t bytes)
+{
+        struct ri_budget *b = loop->budget;
+
+        if (!fits(b, bytes) || !ri_list_empty(&b->small) || !ri_list_empty(&b->bulk))
+                return NULL;
+        return buf_make(loop, bytes);
+}
+
+static void hand_out(struct ri_task *t)
+{
+        struct ri_buf_wait *w = ri_container_of(t, struct ri_buf_wait, task);
+
+        w->ready(w, buf_make(w->loop, w->bytes));
+}
+
+/* Lets those go on for whom there is room now. A waiter's bytes are taken when it runs, so one at a time is chosen for
+ * each piece of room: the next is looked at when that one has been served. */
+static void serve(roma_loop *loop)
+{
+        struct ri_budget *b = loop->budget;
+        uint64_t promised = 0;
+        struct ri_list *l;
+
+        while ((l = ri_list_first(&b->small)) || (l = ri_list_first(&b->bulk))) {
+                struct ri_buf_wait *w = ri_container_of(l, struct ri_buf_wait, link);
+
+                if (b->used + promised &&
+                    (b->used + promised > b->max || w->bytes > b->max - b->used - promised))
+                        break;
+                promised += w->bytes;
+                ri_list_del(&w->link);
+                loop->stats.queued_for_buffers--;
+                w->task.run = hand_out;
+                ri_task_queue(loop, &w->task);
+        }
+}
+
+void ri_buf_get(roma_loop *loop, struct ri_buf_wait *w, size_t bytes, bool bulk)
+{
+        struct ri_budget *b = loop->budget;
+
+        w->loop = loop;
+        w->bytes = bytes;
+        w->bulk = bulk;
+        memset(&w->task, 0, sizeof w->task);
+        ri_list_init(&w->link);
+        ri_list_add_tail(bulk ? &b->bulk : &b->small, &w->link);
+        loop->stats.queued_for_buffers++;
+        serve(loop);
+}
+
+void ri_buf_cancel(struct ri_buf_wait *w)
+{
+        if (!w->loop)
+                return;
+        ri_task_drop(&w->task);
+        if (!ri_list_empty(&w->link)) {
+                ri_list_del(&w->link);
+                w->loop->stats.queued_for_buffers--;
+        }
+        serve(w->loop);
+}
+
+const void *roma_buf_data(const roma_buf *buf)
+{
+        return buf->mem + buf->off;
+}
+
+size_t roma_buf_len(const roma_buf *buf)
+{
+        return buf->len;
+}
+
+roma_buf *roma_buf_ref(roma_buf *buf)
+{
+        buf->refs++;
+        return buf;
+}
+
+static void leave(roma_buf *buf)
+{
+        roma_loop *loop = buf->loop;
+
+        loop->budget->used -= buf->cap;
+        loop->stats.buffers--;
+        loop->stats.buffer_bytes -= buf->cap;
+}
+
+void roma_buf_unref(roma_buf *buf)
+{
+        roma_loop *loop;
+
+        if (!buf || --buf->refs)
+                return;
+        loop = buf->loop;
+        if (loop) {
+                leave(buf);
+                memory_back(loop->budget, buf->mem, buf->cap);
+                serve(loop);
+        } else {
+                free(buf->mem);
+        }
+        free(buf);
+}
+
+void ri_buf_orphan(roma_buf *buf)
+{
+        roma_loop *loop = buf->loop;
+
+        if (!loop)
+                return;
+        leave(buf);
+        buf->loop = NULL;
+        serve(loop);
+}

@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: MIT */
+/* Operations: made, ended once, delivered later. See op.h for the life of one. */
+#include "core/op.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/backend.h"
+
+enum { STALL_MS = 60000, SINGLE_DEADLINE_MS = 90000 };
+
+static void op_deliver(struct ri_task *t);
+static void stall_fired(struct ri_timer *t);
+static void deadline_fired(struct ri_timer *t);
+
+/* Making */
+
+static uint32_t limit(uint32_t asked, uint32_t usual)
+{
+        return asked ? asked : usual;
+}
+
+static void op_limits(struct ri_op *op, enum ri_op_kind kind, const void *opts)
+{
+        const roma_opts *o = opts;
+        roma_store *store = op->store;
+
+        op->stall_ms = limit(o ? o->stall_ms : 0, store && store->stall_ms ? store->stall_ms : STALL_MS);
+        op->deadline_ms =
+                limit(o ? o->deadline_ms : 0, kind == RI_TRANSFER ? ROMA_NEVER : SINGLE_DEADLINE_MS);
+        if (store && op->stall_ms < store->min_stall_ms)
+                op->stall_ms = store->min_stall_ms;
+}
+
+static int op_timers(struct ri_op *op)
+{
+        op->stall.fire = stall_fired;
+        op->deadline.fire = deadline_fired;
+        if (op->stall_ms != ROMA_NEVER && ri_timer_start(op->loop, &op->stall, op->stall_ms) < 0)
+                return -1;
+        if (op->deadline_ms != ROMA_NEVER && ri_timer_start(op->loop, &op->deadline, op->deadline_ms) < 0) {
+                ri_timer_stop(&op->stall);
+                return -1;
+        }
+        return 0;
+}
+
+static char *op_object(roma_store *store, const char *object)
+{
+        const char *base = store ? store->uri : "";
+        char *s;
+        bool whole = store && object && *object;
+        const char *query = strchr(base, '?');
+        int base_len = query ? (int)(query - base) : (int)strlen(base);
+
+        while (whole && base_len && base[base_len - 1] == '/' && base_len > 1 && base[base_len - 2] != '/')
+                base_len--;
+        if (whole && asprintf(&s, "%.*s/%s", base_len, base, object) < 0)
+                return NULL;
+        if (!whole)
+                s = strdup(object && *object ? object : base);
+        return s;
+}
+
+struct ri_op *ri_op_new(roma_loop *loop, roma_store *store, enum ri_op_kind kind, const char *name,
+                        const char *object, const void *opts, roma_done *done, void *arg)
+{
+        struct ri_op *op;
+
+        if (ri_loop_enter(loop) < 0)
+                return NULL;
+        if (store && store->closing && kind != RI_ENDING) {
+                ri_loop_error(loop, ROMA_ECANCELED, "%s: the store %s is closed", name, store->uri);
+                return NULL;
+        }
+        op = calloc(1, sizeof *op);
+        if (op) {
+                op->loop = loop;
+                op->store = store;
+                op->object = op_object(store, object);
+                op_limits(op, kind, opts);
+        }
+        if (!op || !op->object || op_timers(op) < 0) {
+                if (op)
+                        free(op->object);
+                free(op);
+                ri_loop_error(loop, ROMA_ENOMEM, "%s: out of memory", name);
+                return NULL;
+        }
+        op->id = loop->next_op++;
+        op->name = name;
+        op->ending = kind == RI_ENDING;
+        op->done = done;
+        op->arg = arg;
+        op->started_ns = op->progress_at = ri_now();
+        op->deliver.run = op_deliver;
+        op->attr.size = sizeof op->attr;
+        ri_list_init(&op->in_store);
+        ri_list_init(&op->in_file);
+        if (store)
+                ri_list_add_tail(&store->ops, &op->in_store);
+        ri_map_insert_u64(&loop->ops, &op->by_id, op->id);
+        loop->stats.operations++;
+        loop->stats.operations_total++;
+        ri_loop_hold(loop, 1);
+        return op;
+}
+
+void ri_op_set_parent(struct ri_op *op, const struct ri_op *parent)
+{
+        op->parent = parent->parent ? parent->parent : parent->id;
+}
+
+/* Ending */
+
+void ri_op_free(struct ri_op *op)
+{
+        if (op->payload_free)
+                op->payload_free(op->payload);
+        free(op->message);
+        free(op->object);
+        free(op);
+}
+
+static void op_end(struct ri_op *op)
+{
+        op->finished = true;
+        op->cancel = NULL;
+        op->impl = NULL;
+        op->res.tries = op->tries;
+        if (!op->res.message)
+                op->res.message = op->message ? op->message : "";
+        if (!op->res.status_name)
+                op->res.status_name = "";
+        if (!op->res.server)
+                op->res.server = "";
+        ri_timer_stop(&op->stall);
+        ri_timer_stop(&op->deadline);
+        if (op->res.code)
+                op->loop->stats.failures_total++;
+        if (op->settle)
+                op->settle(op);
+        ri_trace(op->loop, op, "operation", op->res.server, op->loop->trace ? op->started_ns : 0,
+                 op->res.bytes, op->res.code);
+        ri_task_queue(op->loop, &op->deliver);
+}
+
+/* Nobody will get the handle in the result: it is closed. */
+static void op_discard(struct ri_op *op)
+{
+        if (op->discard && op->res.code == ROMA_OK)
+                op->discard(op);
+        op->discard = NULL;
+}
+
+static void op_deliver(struct ri_task *t)
+{
+        struct ri_op *op = ri_container_of(t, struct ri_op, deliver);
+        roma_loop *loop = op->loop;
+        roma_store *store = op->store;
+
+        ri_map_remove(&loop->ops, &op->by_id);
+        loop->stats.operations--;
+        if (op->done) {
+                op->discard = NULL; /* from here on a handle in the result is the receiver's */
+                loop->in_callback++;
+                loop->stats.callbacks_total++;
+                op->done(op->arg, &op->res);
+                loop->in_callback--;
+        } else {
+                op_discard(op);
+        }
+        ri_list_del(&op->in_store); /* the store outlives the callback, even when that closes it */
+        if (op->keep) {
+                if (loop->last)
+                        ri_op_free(loop->last);
+                loop->last = op;
+        } else {
+                ri_op_free(op);
+        }
+        if (store)
+                ri_store_step(store);
+        ri_loop_hold(loop, -1);
+}
+
+void ri_op_finish(struct ri_op *op)
+{
+        op->res.code = ROMA_OK;
+        op->res.outcome = ROMA_DONE;
+        op_end(op);
+}
+
+void ri_op_fail_error(struct ri_op *op, const struct ri_error *e)
+{
+        const char *object = op->object;
+        int outcome = e->outcome > ROMA_NOT_DONE ? e->outcome : op->outcome;
+        char tries[48] = "";
+
+        if (op->tries)
+                snprintf(tries, sizeof tries, " (tried %u times)", op->tries + 1);
+        if (asprintf(&op->message, "%s %s: %s%s%s%s", op->name, object,
+                     e->text[0] ? e->text : roma_code_text(e->code),
+                     e->server[0] && !strstr(e->text, e->server) ? ", server " : "",
+                     e->server[0] && !strstr(e->text, e->server) ? e->server : "", tries) < 0)
+                op->message = NULL;
+        op->res.message = op->message ? op->message : roma_code_text(e->code);
+        op->res.code = e->code;
+        op->res.outcome = outcome;
+        op->res.flags = e->flags;
+        op->res.status_kind = e->status_kind;
+        op->res.server_status = e->server_status;
+        op->res.status_name = e->status_name;
+        snprintf(op->server, sizeof op->server, "%s", e->server);
+        op->res.server = op->server;
+        op_end(op);
+}
+
+void ri_op_fail(struct ri_op *op, int code, const char *fmt, ...)
+{
+        struct ri_error e;
+        va_list ap;
+
+        memset(&e, 0, sizeof e);
+        e.code = code;
+        va_start(ap, fmt);
+        vsnprintf(e.text, sizeof e.text, fmt, ap);
+        va_end(ap);
+        ri_op_fail_error(op, &e);
+}
+
+/* A child's sentence begins with its own operation and object: said twice it would only hide the rest. */
+static const char *child_text(const struct ri_op *op, const char *message)
+{
+        const char *object = strchr(message, ' ');
+        size_t n = strlen(op->object);
+
+        if (object && strncmp(object + 1, op->object, n) == 0 && strncmp(object + 1 + n, ": ", 2) == 0)
+                return object + 1 + n + 2;
+        return message;
+}
+
+void ri_op_fail_from(struct ri_op *op, const roma_result *r)
+{
+        struct ri_error e;
+
+        memset(&e, 0, sizeof e);
+        e.code = r->code;
+        e.flags = r->flags; /* the outcome of the whole is the composite's to say: op->outcome */
+        e.status_kind = r->status_kind;
+        e.server_status = r->server_status;
+        e.status_name = r->status_name;
+        snprintf(e.server, sizeof e.server, "%s", r->server);
+        snprintf(e.text, sizeof e.text, "%s", child_text(op, r->message));
+        ri_op_fail_error(op, &e);
+}
+
+void ri_op_abort(struct ri_op *op, int code, const char *fmt, ...)
+{
+        struct ri_error e;
+        va_list ap;
+
+        if (op->finished)
+                return;
+        memset(&e, 0, sizeof e);
+        e.code = code;
+        if (code == ROMA_ETIMEDOUT)
+                e.flags = ROMA_RETRIABLE;
+        snprintf(e.server, sizeof e.server, "%s", op->server);
+        va_start(ap, fmt);
+        vsnprintf(e.text, sizeof e.text, fmt, ap);
+        va_end(ap);
+        if (op->cancel)
+                op->cancel(op);
+        ri_op_fail_error(op, &e);
+}
+
+void ri_op_drop(roma_loop *loop, roma_op id)
+{
+        struct ri_op *op = ri_op_find(loop, id);
+
+        if (!op)
+                return;
+        op->done = NULL;
+        if (!op->finished)
+                ri_op_abort(op, ROMA_ECANCELED, "no longer wanted");
+}
+
+/* Limits */
+
+static void stall_fired(struct ri_timer *t)
+{
+        struct ri_op *op = ri_container_of(t, struct ri_op, stall);
+        uint64_t due = op->progress_at + (uint64_t)op->stall_ms * 1000000u;
+
+        if (ri_now() < due) {
+                /* Progress only notes the time; the heap is touched once in a stall time. Cannot fail: the room of this
+                 * timer was just given back. */
+                ri_timer_start_at(op->loop, t, due);
+                return;
+        }
+        ri_op_abort(op, ROMA_ETIMEDOUT,
+                    "no progress for %.3g s, waiting for %s%s%s; see whether the server is alive, or allow "
+                    "more with stall",
+                    op->stall_ms / 1000., op->waiting ? op->waiting : "an answer",
+                    op->server[0] ? " from " : "", op->server);
+}
+
+static void deadline_fired(struct ri_timer *t)
+{
+        struct ri_op *op = ri_container_of(t, struct ri_op, deadline);
+
+        ri_op_abort(op, ROMA_ETIMEDOUT, "not done within its deadline of %.3g s, waiting for %s%s%s",
+                    op->deadline_ms / 1000., op->waiting ? op->waiting : "an answer",
+                    op->server[0] ? " from " : "", op->server);
+}
+
+void ri_op_progress(struct ri_op *op)
+{
+        op->progress_at = ri_now();
+}
+
+void ri_op_waits(struct ri_op *op, const char *what, const char *server)
+{
+        op->waiting = what;
+        snprintf(op->server, sizeof op->server, "%s", server ? server : "");
+}
+
+struct ri_op *ri_op_find(roma_loop *loop, roma_op id)
+{
+        struct ri_map_node *n = id ? ri_map_find_u64(&loop->ops, id) : NULL;
+
+        return n ? ri_container_of(n, struct ri_op, by_id) : NULL;
+}
+
+void roma_cancel(roma_loop *loop, roma_op id)
+{
+        struct ri_op *op;
+
+        if (ri_loop_enter(loop) < 0)
+                return;
+        op = ri_op_find(loop, id);
+        if (op && !op->finished)
+                ri_op_abort(op, ROMA_ECANCELED, "cancelled");
+}
+
+/* What an undelivered operation of a closing store becomes. */
+void ri_op_void(struct ri_op *op)
+{
+        if (!op->finished) {
+                ri_op_abort(op, ROMA_ECANCELED, "its store was closed");
+                return;
+        }
+        if (!op->discard || op->res.code)
+                return;
+        op_discard(op);
+        op->res.code = ROMA_ECANCELED;
+        op->res.message = "its store was closed";
+        op->res.file = NULL;
+        op->res.writer = NULL;
+        op->res.reader = NULL;
+        op->res.buf = NULL;
+}
+
+/* Results of backends */
+
+int ri_op_set_text(struct ri_op *op, const char *text, size_t len)
+{
+        char *s = malloc(len + 1);
+
+        if (!s) {
+                ri_op_fail(op, ROMA_ENOMEM, "out of memory");
+                return -1;
+        }
+        memcpy(s, text, len);
+        s[len] = '\0';
+        op->payload = s;
+        op->payload_free = free;
+        op->res.text = s;
+        return 0;
+}
+
+void ri_op_set_attr(struct ri_op *op, const roma_attr *attr)
+{
+        if (attr != &op->attr)
+                op->attr = *attr;
+        op->attr.size = sizeof op->attr;
+        op->res.attr = &op->attr;
+}
+
+int ri_op_set_space(struct ri_op *op, const roma_space *space)
+{
+        roma_space *s = malloc(sizeof *s);
+
+        if (!s) {
+                ri_op_fail(op, ROMA_ENOMEM, "out of memory");
+                return -1;
+        }
+        *s = *space;
+        op->payload = s;
+        op->payload_free = free;
+        op->res.space = s;
+        return 0;
+}
