@@ -1,7 +1,8 @@
 # shellcheck shell=bash disable=SC2034 # the lists and $reason are for those who source this
 # Sourced by runtests and quickstart: what they need of Debian, and its installation.
 
-build_packages=(gcc make autoconf automake libtool pkg-config libev-dev libssl-dev libdeflate-dev libjansson-dev check)
+build_packages=(gcc make autoconf automake libtool pkg-config libev-dev libssl-dev libdeflate-dev libjansson-dev)
+test_packages=("${build_packages[@]}" check g++ openssl)
 mfs_packages=(moosefs-master moosefs-chunkserver moosefs-client moosefs-cli fuse3 iproute2 util-linux)
 
 missing_packages() {
