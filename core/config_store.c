@@ -9,10 +9,18 @@
 
 static int no_memory(struct ri_str *err)
 {
-        if (errno == E2BIG)
-                return ri_str_fail(err, "more than %d options for one store", RI_URI_MAX_OPTIONS);
         ri_str_fail(err, "no memory for the configuration of a store");
         errno = ENOMEM;
+        return -1;
+}
+
+/* After ri_uri_set_option() */
+static int no_room(struct ri_str *err)
+{
+        if (errno != E2BIG)
+                return no_memory(err);
+        ri_str_fail(err, "more than %d options for one store", RI_URI_MAX_OPTIONS);
+        errno = E2BIG;
         return -1;
 }
 
@@ -170,7 +178,7 @@ static int add_keys(const struct ri_config *c, const struct ri_config_section *s
                         return -1;
                 }
                 if (set_from_key(c, k, u) < 0)
-                        return no_memory(err);
+                        return no_room(err);
         }
         return 0;
 }
@@ -197,8 +205,10 @@ int ri_config_resolve(const struct ri_config *c, const struct ri_uri *named, str
         if (join_path(out, named->path) < 0)
                 goto no_memory;
         for (size_t i = 0; i < named->options; i++)
-                if (ri_uri_set_option(out, named->option[i].name, named->option[i].value) < 0)
-                        goto no_memory;
+                if (ri_uri_set_option(out, named->option[i].name, named->option[i].value) < 0) {
+                        no_room(err);
+                        goto fail;
+                }
         return 0;
 no_memory:
         no_memory(err);
@@ -213,10 +223,11 @@ int ri_secret_get(const struct ri_uri *u, const struct ri_config *c, const char 
                   struct ri_str *err)
 {
         struct ri_str option = RI_STR_INIT(200);
-        const char *path = NULL, *value = NULL;
+        const char *path, *value = NULL;
 
-        if (ri_str_printf(&option, "%s_file", what) == 0)
-                path = ri_uri_opt(u, ri_str_cstr(&option));
+        if (ri_str_printf(&option, "%s_file", what) < 0)
+                return no_memory(err);
+        path = ri_uri_opt(u, ri_str_cstr(&option));
         ri_str_free(&option);
         if (path)
                 return ri_secret_file_read(path, out, err) < 0 ? -1 : 1;

@@ -51,6 +51,10 @@ unit_tests += \
 	tests/unit/test-heap \
 	tests/unit/test-loop \
 	tests/unit/test-map \
+	tests/unit/test-nomem \
 	tests/unit/test-str \
 	tests/unit/test-uri \
 	tests/unit/test-version
+
+tests_unit_test_nomem_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup
