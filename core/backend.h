@@ -126,6 +126,12 @@ struct ri_backend {
         /* setattr on the open file; may be NULL, then core uses the key. */
         void (*file_setattr)(struct ri_op *op, roma_file *file, const roma_attr *attr);
 
+        /* The same for a buffer of the loop, of which the backend keeps a reference as long as it needs it: no copy where
+         * a call cannot be revoked. Both may be NULL, then core passes the memory. read: up to len bytes to
+         * buf->mem + buf->off, sets buf->len. */
+        void (*file_read_buf)(struct ri_op *op, roma_file *file, roma_buf *buf, size_t len, uint64_t offset);
+        void (*file_write_buf)(struct ri_op *op, roma_file *file, roma_buf *buf, uint64_t offset);
+
         /* Stores without folders bring a writer of their own; see core/writer.h. */
         const struct ri_writer_ops *writer;
 

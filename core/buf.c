@@ -167,7 +167,7 @@ size_t roma_buf_len(const roma_buf *buf)
 
 roma_buf *roma_buf_ref(roma_buf *buf)
 {
-        buf->refs++;
+        __atomic_add_fetch(&buf->refs, 1, __ATOMIC_RELAXED);
         return buf;
 }
 
@@ -184,7 +184,8 @@ void roma_buf_unref(roma_buf *buf)
 {
         roma_loop *loop;
 
-        if (!buf || --buf->refs)
+        /* Counted atomically for the sake of orphans: a worker may drop its reference while the loop still has one. */
+        if (!buf || __atomic_sub_fetch(&buf->refs, 1, __ATOMIC_ACQ_REL))
                 return;
         loop = buf->loop;
         if (loop) {

@@ -1,1 +1,14 @@
-fileio_sources =
+fileio_sources = \
+	fileio/attr.c \
+	fileio/data.c \
+	fileio/file.c \
+	fileio/fileio.h \
+	fileio/job.c \
+	fileio/names.c \
+	fileio/order.c \
+	fileio/readdir.c \
+	fileio/root.c \
+	fileio/store.c
+
+unit_tests += tests/unit/test-fileio
+EXTRA_DIST += tests/unit/folder.h

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: MIT */
+/* Open files: opening without waiting for whoever holds the other end of a pipe, closing, attributes, fsync. */
+#include "fileio/fileio.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int open_flags(unsigned flags)
+{
+        int fl = O_NONBLOCK | O_NOCTTY;
+
+        if (flags & ROMA_O_WRITE)
+                fl |= flags & ROMA_O_READ ? O_RDWR : O_WRONLY;
+        if (flags & ROMA_O_CREATE)
+                fl |= O_CREAT;
+        if (flags & ROMA_O_EXCL)
+                fl |= O_EXCL;
+        if (flags & ROMA_O_TRUNC)
+                fl |= O_TRUNC;
+        if (flags & ROMA_O_NOFOLLOW)
+                fl |= O_NOFOLLOW;
+        return fl;
+}
+
+static void open_failed(struct fio_job *j)
+{
+        fio_job_errno(j, "open");
+        if (j->err == EXDEV)
+                j->err = FIO_OUTSIDE;
+}
+
+static bool type_fits(struct fio_job *j, const struct stat *st)
+{
+        fio_attr(&j->attr, st);
+        if (S_ISREG(st->st_mode))
+                return true;
+        if (S_ISDIR(st->st_mode)) {
+                errno = EISDIR;
+                fio_job_errno(j, "open");
+        } else {
+                j->code = ROMA_ENOTSUP;
+                j->text = strdup(
+                        "it is a pipe, a device or a socket, which has no bytes at offsets; put and get take "
+                        "its local path");
+        }
+        return false;
+}
+
+/* Opening a pipe or a device does things to it, so its type is looked at before. 0: go on; -1: the job has failed. */
+static int look(struct fio_job *j)
+{
+        struct stat st;
+        bool fits;
+        int fd = fio_open(j->root, j->key, O_PATH | (j->flags & ROMA_O_NOFOLLOW ? O_NOFOLLOW : 0), 0);
+
+        if (fd < 0) {
+                if (errno == ENOENT && j->flags & ROMA_O_CREATE)
+                        return 0;
+                open_failed(j);
+                return -1;
+        }
+        if (fstat(fd, &st) < 0) {
+                fio_job_errno(j, "stat");
+                fits = false;
+        } else {
+                /* open(2) has the right words for a link that is not to be followed. */
+                fits = S_ISLNK(st.st_mode) || type_fits(j, &st);
+        }
+        close(fd);
+        return fits ? 0 : -1;
+}
+
+static void open_work(struct fio_job *j)
+{
+        struct stat st;
+        int fd;
+
+        if (!(j->flags & ROMA_O_EXCL) && look(j) < 0)
+                return;
+        fd = fio_open(j->root, j->key, open_flags(j->flags), j->mode & 07777);
+        if (fd < 0) {
+                open_failed(j);
+                return;
+        }
+        if (fstat(fd, &st) < 0)
+                fio_job_errno(j, "stat");
+        else if (type_fits(j, &st))
+                j->new_fd = fd;
+        if (j->new_fd < 0)
+                close(fd);
+}
+
+static void open_end(struct fio_job *j)
+{
+        struct fio_file *f = calloc(1, sizeof(*f));
+        struct ri_op *op;
+
+        if (f)
+                f->fd = fio_fd_new(j->new_fd);
+        if (!f || !f->fd) {
+                free(f);
+                j->code = ROMA_ENOMEM;
+                fio_job_fail(j);
+                fio_job_unref(j);
+                return;
+        }
+        j->new_fd = -1;
+        f->type = j->attr.type;
+        ri_list_init(&f->order);
+        j->file->impl = f;
+        ri_op_set_attr(j->op, &j->attr);
+        op = fio_job_detach(j);
+        fio_job_unref(j);
+        ri_op_finish(op);
+}
+
+void fio_file_open(struct ri_op *op, roma_file *file, const char *key, unsigned flags, uint32_t mode)
+{
+        struct fio_job *j = fio_job_new(op, key, NULL);
+
+        if (!j)
+                return;
+        j->file = file;
+        j->flags = flags;
+        j->mode = mode;
+        j->change = flags & (ROMA_O_CREATE | ROMA_O_TRUNC);
+        j->work = open_work;
+        j->end = open_end;
+        fio_job_go(j);
+}
+
+/* Only a stray can hold the descriptor beside us; then it closes it. */
+static void close_work(struct fio_job *j)
+{
+        int fd = j->fd->fd;
+
+        if (atomic_load(&j->fd->refs) != 1)
+                return;
+        j->fd->fd = -1;
+        if (close(fd) < 0 && errno != EINTR)
+                fio_job_errno(j, "close");
+}
+
+static void finish(struct fio_job *j)
+{
+        struct ri_op *op = fio_job_detach(j);
+
+        fio_job_unref(j);
+        ri_op_finish(op);
+}
+
+void fio_file_close(struct ri_op *op, roma_file *file)
+{
+        struct fio_file *f = file->impl;
+        struct fio_fd *fd = f->fd;
+        struct fio_job *j = fio_job_new(op, file->key, NULL);
+
+        file->impl = NULL;
+        free(f);
+        if (!j) {
+                fio_fd_unref(fd);
+                return;
+        }
+        if (!j->root)
+                j->root = fio_root_ref(fio_root_of(file->store));
+        j->fd = fd;
+        j->keep = true;
+        j->work = close_work;
+        j->end = finish;
+        fio_job_go(j);
+}
+
+/* At once and here: the loop goes away. */
+void fio_file_drop(roma_file *file)
+{
+        struct fio_file *f = file->impl;
+
+        file->impl = NULL;
+        fio_fd_unref(f->fd);
+        free(f);
+}
+
+static void fsync_work(struct fio_job *j)
+{
+        if (fsync(j->fd->fd) < 0 && errno != EINVAL)
+                fio_job_errno(j, "fsync");
+}
+
+static struct fio_job *fd_job(struct ri_op *op, roma_file *file, void (*work)(struct fio_job *),
+                              void (*end)(struct fio_job *))
+{
+        struct fio_file *f = file->impl;
+        struct fio_job *j = fio_job_new(op, file->key, NULL);
+
+        if (!j)
+                return NULL;
+        j->fd = fio_fd_ref(f->fd);
+        j->work = work;
+        j->end = end;
+        return j;
+}
+
+void fio_file_fsync(struct ri_op *op, roma_file *file)
+{
+        struct fio_job *j = fd_job(op, file, fsync_work, finish);
+
+        if (j)
+                fio_job_go(j);
+}
+
+static void stat_work(struct fio_job *j)
+{
+        struct stat st;
+
+        if (fstat(j->fd->fd, &st) < 0)
+                fio_job_errno(j, "stat");
+        else
+                fio_attr(&j->attr, &st);
+}
+
+static void stat_end(struct fio_job *j)
+{
+        ri_op_set_attr(j->op, &j->attr);
+        finish(j);
+}
+
+void fio_file_stat(struct ri_op *op, roma_file *file)
+{
+        struct fio_job *j = fd_job(op, file, stat_work, stat_end);
+
+        if (j)
+                fio_job_go(j);
+}
+
+static void setattr_work(struct fio_job *j)
+{
+        if (fio_set_attr(j->fd->fd, false, &j->attr) < 0)
+                fio_job_errno(j, "change attributes of");
+        else
+                stat_work(j);
+}
+
+void fio_file_setattr(struct ri_op *op, roma_file *file, const roma_attr *attr)
+{
+        struct fio_job *j = fd_job(op, file, setattr_work, stat_end);
+
+        if (!j)
+                return;
+        j->change = true;
+        j->attr = *attr;
+        fio_job_go(j);
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/* The order of data operations on one file: workers run in parallel, so an operation waits on the loop until no earlier
+ * one on the same bytes is under way, when one of the two is a change. */
+#include "fileio/fileio.h"
+
+#include <time.h>
+
+static bool overlap(const struct fio_job *a, const struct fio_job *b)
+{
+        if (!a->change && !b->change)
+                return false;
+        if (a->line_off < b->line_off)
+                return b->line_off - a->line_off < a->line_len;
+        return a->line_off - b->line_off < b->line_len;
+}
+
+static bool blocked(const struct fio_file *f, const struct fio_job *j)
+{
+        ri_list_for_each(it, &f->order)
+        {
+                const struct fio_job *earlier = ri_list_entry(it, struct fio_job, in_order);
+
+                if (earlier == j)
+                        return false;
+                if (overlap(earlier, j))
+                        return true;
+        }
+        return false;
+}
+
+void fio_order_add(struct fio_job *j)
+{
+        struct fio_file *f = j->file->impl;
+
+        ri_list_add_tail(&f->order, &j->in_order);
+        if (blocked(f, j)) {
+                j->order_waits = true;
+                f->waiting++;
+                ri_op_waits(j->op, "an earlier operation on the same bytes", NULL);
+        } else {
+                j->launch(j);
+        }
+}
+
+static struct fio_job *next_free(struct fio_file *f)
+{
+        ri_list_for_each(it, &f->order)
+        {
+                struct fio_job *j = ri_list_entry(it, struct fio_job, in_order);
+
+                if (j->order_waits && !blocked(f, j))
+                        return j;
+        }
+        return NULL;
+}
+
+void fio_order_end(struct fio_job *j)
+{
+        struct fio_file *f = j->file->impl;
+
+        if (ri_list_empty(&j->in_order))
+                return;
+        ri_list_del(&j->in_order);
+        if (j->order_waits)
+                f->waiting--;
+        j->order_waits = false;
+        /* A launch may fail and come back here, so each turn looks anew. */
+        while (f->waiting) {
+                j = next_free(f);
+                if (!j)
+                        return;
+                j->order_waits = false;
+                f->waiting--;
+                ri_op_waits(j->op, "the disk", NULL);
+                j->launch(j);
+        }
+}
+
+bool fio_settle(struct fio_job *j)
+{
+        struct fio_fd *f = j->fd;
+        struct timespec until;
+        bool ok;
+
+        pthread_mutex_lock(&f->lock);
+        /* j itself may have been counted meanwhile; it must not wait for itself. The look at the clock is for that
+         * case, which nobody signals. */
+        while (f->strays && !ri_job_abandoned(&j->job)) {
+                clock_gettime(CLOCK_REALTIME, &until);
+                until.tv_nsec += 100000000;
+                if (until.tv_nsec >= 1000000000) {
+                        until.tv_nsec -= 1000000000;
+                        until.tv_sec++;
+                }
+                pthread_cond_timedwait(&f->gone, &f->lock, &until);
+        }
+        ok = !ri_job_abandoned(&j->job);
+        pthread_mutex_unlock(&f->lock);
+        return ok;
+}
