@@ -3,6 +3,7 @@ core_sources = \
 	core/block.c \
 	core/buf.c \
 	core/buf.h \
+	core/compose.h \
 	core/config.c \
 	core/config.h \
 	core/config_file.c \
@@ -18,6 +19,7 @@ core_sources = \
 	core/hosts.c \
 	core/hosts.h \
 	core/list.h \
+	core/listing.c \
 	core/loop.c \
 	core/loop.h \
 	core/loop_ev.c \
@@ -34,6 +36,7 @@ core_sources = \
 	core/store.c \
 	core/str.c \
 	core/str.h \
+	core/temp.c \
 	core/uri.c \
 	core/uri.h \
 	core/uri_format.c \
@@ -49,6 +52,7 @@ unit_tests += \
 	tests/unit/test-crc \
 	tests/unit/test-digest \
 	tests/unit/test-heap \
+	tests/unit/test-listing \
 	tests/unit/test-loop \
 	tests/unit/test-map \
 	tests/unit/test-nomem \
