@@ -2,6 +2,22 @@
 mfsproto_sources =
 if MFSPROTO
 mfsproto_sources += \
+	mfsproto/resolve.c \
+	mfsproto/resolve.h \
+	mfsproto/session/bulk.c \
+	mfsproto/session/calls.c \
+	mfsproto/session/duties.c \
+	mfsproto/session/link.c \
+	mfsproto/session/link.h \
+	mfsproto/session/login.c \
+	mfsproto/session/machine.c \
+	mfsproto/session/private.h \
+	mfsproto/session/session.h \
+	mfsproto/session/status.c \
+	mfsproto/sys.c \
+	mfsproto/sys.h \
+	mfsproto/transport.h \
+	mfsproto/transport_tcp.c \
 	mfsproto/wire/decode.c \
 	mfsproto/wire/encode.c \
 	mfsproto/wire/fields.def \
