@@ -34,6 +34,7 @@ mfsproto_sources += \
 	mfsproto/wire/packets_sclass.c \
 	mfsproto/wire/packets_session.c \
 	mfsproto/wire/packets_tree.c \
+	mfsproto/wire/print.c \
 	mfsproto/wire/readdir.c \
 	mfsproto/wire/status.c \
 	mfsproto/wire/table.c \
@@ -41,4 +42,11 @@ mfsproto_sources += \
 	mfsproto/wire/version.c \
 	mfsproto/wire/version.h \
 	mfsproto/wire/wire.h
+
+unit_tests += \
+	tests/unit/test-wire-random
+tests_unit_test_wire_random_SOURCES = \
+	tests/unit/test-wire-random.c \
+	tests/unit/wire-random.c \
+	tests/unit/wire-random.h
 endif
