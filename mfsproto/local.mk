@@ -44,7 +44,9 @@ mfsproto_sources += \
 	mfsproto/wire/wire.h
 
 unit_tests += \
-	tests/unit/test-wire-random
+	tests/unit/test-wire-golden \
+	tests/unit/test-wire-random \
+	tests/unit/test-wire-stream
 tests_unit_test_wire_random_SOURCES = \
 	tests/unit/test-wire-random.c \
 	tests/unit/wire-random.c \

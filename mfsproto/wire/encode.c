@@ -265,7 +265,7 @@ static int check_fields(const struct wire_msg *msg, const struct wire_fdesc *fie
                 /* the layout stands for another value, another layout may do */
                 if (v && wire_kind_is_number(fd->kind) &&
                     ((fd->only >= 0 && v->u != (uint32_t)fd->only) || v->u < fd->arg))
-                        return WIRE_EVERSION;
+                        return WIRE_EFORMAT;
         }
         *field = WF_NONE;
         return WIRE_OK;
@@ -306,47 +306,54 @@ static uint16_t lost_field(const struct wire_msg *msg, const struct wire_layout 
         return WF_NONE;
 }
 
-/* How far a layout came, to report the most useful error of all. */
-static int fits(const struct wire_msg *msg, const struct wire_layout *l, const struct wire_ctx *ctx,
-                uint16_t *field)
-{
+/* Why a layout does not do. Of all layouts the one that came closest explains the failure best. */
+struct reason {
         int error;
+        uint16_t field;
+        int rank;
+};
 
-        *field = WF_NONE;
+static struct reason try_layout(const struct wire_msg *msg, const struct wire_layout *l,
+                                const struct wire_ctx *ctx)
+{
+        struct reason r = { WIRE_ETYPE, WF_NONE, 0 };
+
         if (l->dirs && !(l->dirs & msg->dir))
-                return WIRE_ETYPE;
-        error = check_fields(msg, l->fields, field);
-        if (error != WIRE_OK)
-                return error;
+                return r;
+        r.error = check_fields(msg, l->fields, &r.field);
+        if (r.error != WIRE_OK) {
+                /* what is set rules a layout out, or it is a mere status: says little about what was meant */
+                r.rank = r.error == WIRE_EFORMAT || (l->flags & WL_STATUS) ? 1
+                         : r.error == WIRE_EMISSING                        ? 2
+                                                                           : 3;
+                return r;
+        }
         if (!wire_gate_open(&l->gate, ctx ? ctx->server : 0, ctx ? ctx->client : 0))
-                return WIRE_EVERSION;
-        *field = lost_field(msg, l);
-        return *field == WF_NONE ? WIRE_OK : WIRE_EVERSION;
+                return (struct reason){ WIRE_EVERSION, WF_NONE, 4 };
+        r.field = lost_field(msg, l);
+        r.error = r.field == WF_NONE ? WIRE_OK : WIRE_EVERSION;
+        r.rank = 5;
+        return r;
 }
 
 static const struct wire_layout *choose(struct wire_msg *msg, const struct wire_ctx *ctx)
 {
         const struct wire_packet *p = msg->packet;
-        uint16_t field = WF_NONE, why_field = WF_NONE;
-        int why = WIRE_ETYPE;
+        struct reason why = { WIRE_ETYPE, WF_NONE, -1 };
 
         if (!wire_gate_open(&p->gate, ctx ? ctx->server : 0, ctx ? ctx->client : 0)) {
                 wire_fail(msg, WIRE_EVERSION, WF_NONE);
                 return NULL;
         }
         for (unsigned i = 0; i < p->nlayouts; i++) {
-                int error = fits(msg, &p->layouts[i], ctx, &field);
+                struct reason r = try_layout(msg, &p->layouts[i], ctx);
 
-                if (error == WIRE_OK)
+                if (r.error == WIRE_OK)
                         return &p->layouts[i];
-                /* the newest layout says what is wrong, unless it only misses a field that others do without */
-                if (why == WIRE_ETYPE ||
-                    (why == WIRE_EMISSING && error != WIRE_EMISSING && error != WIRE_ETYPE)) {
-                        why = error;
-                        why_field = field;
-                }
+                if (r.rank > why.rank)
+                        why = r;
         }
-        wire_fail(msg, why, why_field);
+        wire_fail(msg, why.error, why.field);
         return NULL;
 }
 

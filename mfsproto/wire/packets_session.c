@@ -80,7 +80,6 @@ static const struct wire_packet packets[] = {
           L("close", ANYV, REG(CLOSESESSION), U32(SESSIONID))),
         P(MATOCL_FUSE_REGISTER, WIRE_FROM_MASTER, WT_SESSION, WP_UNREGISTERED, ANYV,
           DROP(WF_METAID, WF_UMASK, WF_DISABLES, WF_PROCID, WF_VERSION, WF_SCLASSGROUPS),
-          { .name = "status", .fields = FIELDS(U8(STATUS)), .flags = WL_STATUS },
           LH("random", ANYV, WIRE_REGISTER_GETRANDOM, BYTES(RANDOM, 32)),
           LF("redirect", ANYV, WL_INFERRED, U32(LEADERIP)),
           LH("reconnect-13", GATE_PROCID, HRECON, U32(VERSION), U64(PROCID), U8(STATUS)),
@@ -103,7 +102,8 @@ static const struct wire_packet packets[] = {
           LH("meta-27", BOTH(3, 0, 11), HMETA, U32(VERSION), U32(SESSIONID), U64(METAID), U8(SESFLAGS), GOALS,
              TRASH),
           LHF("meta-19", CLI_TO(3, 0, 11), HMETA, WL_INFERRED, U32(VERSION), U32(SESSIONID), U8(SESFLAGS),
-              GOALS, TRASH)),
+              GOALS, TRASH),
+          { .name = "status", .fields = FIELDS(U8(STATUS)), .flags = WL_STATUS }),
 
         P(CLTOMA_FUSE_SUSTAINED_INODES_OLD, WIRE_TO_MASTER, WT_SESSION, WP_NOREPLY, SRV_TO(3, 0, 74), NODROP,
           L("inodes", ANYV, GRP(INODELIST, INODE))),

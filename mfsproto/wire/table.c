@@ -164,7 +164,7 @@ const char *wire_error_name(int error)
         switch (error) {
         case WIRE_OK: return "ok";
         case WIRE_ETYPE: return "unknown packet type";
-        case WIRE_EFORMAT: return "bytes fit no layout";
+        case WIRE_EFORMAT: return "fits no layout";
         case WIRE_EMISSING: return "field is missing";
         case WIRE_ERANGE: return "value does not fit its field";
         case WIRE_ESPACE: return "buffer too small";
