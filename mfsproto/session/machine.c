@@ -394,8 +394,10 @@ static void enter_ready(struct mfs_session *s)
         s->timeout_ms = TIMEOUT_MS;
         s->driven_at = s->grace_at = ri_now();
         s->suspect = s->hold = false;
-        if (s->lost_at)
+        if (s->lost_at) {
                 s->loop->stats.reconnects_total++;
+                s->renewed = true; /* what the master would have said meanwhile is not known */
+        }
         s->lost_at = 0;
         mfs_duties_start(s);
         if (s->renewed) {
