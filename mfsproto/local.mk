@@ -2,6 +2,26 @@
 mfsproto_sources =
 if MFSPROTO
 mfsproto_sources += \
+	mfsproto/chunk/chunk.h \
+	mfsproto/chunk/data.c \
+	mfsproto/chunk/drain.c \
+	mfsproto/chunk/ender.c \
+	mfsproto/chunk/ending.c \
+	mfsproto/chunk/inner.h \
+	mfsproto/chunk/inode.c \
+	mfsproto/chunk/iov.c \
+	mfsproto/chunk/locate.c \
+	mfsproto/chunk/piece.c \
+	mfsproto/chunk/pool.c \
+	mfsproto/chunk/pool.h \
+	mfsproto/chunk/pread.c \
+	mfsproto/chunk/pwrite.c \
+	mfsproto/chunk/reads.h \
+	mfsproto/chunk/rjob.c \
+	mfsproto/chunk/truncate.c \
+	mfsproto/chunk/wcalls.c \
+	mfsproto/chunk/writer.c \
+	mfsproto/chunk/wsession.c \
 	mfsproto/resolve.c \
 	mfsproto/resolve.h \
 	mfsproto/session/bulk.c \
@@ -51,17 +71,4 @@ tests_unit_test_wire_random_SOURCES = \
 	tests/unit/test-wire-random.c \
 	tests/unit/wire-random.c \
 	tests/unit/wire-random.h
-
-fuzz_targets += fuzz/fuzz-wire
-fuzz_fuzz_wire_SOURCES = fuzz/fuzz-wire.c fuzz/wire-input.h
-fuzz_fuzz_wire_LDADD = $(fuzz_ldadd)
-
-# Makes the seeds in fuzz/corpus/fuzz-wire; not part of any build.
-EXTRA_PROGRAMS += fuzz/gen-wire-seeds
-fuzz_gen_wire_seeds_SOURCES = \
-	fuzz/gen-wire-seeds.c \
-	fuzz/wire-input.h \
-	tests/unit/wire-random.c \
-	tests/unit/wire-random.h
-CLEANFILES += fuzz/gen-wire-seeds
 endif

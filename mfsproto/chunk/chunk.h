@@ -21,6 +21,12 @@ void mfs_inode_put(struct mfs_inode *ino);
 uint64_t mfs_inode_length(const struct mfs_inode *ino); /* own writes included */
 uint32_t mfs_inode_number(const struct mfs_inode *ino);
 
+/* The caller knows that nobody else can write this file (a temporary of its own): a chunk lock whose answer was lost
+ * with the connection is then certainly ours, and need not be waited for. */
+void mfs_inode_sole_writer(struct mfs_inode *ino, bool sole);
+/* What the master said about the file just now. */
+void mfs_inode_set_length(struct mfs_inode *ino, uint64_t length);
+
 /* Each works on op and finishes or fails it; sets op->cancel. They keep the rules: overlapping writes apply in the
  * order of submission; reads and truncates of a dirty range flush first; a write completes when every replica has
  * acknowledged it. */
