@@ -35,6 +35,7 @@ static void open_failed(struct fio_job *j)
 static bool type_fits(struct fio_job *j, const struct stat *st)
 {
         fio_attr(&j->attr, st);
+        j->dev = st->st_dev;
         if (S_ISREG(st->st_mode))
                 return true;
         if (S_ISDIR(st->st_mode)) {
@@ -99,8 +100,12 @@ static void open_end(struct fio_job *j)
         struct ri_op *op;
 
         if (f)
+                f->line = fio_line_ref(j->root, j->dev, j->attr.inode);
+        if (f && f->line)
                 f->fd = fio_fd_new(j->new_fd);
         if (!f || !f->fd) {
+                if (f && f->line)
+                        fio_line_unref(f->line);
                 free(f);
                 j->code = ROMA_ENOMEM;
                 fio_job_fail(j);
@@ -109,7 +114,6 @@ static void open_end(struct fio_job *j)
         }
         j->new_fd = -1;
         f->type = j->attr.type;
-        ri_list_init(&f->order);
         j->file->impl = f;
         ri_op_set_attr(j->op, &j->attr);
         op = fio_job_detach(j);
@@ -159,6 +163,7 @@ void fio_file_close(struct ri_op *op, roma_file *file)
         struct fio_job *j = fio_job_new(op, file->key, NULL);
 
         file->impl = NULL;
+        fio_line_unref(f->line);
         free(f);
         if (!j) {
                 fio_fd_unref(fd);
@@ -180,6 +185,7 @@ void fio_file_drop(roma_file *file)
 
         file->impl = NULL;
         fio_fd_unref(f->fd);
+        fio_line_unref(f->line);
         free(f);
 }
 

@@ -20,6 +20,16 @@ struct fio_root {
         bool confined; /* keys never leave the folder; false: keys are paths as the program wrote them */
         bool openat2;  /* the kernel confines, else root.c walks component by component */
         char *path;    /* for sentences; no slash at the end except for "/" */
+        struct ri_list lines; /* loop only: fio_line.in_root */
+};
+
+/* The data operations on one object by their starts, whichever of its open files they came through. Loop only. */
+struct fio_line {
+        struct ri_list in_root;
+        unsigned refs; /* open files */
+        uint64_t dev, ino;
+        struct ri_list order; /* fio_job.in_order */
+        unsigned waiting;     /* how many of them wait for an earlier one */
 };
 
 /* A descriptor shared by a roma_file and its jobs. The last reference closes it. */
@@ -37,8 +47,7 @@ struct fio_fd {
 struct fio_file {
         struct fio_fd *fd;
         uint32_t type;             /* enum roma_type */
-        struct ri_list order;      /* fio_job.in_order: data operations by start */
-        unsigned waiting;          /* how many of them wait for an earlier one */
+        struct fio_line *line;     /* counted */
         struct fio_stream *stream; /* what cannot be read at offsets: pipes, terminals ...; else NULL */
 };
 
@@ -71,6 +80,7 @@ struct fio_job {
         unsigned flags;
         uint32_t mode;
         roma_attr attr; /* in or out */
+        uint64_t dev;   /* out, beside attr.inode */
         char *text;     /* out; owned */
         size_t text_len;
         roma_space space;
@@ -164,7 +174,10 @@ void fio_file_append(struct ri_op *op, roma_file *file, const struct iovec *iov,
 void fio_file_read_buf(struct ri_op *op, roma_file *file, roma_buf *buf, size_t len, uint64_t offset);
 void fio_file_write_buf(struct ri_op *op, roma_file *file, roma_buf *buf, uint64_t offset);
 
-/* order.c: data operations on one file apply in the order of their starts where they overlap and one is a change. */
+/* order.c: data operations on one object apply in the order of their starts where they overlap and one is a change. */
+/* The line of the object with this device and inode; NULL: no memory. */
+struct fio_line *fio_line_ref(struct fio_root *r, uint64_t dev, uint64_t ino);
+void fio_line_unref(struct fio_line *line);
 /* Puts j->line_off, j->line_len of j->file in line; j->launch(j) runs when nothing earlier is in its way, perhaps at
  * once. */
 void fio_order_add(struct fio_job *j);

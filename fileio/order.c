@@ -1,9 +1,41 @@
 /* SPDX-License-Identifier: MIT */
-/* The order of data operations on one file: workers run in parallel, so an operation waits on the loop until no earlier
+/* The order of data operations on one object: workers run in parallel, so an operation waits on the loop until no earlier
  * one on the same bytes is under way, when one of the two is a change. */
 #include "fileio/fileio.h"
 
+#include <stdlib.h>
 #include <time.h>
+
+struct fio_line *fio_line_ref(struct fio_root *r, uint64_t dev, uint64_t ino)
+{
+        struct fio_line *line;
+
+        ri_list_for_each(it, &r->lines)
+        {
+                line = ri_list_entry(it, struct fio_line, in_root);
+                if (line->ino == ino && line->dev == dev) {
+                        line->refs++;
+                        return line;
+                }
+        }
+        line = calloc(1, sizeof(*line));
+        if (!line)
+                return NULL;
+        line->refs = 1;
+        line->dev = dev;
+        line->ino = ino;
+        ri_list_init(&line->order);
+        ri_list_add_tail(&r->lines, &line->in_root);
+        return line;
+}
+
+void fio_line_unref(struct fio_line *line)
+{
+        if (--line->refs)
+                return;
+        ri_list_del(&line->in_root);
+        free(line);
+}
 
 static bool overlap(const struct fio_job *a, const struct fio_job *b)
 {
@@ -14,9 +46,9 @@ static bool overlap(const struct fio_job *a, const struct fio_job *b)
         return a->line_off - b->line_off < b->line_len;
 }
 
-static bool blocked(const struct fio_file *f, const struct fio_job *j)
+static bool blocked(const struct fio_line *line, const struct fio_job *j)
 {
-        ri_list_for_each(it, &f->order)
+        ri_list_for_each(it, &line->order)
         {
                 const struct fio_job *earlier = ri_list_entry(it, struct fio_job, in_order);
 
@@ -30,25 +62,25 @@ static bool blocked(const struct fio_file *f, const struct fio_job *j)
 
 void fio_order_add(struct fio_job *j)
 {
-        struct fio_file *f = j->file->impl;
+        struct fio_line *line = ((struct fio_file *)j->file->impl)->line;
 
-        ri_list_add_tail(&f->order, &j->in_order);
-        if (blocked(f, j)) {
+        ri_list_add_tail(&line->order, &j->in_order);
+        if (blocked(line, j)) {
                 j->order_waits = true;
-                f->waiting++;
+                line->waiting++;
                 ri_op_waits(j->op, "an earlier operation on the same bytes", NULL);
         } else {
                 j->launch(j);
         }
 }
 
-static struct fio_job *next_free(struct fio_file *f)
+static struct fio_job *next_free(struct fio_line *line)
 {
-        ri_list_for_each(it, &f->order)
+        ri_list_for_each(it, &line->order)
         {
                 struct fio_job *j = ri_list_entry(it, struct fio_job, in_order);
 
-                if (j->order_waits && !blocked(f, j))
+                if (j->order_waits && !blocked(line, j))
                         return j;
         }
         return NULL;
@@ -56,21 +88,22 @@ static struct fio_job *next_free(struct fio_file *f)
 
 void fio_order_end(struct fio_job *j)
 {
-        struct fio_file *f = j->file->impl;
+        struct fio_line *line;
 
         if (ri_list_empty(&j->in_order))
                 return;
+        line = ((struct fio_file *)j->file->impl)->line;
         ri_list_del(&j->in_order);
         if (j->order_waits)
-                f->waiting--;
+                line->waiting--;
         j->order_waits = false;
         /* A launch may fail and come back here, so each turn looks anew. */
-        while (f->waiting) {
-                j = next_free(f);
+        while (line->waiting) {
+                j = next_free(line);
                 if (!j)
                         return;
                 j->order_waits = false;
-                f->waiting--;
+                line->waiting--;
                 ri_op_waits(j->op, "the disk", NULL);
                 j->launch(j);
         }

@@ -32,6 +32,7 @@ struct fio_root *fio_root_new(const char *path, bool confined)
         atomic_init(&r->refs, 1);
         r->fd = confined ? -1 : AT_FDCWD;
         r->confined = confined;
+        ri_list_init(&r->lines);
         return r;
 }
 
