@@ -34,6 +34,18 @@ mfsproto_sources += \
 	mfsproto/session/private.h \
 	mfsproto/session/session.h \
 	mfsproto/session/status.c \
+	mfsproto/store/dirs.c \
+	mfsproto/store/file.c \
+	mfsproto/store/links.c \
+	mfsproto/store/names.c \
+	mfsproto/store/query.c \
+	mfsproto/store/query.h \
+	mfsproto/store/readdir.c \
+	mfsproto/store/req.c \
+	mfsproto/store/space.c \
+	mfsproto/store/store.c \
+	mfsproto/store/store.h \
+	mfsproto/store/walk.c \
 	mfsproto/sys.c \
 	mfsproto/sys.h \
 	mfsproto/transport.h \

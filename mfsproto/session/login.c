@@ -1,22 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /* The packets of a registration, and the sentences for its refusals. Replies have no number of their own: their length
  * and what was asked tell what they are. */
-#include <openssl/evp.h>
 #include <string.h>
 
+#include "core/digest.h"
 #include "mfsproto/session/private.h"
 
 /* MD5(R[0..15] || MD5(password) || R[16..31]) */
 static bool digest(const struct mfs_session *s, unsigned char out[16])
 {
-        EVP_MD_CTX *md = EVP_MD_CTX_new();
-        bool ok = md && EVP_DigestInit_ex(md, EVP_md5(), NULL) == 1 &&
-                  EVP_DigestUpdate(md, s->challenge, 16) == 1 &&
-                  EVP_DigestUpdate(md, s->password_md5, sizeof(s->password_md5)) == 1 &&
-                  EVP_DigestUpdate(md, s->challenge + 16, 16) == 1 && EVP_DigestFinal_ex(md, out, NULL) == 1;
+        unsigned char text[48], sum[RI_DIGEST_MAX];
+        int rc;
 
-        EVP_MD_CTX_free(md);
-        return ok;
+        memcpy(text, s->challenge, 16);
+        memcpy(text + 16, s->password_md5, 16);
+        memcpy(text + 32, s->challenge + 16, 16);
+        rc = ri_digest_bytes(RI_MD5, text, sizeof(text), sum, NULL);
+        memcpy(out, sum, 16);
+        explicit_bzero(text, sizeof(text));
+        return rc == 0;
 }
 
 int mfs_login_send(struct mfs_link *l, const struct mfs_session *s, uint8_t rcode, struct ri_error *e)

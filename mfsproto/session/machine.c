@@ -119,14 +119,31 @@ static bool wanted(const struct mfs_session *s)
         return mfs_calls_pending(s) || mfs_bulk_pending(s) || s->inodes.count || s->times.count;
 }
 
-static void connect_op_failed(struct mfs_session *s, const struct ri_error *e)
+/* The first connect has ended: tells whoever asked. e NULL: well. */
+static void connect_ended(struct mfs_session *s, const struct ri_error *e)
 {
         struct ri_op *op = s->connect_op;
+        void (*done)(void *arg, const struct ri_error *why) = s->connect_done;
 
         s->connect_op = NULL;
-        mfs_enter(s, MFS_IDLE);
+        s->connect_done = NULL;
+        if (!op)
+                return;
+        if (done) {
+                done(s->connect_arg, e);
+                return;
+        }
         op->impl = NULL;
-        ri_op_fail_error(op, e);
+        if (e)
+                ri_op_fail_error(op, e);
+        else
+                ri_op_finish(op);
+}
+
+static void connect_op_failed(struct mfs_session *s, const struct ri_error *e)
+{
+        mfs_enter(s, MFS_IDLE);
+        connect_ended(s, e);
 }
 
 /* All addresses of all hosts failed. */
@@ -386,8 +403,6 @@ static void probe_packet(struct mfs_session *s, uint32_t type, const uint8_t *pa
 
 static void enter_ready(struct mfs_session *s)
 {
-        struct ri_op *op = s->connect_op;
-
         s->rounds = 0;
         s->info.master_ip = s->ip[s->ip_at];
         s->info.master_port = s->port;
@@ -406,11 +421,7 @@ static void enter_ready(struct mfs_session *s)
         }
         mfs_calls_pump(s);
         mfs_bulk_session_ready(s);
-        if (op) {
-                s->connect_op = NULL;
-                op->impl = NULL;
-                ri_op_finish(op);
-        }
+        connect_ended(s, NULL);
 }
 
 static void enter_idle(struct mfs_session *s)
@@ -637,27 +648,41 @@ bool mfs_check_alive(struct mfs_session *s)
 
 /* ---- from outside ----------------------------------------------------------------------------------------- */
 
+void mfs_session_open(struct mfs_session *s, struct ri_op *op,
+                      void (*done)(void *arg, const struct ri_error *e), void *arg)
+{
+        s->connect_op = op;
+        s->connect_done = done;
+        s->connect_arg = arg;
+        if (s->state == MFS_IDLE)
+                begin_round(s);
+        else if (s->state == MFS_READY)
+                connect_ended(s, NULL);
+}
+
+void mfs_session_open_cancel(struct mfs_session *s)
+{
+        if (!s->connect_op)
+                return;
+        s->connect_op = NULL;
+        s->connect_done = NULL;
+        if (s->state != MFS_READY)
+                mfs_enter(s, MFS_IDLE);
+}
+
 static void connect_cancel(struct ri_op *op)
 {
         struct mfs_session *s = op->impl;
 
         op->impl = NULL;
-        s->connect_op = NULL;
-        mfs_enter(s, MFS_IDLE);
+        mfs_session_open_cancel(s);
 }
 
 void mfs_session_connect(struct mfs_session *s, struct ri_op *op)
 {
         op->impl = s;
         op->cancel = connect_cancel;
-        s->connect_op = op;
-        if (s->state == MFS_IDLE) {
-                begin_round(s);
-        } else if (s->state == MFS_READY) {
-                s->connect_op = NULL;
-                op->impl = NULL;
-                ri_op_finish(op);
-        }
+        mfs_session_open(s, op, NULL, NULL);
 }
 
 static void gone_run(struct ri_task *t);
@@ -760,6 +785,7 @@ void mfs_session_close(struct mfs_session *s, bool now, void (*closed)(void *arg
         s->closed = closed;
         s->closed_arg = arg;
         s->connect_op = NULL;
+        s->connect_done = NULL;
         mfs_calls_drop(s);
         mfs_bulk_drop_all(s);
         while (!ri_list_empty(&s->watches))
@@ -806,6 +832,11 @@ bool mfs_session_at_least(const struct mfs_session *s, uint32_t version)
         return wire_ver_at_least(s->info.master_version, version);
 }
 
+uint32_t mfs_session_declared(const struct mfs_session *s)
+{
+        return s->declare;
+}
+
 struct mfs_dialer *mfs_session_dialer(const struct mfs_session *s)
 {
         return s->dialer;
@@ -814,6 +845,11 @@ struct mfs_dialer *mfs_session_dialer(const struct mfs_session *s)
 uint32_t mfs_session_uid(const struct mfs_session *s)
 {
         return s->uid;
+}
+
+uint32_t mfs_session_gid(const struct mfs_session *s)
+{
+        return s->gid[0];
 }
 
 void mfs_session_set_ug(const struct mfs_session *s, struct wire_msg *req)

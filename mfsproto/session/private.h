@@ -79,6 +79,8 @@ struct mfs_session {
         uint64_t lost_at;      /* when the last good connection ended; 0: it lives, or there was none */
         struct ri_error error; /* why the last attempt failed */
         struct ri_op *connect_op;
+        void (*connect_done)(void *arg, const struct ri_error *e); /* NULL: connect_op itself is ended */
+        void *connect_arg;
         uint64_t step_ns; /* start of the state, for traces */
         unsigned char challenge[32];
         bool challenged;

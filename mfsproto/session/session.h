@@ -43,16 +43,23 @@ struct mfs_session_info {
 struct mfs_session *mfs_session_new(roma_loop *loop, const struct mfs_session_cfg *cfg, struct ri_error *e);
 /* Resolves, connects, registers; finishes or fails op. */
 void mfs_session_connect(struct mfs_session *s, struct ri_op *op);
+/* The same for an owner that has more to do with op afterwards: done(arg, NULL) or done(arg, why), unless it is
+ * cancelled. op is for its limits' sentences and traces. */
+void mfs_session_open(struct mfs_session *s, struct ri_op *op,
+                      void (*done)(void *arg, const struct ri_error *e), void *arg);
+void mfs_session_open_cancel(struct mfs_session *s);
 /* Sends what is due (times, an empty open list), closes the session, then calls closed(arg) and is gone; within
- * 4 s, at once when now. Calls in flight are dropped without their callbacks. */
+ * 4 s, at once when now (also when it is closing already). Calls in flight are dropped without their callbacks. */
 void mfs_session_close(struct mfs_session *s, bool now, void (*closed)(void *arg), void *arg);
 
 roma_loop *mfs_session_loop(const struct mfs_session *s);
 const struct mfs_session_info *mfs_session_info(const struct mfs_session *s);
 const char *mfs_session_server(const struct mfs_session *s); /* "host:port" for sentences */
 uint32_t mfs_session_version(const struct mfs_session *s);   /* of the master, to choose request layouts */
+uint32_t mfs_session_declared(const struct mfs_session *s);  /* what we say we are */
 struct mfs_dialer *mfs_session_dialer(const struct mfs_session *s);
 uint32_t mfs_session_uid(const struct mfs_session *s);
+uint32_t mfs_session_gid(const struct mfs_session *s);                      /* the first one */
 void mfs_session_set_ug(const struct mfs_session *s, struct wire_msg *req); /* the identity of a request */
 bool mfs_session_at_least(const struct mfs_session *s, uint32_t version);   /* of the master: WIRE_VER() */
 
