@@ -36,11 +36,13 @@ mfsproto_sources += \
 	mfsproto/session/status.c \
 	mfsproto/store/dirs.c \
 	mfsproto/store/file.c \
+	mfsproto/store/inspect.c \
 	mfsproto/store/links.c \
 	mfsproto/store/names.c \
 	mfsproto/store/query.c \
 	mfsproto/store/query.h \
 	mfsproto/store/readdir.c \
+	mfsproto/store/replica.c \
 	mfsproto/store/req.c \
 	mfsproto/store/space.c \
 	mfsproto/store/store.c \
@@ -83,4 +85,6 @@ tests_unit_test_wire_random_SOURCES = \
 	tests/unit/test-wire-random.c \
 	tests/unit/wire-random.c \
 	tests/unit/wire-random.h
+else
+mfsproto_sources += mfsproto/absent.c
 endif

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* roma/mfs.h in a library that was built without MooseFS: the same symbols, which say so. */
+#include <roma/mfs.h>
+
+#include "core/backend.h"
+
+static void absent(roma_store *store)
+{
+        ri_loop_error(store->loop, ROMA_ENOTSUP, "this libroma was built without MooseFS");
+}
+
+roma_op roma_aio_mfs_chunks(roma_store *store, const char *key, const roma_opts *opts, roma_done *done,
+                            void *arg)
+{
+        (void)key, (void)opts, (void)done, (void)arg;
+        absent(store);
+        return 0;
+}
+
+roma_mfs_map *roma_mfs_chunks(roma_store *store, const char *key, const roma_opts *opts)
+{
+        (void)key, (void)opts;
+        absent(store);
+        return NULL;
+}
+
+roma_mfs_map *roma_mfs_map_ref(const roma_mfs_map *map)
+{
+        (void)map;
+        return NULL;
+}
+
+void roma_mfs_map_unref(roma_mfs_map *map)
+{
+        (void)map;
+}
+
+roma_op roma_aio_mfs_replica_crcs(roma_store *store, const roma_mfs_copy *copy, uint64_t chunk,
+                                  uint32_t version, const roma_opts *opts, roma_done *done, void *arg)
+{
+        (void)copy, (void)chunk, (void)version, (void)opts, (void)done, (void)arg;
+        absent(store);
+        return 0;
+}
+
+int roma_mfs_replica_crcs(roma_store *store, const roma_mfs_copy *copy, uint64_t chunk, uint32_t version,
+                          const roma_opts *opts, roma_mfs_crcs *out)
+{
+        (void)copy, (void)chunk, (void)version, (void)opts, (void)out;
+        absent(store);
+        return -1;
+}
+
+roma_op roma_aio_mfs_replica_read(roma_store *store, const roma_mfs_copy *copy, uint64_t chunk,
+                                  uint32_t version, void *buf, size_t len, uint64_t offset,
+                                  const roma_opts *opts, roma_done *done, void *arg)
+{
+        (void)copy, (void)chunk, (void)version, (void)buf, (void)len, (void)offset;
+        (void)opts, (void)done, (void)arg;
+        absent(store);
+        return 0;
+}
+
+int64_t roma_mfs_replica_read(roma_store *store, const roma_mfs_copy *copy, uint64_t chunk, uint32_t version,
+                              void *buf, size_t len, uint64_t offset, const roma_opts *opts)
+{
+        (void)copy, (void)chunk, (void)version, (void)buf, (void)len, (void)offset, (void)opts;
+        absent(store);
+        return -1;
+}
