@@ -248,9 +248,32 @@ static void target_send(struct mfs_req *r)
         mfs_req_change(r, &m, "link", target_linked, target_look);
 }
 
+static void rename_begin(struct mfs_req *r);
+
+/* A kernel refuses to move a folder into itself before its filesystem hears of it; a 3.0.117 master that is asked to
+ * recurses until it has no stack. Remembered folders may have been moved meanwhile, so they do not count here. */
+static bool rename_in_order(struct mfs_req *r)
+{
+        const struct mfs_walk *from = &r->walk[0], *to = &r->walk[1];
+
+        if (from->has_attr && from->attr.type != WIRE_NODE_DIRECTORY)
+                return true;
+        if (to->used_cache && !r->stale_tried) {
+                r->stale_tried = true;
+                rename_begin(r);
+                return false;
+        }
+        for (size_t i = 0; i < to->depth; i++)
+                if (to->dir[i] == from->inode) {
+                        mfs_req_fail_with(r, ROMA_EINVAL, "a folder cannot be moved into itself");
+                        return false;
+                }
+        return true;
+}
+
 static void rename_walked2(struct mfs_req *r)
 {
-        if (!names_ok(r))
+        if (!names_ok(r) || !rename_in_order(r))
                 return;
         if (!noreplace(r) || mfs_session_at_least(r->st->session, WIRE_VER(4, 18, 0)))
                 rename_send(r);
