@@ -147,8 +147,6 @@ roma_op roma_aio_file_close(roma_file *file, const roma_opts *opts, roma_done *d
 static void data_settle(struct ri_op *op)
 {
         ri_list_del(&op->in_file);
-        free(op->core);
-        op->core = NULL;
 }
 
 static struct ri_op *data(roma_file *file, const char *name, unsigned need, enum ri_op_kind kind,
@@ -226,6 +224,56 @@ roma_op roma_aio_pwrite(roma_file *file, const void *buf, size_t len, uint64_t o
         struct iovec iov = { (void *)(uintptr_t)buf, len };
 
         return roma_aio_pwritev(file, &iov, 1, offset, opts, done, arg);
+}
+
+static void read_buf_settle(struct ri_op *op)
+{
+        roma_buf *buf = op->core;
+
+        ri_list_del(&op->in_file);
+        if (op->res.code == ROMA_OK)
+                buf->len = op->res.bytes;
+        roma_buf_unref(buf);
+}
+
+static void write_buf_settle(struct ri_op *op)
+{
+        ri_list_del(&op->in_file);
+        roma_buf_unref(op->core);
+}
+
+roma_op ri_aio_read_buf(roma_file *file, roma_buf *buf, size_t len, uint64_t offset, const roma_opts *opts,
+                        roma_done *done, void *arg)
+{
+        struct ri_op *op = data(file, "pread", ROMA_O_READ, RI_TRANSFER, opts, done, arg);
+        struct iovec iov = { buf->mem + buf->off, len };
+
+        if (!op || op->finished || span(op, &iov, 1, offset) < 0)
+                return ri_op_id(op);
+        op->core = roma_buf_ref(buf);
+        op->settle = read_buf_settle;
+        if (file->store->be->file_read_buf)
+                file->store->be->file_read_buf(op, file, buf, len, offset);
+        else
+                file->store->be->file_preadv(op, file, &iov, 1, offset);
+        return op->id;
+}
+
+roma_op ri_aio_write_buf(roma_file *file, roma_buf *buf, uint64_t offset, const roma_opts *opts,
+                         roma_done *done, void *arg)
+{
+        struct ri_op *op = data(file, "pwrite", ROMA_O_WRITE, RI_TRANSFER, opts, done, arg);
+        struct iovec iov = { buf->mem + buf->off, buf->len };
+
+        if (!op || op->finished || span(op, &iov, 1, offset) < 0)
+                return ri_op_id(op);
+        op->core = roma_buf_ref(buf);
+        op->settle = write_buf_settle;
+        if (file->store->be->file_write_buf)
+                file->store->be->file_write_buf(op, file, buf, offset);
+        else
+                file->store->be->file_pwritev(op, file, &iov, 1, offset);
+        return op->id;
 }
 
 roma_op roma_aio_append(roma_file *file, const void *buf, size_t len, const roma_opts *opts, roma_done *done,

@@ -51,7 +51,7 @@ static char *op_object(roma_store *store, const char *object)
 {
         const char *base = store ? store->uri : "";
         char *s;
-        bool whole = store && object && *object;
+        bool whole = store && object && *object && !store->raw_keys;
         const char *query = strchr(base, '?');
         int base_len = query ? (int)(query - base) : (int)strlen(base);
 
@@ -192,6 +192,17 @@ void ri_op_finish(struct ri_op *op)
         op_end(op);
 }
 
+/* A child's sentence begins with its own operation and object: said twice they would only hide the rest. */
+static const char *own_text(const struct ri_op *op, const char *message)
+{
+        const char *object = strchr(message, ' ');
+        size_t n = strlen(op->object);
+
+        if (object && strncmp(object + 1, op->object, n) == 0 && strncmp(object + 1 + n, ": ", 2) == 0)
+                return object + 1 + n + 2;
+        return message;
+}
+
 void ri_op_fail_error(struct ri_op *op, const struct ri_error *e)
 {
         const char *object = op->object;
@@ -201,7 +212,7 @@ void ri_op_fail_error(struct ri_op *op, const struct ri_error *e)
         if (op->tries)
                 snprintf(tries, sizeof tries, " (tried %u times)", op->tries + 1);
         if (asprintf(&op->message, "%s %s: %s%s%s%s", op->name, object,
-                     e->text[0] ? e->text : roma_code_text(e->code),
+                     e->text[0] ? own_text(op, e->text) : roma_code_text(e->code),
                      e->server[0] && !strstr(e->text, e->server) ? ", server " : "",
                      e->server[0] && !strstr(e->text, e->server) ? e->server : "", tries) < 0)
                 op->message = NULL;
@@ -230,29 +241,23 @@ void ri_op_fail(struct ri_op *op, int code, const char *fmt, ...)
         ri_op_fail_error(op, &e);
 }
 
-/* A child's sentence begins with its own operation and object: said twice it would only hide the rest. */
-static const char *child_text(const struct ri_op *op, const char *message)
+void ri_error_from(struct ri_error *e, const roma_result *r)
 {
-        const char *object = strchr(message, ' ');
-        size_t n = strlen(op->object);
-
-        if (object && strncmp(object + 1, op->object, n) == 0 && strncmp(object + 1 + n, ": ", 2) == 0)
-                return object + 1 + n + 2;
-        return message;
+        memset(e, 0, sizeof *e);
+        e->code = r->code;
+        e->flags = r->flags; /* the outcome of the whole is the composite's to say: op->outcome */
+        e->status_kind = r->status_kind;
+        e->server_status = r->server_status;
+        e->status_name = r->status_name;
+        snprintf(e->server, sizeof e->server, "%s", r->server);
+        snprintf(e->text, sizeof e->text, "%s", r->message);
 }
 
 void ri_op_fail_from(struct ri_op *op, const roma_result *r)
 {
         struct ri_error e;
 
-        memset(&e, 0, sizeof e);
-        e.code = r->code;
-        e.flags = r->flags; /* the outcome of the whole is the composite's to say: op->outcome */
-        e.status_kind = r->status_kind;
-        e.server_status = r->server_status;
-        e.status_name = r->status_name;
-        snprintf(e.server, sizeof e.server, "%s", r->server);
-        snprintf(e.text, sizeof e.text, "%s", child_text(op, r->message));
+        ri_error_from(&e, r);
         ri_op_fail_error(op, &e);
 }
 

@@ -85,6 +85,8 @@ struct ri_error {
         char text[512]; /* expected, got, what to do */
 };
 void ri_op_fail_error(struct ri_op *op, const struct ri_error *e);
+/* A child's result as an error that can be kept: code, server, status and sentence, not the outcome. */
+void ri_error_from(struct ri_error *e, const roma_result *r);
 /* Takes over code, server, status and sentence of a child's result. */
 void ri_op_fail_from(struct ri_op *op, const roma_result *r);
 

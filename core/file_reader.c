@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: MIT */
+/* A reader over an open file: pieces are asked for ahead, in order, as far as `ahead` and the loop's budget allow, and
+ * handed out in order. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/compose.h"
+#include "core/crc.h"
+#include "core/reader.h"
+
+enum { AHEAD = 8 << 20 };
+
+struct file_reader;
+
+struct piece {
+        struct ri_list link;
+        struct file_reader *r;
+        struct ri_buf_wait wait;
+        roma_buf *buf;
+        roma_op op;
+        uint64_t offset;
+        size_t len;
+        bool ready;
+        bool has_crc;
+        uint32_t crc;
+        struct ri_error error; /* code 0: none */
+};
+
+struct file_reader {
+        roma_reader base;
+        roma_file *file;
+        uint64_t at, end;      /* next byte to ask for; end of the range */
+        uint64_t ahead, asked; /* bytes in pieces */
+        struct ri_list pieces;
+        bool paused, checked, failed;
+        roma_op check;
+};
+
+static void fill(struct file_reader *r);
+
+static void piece_free(struct piece *p)
+{
+        ri_list_del(&p->link);
+        p->r->asked -= p->len;
+        ri_buf_cancel(&p->wait);
+        ri_op_drop(p->r->base.loop, p->op);
+        roma_buf_unref(p->buf);
+        free(p);
+}
+
+/* Handing out */
+
+static void give(struct file_reader *r, struct piece *p)
+{
+        struct ri_op *op = r->base.next;
+
+        if (p->error.code) {
+                r->failed = true;
+                op->cancel = NULL;
+                ri_op_fail_error(op, &p->error);
+                return;
+        }
+        op->res.buf = roma_buf_ref(p->buf);
+        op->res.bytes = p->buf->len;
+        op->res.has_crc32 = p->has_crc;
+        op->res.crc32 = p->crc;
+        piece_free(p);
+        ri_op_finish(op);
+        fill(r);
+}
+
+static bool changed(const roma_attr *a, const roma_attr *b)
+{
+        uint32_t mask = a->mask & b->mask;
+
+        return ((mask & ROMA_ATTR_LENGTH) && a->length != b->length) ||
+               ((mask & ROMA_ATTR_MTIME) && a->mtime_ns != b->mtime_ns) ||
+               ((mask & ROMA_ATTR_INODE) && a->inode != b->inode);
+}
+
+static void checked(void *arg, const roma_result *res)
+{
+        struct file_reader *r = arg;
+        struct ri_op *op = r->base.next;
+
+        r->check = 0;
+        r->checked = true;
+        if (!op)
+                return;
+        if (res->code)
+                ri_op_fail_from(op, res);
+        else if (changed(&r->base.attr, res->attr))
+                ri_op_fail(op, ROMA_ESOURCE,
+                           "it changed while it was read (%llu bytes at the start, %llu now): read it again "
+                           "when nobody writes",
+                           (unsigned long long)r->base.attr.length, (unsigned long long)res->attr->length);
+        else
+                ri_op_finish(op);
+}
+
+/* The end. Where others may write under our hands, the object must still be what it was. */
+static void give_end(struct file_reader *r)
+{
+        struct ri_op *op = r->base.next;
+        roma_opts opts = ri_child_opts(op);
+
+        if (r->checked || !(r->base.store->be->flags & RI_RECHECK)) {
+                ri_op_finish(op);
+                return;
+        }
+        if (!r->check)
+                r->check = ri_adopt(op, roma_aio_fstat(r->file, &opts, checked, r));
+        if (!r->check)
+                ri_fail_start(op);
+}
+
+static void step(struct file_reader *r)
+{
+        struct piece *p;
+
+        if (!r->base.next)
+                return;
+        if (ri_list_empty(&r->pieces)) {
+                if (r->at == r->end)
+                        give_end(r);
+                return;
+        }
+        p = ri_container_of(ri_list_first(&r->pieces), struct piece, link);
+        if (p->ready)
+                give(r, p);
+}
+
+/* Asking */
+
+static void piece_done(void *arg, const roma_result *res)
+{
+        struct piece *p = arg;
+        struct file_reader *r = p->r;
+
+        p->op = 0;
+        p->ready = true;
+        if (res->code) {
+                ri_error_from(&p->error, res);
+        } else if (p->buf->len < p->len) {
+                ri_error_set(&p->error, ROMA_ESOURCE, res->server,
+                             "it shrank while it was read: %llu bytes at the start, at most %llu now",
+                             (unsigned long long)r->end, (unsigned long long)(p->offset + p->buf->len));
+        } else {
+                p->has_crc = res->has_crc32;
+                p->crc = res->crc32;
+        }
+        if (r->base.next)
+                ri_op_progress(r->base.next);
+        step(r);
+}
+
+static void piece_fail(struct piece *p, int code, const char *why)
+{
+        ri_error_set(&p->error, code, NULL, "%s", why);
+        p->ready = true;
+        step(p->r);
+}
+
+static void piece_buf(struct ri_buf_wait *w, roma_buf *buf)
+{
+        struct piece *p = ri_container_of(w, struct piece, wait);
+        struct file_reader *r = p->r;
+        roma_opts opts = ROMA_OPTS_INIT;
+
+        p->buf = buf;
+        if (!buf) {
+                piece_fail(p, ROMA_ENOMEM, "out of memory");
+                return;
+        }
+        p->op = ri_aio_read_buf(r->file, buf, p->len, p->offset, &opts, piece_done, p);
+        if (!p->op)
+                piece_fail(p, ROMA_ENOMEM, r->base.loop->error);
+}
+
+static bool ask(struct file_reader *r)
+{
+        struct piece *p = calloc(1, sizeof *p);
+        uint64_t left = r->end - r->at;
+
+        if (!p)
+                return false;
+        p->r = r;
+        p->offset = r->at;
+        /* Borders at multiples of the piece: a chunk's border is one of them. */
+        p->len = RI_PIECE - r->at % RI_PIECE;
+        if (p->len > left)
+                p->len = (size_t)left;
+        p->wait.ready = piece_buf;
+        r->at += p->len;
+        r->asked += p->len;
+        ri_list_add_tail(&r->pieces, &p->link);
+        ri_buf_get(r->base.loop, &p->wait, p->len, p->len == RI_PIECE);
+        return true;
+}
+
+static void fill(struct file_reader *r)
+{
+        while (!r->paused && !r->failed && r->at < r->end &&
+               (r->asked == 0 || r->asked + RI_PIECE <= r->ahead))
+                if (!ask(r))
+                        break;
+}
+
+/* The table */
+
+static void next_cancel(struct ri_op *op)
+{
+        (void)op; /* the pieces go on; the next one who asks gets them */
+}
+
+static void fr_next(struct ri_op *op, roma_reader *base)
+{
+        struct file_reader *r = ri_container_of(base, struct file_reader, base);
+
+        op->cancel = next_cancel;
+        ri_op_waits(op, "data", NULL);
+        if (r->failed) {
+                ri_op_fail(op, ROMA_EINVAL, "an earlier read of this stream has failed");
+                return;
+        }
+        if (ri_list_empty(&r->pieces) && r->at < r->end) {
+                /* Paused or out of memory: what is asked for is asked for all the same. */
+                if (!ask(r)) {
+                        ri_op_fail(op, ROMA_ENOMEM, "out of memory");
+                        return;
+                }
+        }
+        step(r);
+}
+
+static void fr_pause(roma_reader *base, bool on)
+{
+        struct file_reader *r = ri_container_of(base, struct file_reader, base);
+
+        r->paused = on;
+        fill(r);
+}
+
+static void fr_close(roma_reader *base, bool now)
+{
+        struct file_reader *r = ri_container_of(base, struct file_reader, base);
+        struct ri_list *l;
+
+        while ((l = ri_list_first(&r->pieces)))
+                piece_free(ri_container_of(l, struct piece, link));
+        ri_op_drop(base->loop, r->check);
+        if (now || !ri_file_end(r->file))
+                ri_file_drop(r->file);
+        ri_reader_fini(base);
+        free(r);
+}
+
+static const struct ri_reader_ops file_reader_ops = { .next = fr_next, .pause = fr_pause, .close = fr_close };
+
+/* Opening */
+
+struct opening {
+        struct ri_op *op;
+        roma_op child;
+        uint64_t offset, length, ahead;
+};
+
+static void open_cancel(struct ri_op *op)
+{
+        struct opening *o = op->impl;
+
+        ri_op_drop(op->loop, o->child);
+        free(o);
+}
+
+static void open_discard(struct ri_op *op)
+{
+        roma_reader_close(op->res.reader);
+        op->res.reader = NULL;
+}
+
+static struct file_reader *reader_make(const struct opening *o, roma_file *file, const roma_attr *attr)
+{
+        struct file_reader *r = calloc(1, sizeof *r);
+        uint64_t left;
+
+        if (!r || ri_reader_init(&r->base, &file_reader_ops, file->store->loop, file->store, file->key) < 0) {
+                free(r);
+                return NULL;
+        }
+        r->file = file;
+        ri_file_own(file);
+        ri_list_init(&r->pieces);
+        r->base.attr = *attr;
+        r->ahead = o->ahead ? o->ahead : AHEAD;
+        r->at = o->offset < attr->length ? o->offset : attr->length;
+        left = attr->length - r->at;
+        r->end = r->at + (o->length < left ? o->length : left);
+        return r;
+}
+
+static void file_opened(void *arg, const roma_result *res)
+{
+        struct opening *o = arg;
+        struct ri_op *op = o->op;
+        struct file_reader *r = NULL;
+        roma_reader *base;
+
+        o->child = 0;
+        if (res->code) {
+                free(o);
+                ri_op_fail_from(op, res);
+                return;
+        }
+        if (res->attr->mask & ROMA_ATTR_LENGTH) {
+                r = reader_make(o, res->file, res->attr);
+                base = r ? &r->base : NULL;
+        } else {
+                base = ri_stream_reader(res->file, res->attr);
+        }
+        free(o);
+        if (!base) {
+                roma_aio_file_close(res->file, NULL, NULL, NULL);
+                ri_op_fail(op, ROMA_ENOMEM, "out of memory");
+                return;
+        }
+        ri_op_set_attr(op, res->attr);
+        op->res.reader = base;
+        op->discard = open_discard;
+        ri_op_finish(op);
+        if (r)
+                fill(r);
+}
+
+roma_op roma_aio_reader_open(roma_store *store, const char *key, const roma_reader_opts *opts,
+                             roma_done *done, void *arg)
+{
+        roma_reader_opts o = ROMA_READER_OPTS_INIT;
+        struct opening *open;
+        roma_opts child;
+        struct ri_op *op;
+
+        if (opts)
+                memcpy(&o, opts, opts->size < sizeof o ? opts->size : sizeof o);
+        if (ri_loop_enter(store->loop) < 0 || ri_key_check(store, "read", key) < 0)
+                return 0;
+        op = ri_op_new(store->loop, store, RI_SINGLE, "read", key, opts, done, arg);
+        if (!op)
+                return 0;
+        open = calloc(1, sizeof *open);
+        if (!open) {
+                ri_op_fail(op, ROMA_ENOMEM, "out of memory");
+                return op->id;
+        }
+        open->op = op;
+        open->offset = o.offset;
+        open->length = o.length;
+        open->ahead = o.ahead;
+        ri_compose(op, open, open_cancel);
+        child = ri_child_opts(op);
+        open->child = ri_adopt(op, roma_aio_file_open(store, key, ROMA_O_READ | RI_O_STREAM, 0, &child, file_opened, open));
+        if (!open->child) {
+                free(open);
+                ri_fail_start(op);
+        }
+        return op->id;
+}
