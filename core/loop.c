@@ -338,8 +338,10 @@ static void loop_opts(roma_loop_opts *to, const roma_loop_opts *from)
 static void loop_destroy(roma_loop *loop)
 {
         if (loop->workers)
-                ri_workers_free(loop->workers);
+                ri_workers_stop(loop->workers);
         run_posts(loop); /* abandoned jobs that came back in the meantime free themselves */
+        if (loop->workers)
+                ri_workers_free(loop->workers);
         ri_fd_stop(&loop->wake);
         if (loop->wake.fd >= 0)
                 close(loop->wake.fd);

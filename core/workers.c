@@ -155,7 +155,7 @@ struct ri_workers *ri_workers_new(roma_loop *loop, unsigned max)
         return w;
 }
 
-void ri_workers_free(struct ri_workers *w)
+void ri_workers_stop(struct ri_workers *w)
 {
         struct ri_pool *p = w->pool;
 
@@ -163,7 +163,13 @@ void ri_workers_free(struct ri_workers *w)
         p->loop = NULL;
         p->quit = true;
         pthread_cond_broadcast(&p->work);
-        pool_leave(p);
+        pthread_mutex_unlock(&p->lock);
+}
+
+void ri_workers_free(struct ri_workers *w)
+{
+        pthread_mutex_lock(&w->pool->lock);
+        pool_leave(w->pool);
         free(w);
 }
 

@@ -23,7 +23,10 @@ struct ri_job {
 };
 
 struct ri_workers *ri_workers_new(roma_loop *loop, unsigned max);
-/* Waits for nothing: jobs that have not come back are abandoned. */
+/* From here on jobs that come back free themselves; those that have come back already are still to be delivered. Waits
+ * for nothing. */
+void ri_workers_stop(struct ri_workers *w);
+/* After stop, and when nothing is left to be delivered. */
 void ri_workers_free(struct ri_workers *w);
 
 /* Nothing is open any more: idle threads end now. */
