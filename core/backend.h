@@ -16,7 +16,9 @@
 
 enum ri_backend_flags {
         RI_FOLDERS =
-                1 /* keys are paths in a tree; core builds list, writer and mkdir -p on readdir, file_*, rename */
+                1, /* keys are paths in a tree; core builds list, writer and mkdir -p on readdir, file_*, rename */
+        RI_RECHECK = 2, /* others may write under our hands: a reader looks again at the end */
+        RI_STREAMS = 4  /* opens pipes and devices, when asked with RI_O_STREAM: read and written in order, without offsets */
 };
 
 /* Something that lives in a store: a file, writer, reader. When the store closes, `end` starts its ending; when it
@@ -25,6 +27,8 @@ struct ri_child {
         struct ri_list link;
         void (*end)(struct ri_child *c, bool now);
 };
+
+enum { RI_O_STREAM = 0x10000 }; /* file_open: a stream will do; then the attributes have no length */
 
 struct roma_store {
         roma_loop *loop;
@@ -38,6 +42,8 @@ struct roma_store {
         uint32_t min_stall_ms;   /* of the backend */
         bool opened;             /* connect succeeded */
         bool closing, ended, be_closing;
+        bool raw_keys;  /* keys are paths as the program wrote them, "-" is standard input or output */
+        bool transient; /* nobody holds it: it closes when nothing lives in it any more */
         struct ri_op *close_op;
         struct ri_timer close_limit;
 };
@@ -54,6 +60,8 @@ struct roma_file {
 
 /* core/store.c: goes on closing when something has ended. */
 void ri_store_step(roma_store *store);
+/* A store over this machine's paths, for one end of a transfer: see raw_keys, transient. NULL: the error is set. */
+roma_store *ri_store_local(roma_loop *loop);
 /* Closes at once: the loop goes away. */
 void ri_store_close_now(roma_store *store);
 
@@ -82,7 +90,7 @@ struct ri_backend {
         unsigned flags;             /* enum ri_backend_flags */
         unsigned caps;              /* enum roma_caps */
 
-        /* Checks the URI and sets store->impl; no waiting. 0, or -1 with *e filled. */
+        /* Checks the URI and sets store->impl; no waiting. 0, or -1 with *e filled. uri NULL: raw_keys. */
         int (*store_new)(roma_store *store, const struct ri_uri *uri, struct ri_error *e);
         void (*connect)(struct ri_op *op);
         /* Nothing is in flight and no file open any more. Must lead to ri_store_closed(store) within 4 s; with
@@ -135,16 +143,26 @@ struct ri_backend {
         /* Stores without folders bring a writer of their own; see core/writer.h. */
         const struct ri_writer_ops *writer;
 
+        /* The store's clock, nanoseconds since 1970. NULL: this machine's. */
+        int64_t (*now)(roma_store *store);
+
         /* Compares every replica of `key` with what is known of the source: res.text says what was found. May be
          * NULL. crcs: CRC-32 of each 64 KiB block of the source, the last one padded with zeros. */
         void (*verify_replicas)(struct ri_op *op, const char *key, uint64_t length, const uint32_t *crcs,
                                 size_t n);
 };
 
+/* Reads up to len bytes into a buffer of the loop, or writes one; keeps a reference while it is in flight. */
+roma_op ri_aio_read_buf(roma_file *file, roma_buf *buf, size_t len, uint64_t offset, const roma_opts *opts,
+                        roma_done *done, void *arg);
+roma_op ri_aio_write_buf(roma_file *file, roma_buf *buf, uint64_t offset, const roma_opts *opts,
+                         roma_done *done, void *arg);
 /* Closes on behalf of the store; the store waits for it. false: not possible, nothing has happened. */
 bool ri_file_end(roma_file *file);
 /* 0, or -1 with the loop's error set: a key the store cannot have. name: of the call. */
 int ri_key_check(roma_store *store, const char *name, const char *key);
+roma_op ri_aio_verify_replicas(roma_store *store, const char *key, uint64_t length, const uint32_t *crcs,
+                               size_t n, const roma_opts *opts, roma_done *done, void *arg);
 /* mkdir without the folders above. */
 roma_op ri_aio_mkdir_one(roma_store *store, const char *key, uint32_t mode, const roma_opts *opts,
                          roma_done *done, void *arg);

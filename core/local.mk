@@ -14,12 +14,24 @@ core_sources = \
 	core/digest.c \
 	core/digest.h \
 	core/file.c \
+	core/hash.c \
+	core/gc.c \
+	core/digester.h \
+	core/digester.c \
+	core/copy.h \
+	core/copy.c \
+	core/reader.h \
+	core/reader.c \
+	core/file_reader.c \
 	core/heap.c \
 	core/heap.h \
 	core/hosts.c \
 	core/hosts.h \
+	core/folder_writer.c \
 	core/list.h \
 	core/listing.c \
+	core/local.c \
+	core/local.h \
 	core/loop.c \
 	core/loop.h \
 	core/loop_ev.c \
@@ -34,6 +46,7 @@ core_sources = \
 	core/result.c \
 	core/sleep.c \
 	core/store.c \
+	core/stream_reader.c \
 	core/str.c \
 	core/str.h \
 	core/temp.c \
@@ -45,7 +58,9 @@ core_sources = \
 	core/value.h \
 	core/version.c \
 	core/workers.c \
-	core/workers.h
+	core/workers.h \
+	core/writer.c \
+	core/writer.h
 
 unit_tests += \
 	tests/unit/test-config \
@@ -58,7 +73,8 @@ unit_tests += \
 	tests/unit/test-nomem \
 	tests/unit/test-str \
 	tests/unit/test-uri \
-	tests/unit/test-version
+	tests/unit/test-version \
+	tests/unit/test-writer
 
 tests_unit_test_nomem_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup

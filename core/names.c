@@ -44,7 +44,7 @@ int ri_key_check(roma_store *store, const char *name, const char *key)
                               key ? "longer than 65535 bytes" : "missing");
                 return -1;
         }
-        if (store->be->flags & RI_FOLDERS)
+        if (store->be->flags & RI_FOLDERS && !store->raw_keys)
                 fault = folder_fault(key);
         if (!fault)
                 return 0;
@@ -187,6 +187,16 @@ roma_op roma_aio_ping(roma_store *store, const roma_opts *opts, roma_done *done,
 
         if (op && !LACKS(op, ping))
                 store->be->ping(op);
+        return ri_op_id(op);
+}
+
+roma_op ri_aio_verify_replicas(roma_store *store, const char *key, uint64_t length, const uint32_t *crcs,
+                               size_t n, const roma_opts *opts, roma_done *done, void *arg)
+{
+        struct ri_op *op = start(store, "verify", key, opts, done, arg);
+
+        if (op && !LACKS(op, verify_replicas))
+                store->be->verify_replicas(op, key, length, crcs, n);
         return ri_op_id(op);
 }
 

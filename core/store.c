@@ -44,6 +44,8 @@ static void backend_close(roma_store *store, bool now)
 
 void ri_store_step(roma_store *store)
 {
+        if (store->transient && ri_list_empty(&store->ops) && ri_list_empty(&store->children))
+                store->closing = true;
         if (store->closing && !store->be_closing && ri_list_empty(&store->ops) &&
             ri_list_empty(&store->children))
                 backend_close(store, false);
@@ -215,6 +217,27 @@ static int common_options(roma_store *store, const struct ri_uri *u, struct ri_e
         return r < 0 ? -1 : 0;
 }
 
+/* Takes uri over. */
+static roma_store *store_alloc(roma_loop *loop, const struct ri_backend *be, char *uri, struct ri_error *e)
+{
+        roma_store *store = calloc(1, sizeof *store);
+
+        if (!store || !uri) {
+                free(store);
+                free(uri);
+                ri_error_set(e, ROMA_ENOMEM, NULL, "out of memory");
+                return NULL;
+        }
+        store->uri = uri;
+        store->loop = loop;
+        store->be = be;
+        ri_list_init(&store->ops);
+        ri_list_init(&store->children);
+        ri_list_add_tail(&loop->stores, &store->in_loop);
+        loop->stats.stores++;
+        return store;
+}
+
 static roma_store *store_make(roma_loop *loop, const struct ri_uri *u, struct ri_error *e)
 {
         const struct ri_backend *be = ri_backend_for(u->scheme, e);
@@ -223,26 +246,33 @@ static roma_store *store_make(roma_loop *loop, const struct ri_uri *u, struct ri
 
         if (!be)
                 return NULL;
-        store = calloc(1, sizeof *store);
         ri_uri_describe(u, &shown);
-        if (store)
-                store->uri = ri_str_take(&shown, NULL);
+        store = store_alloc(loop, be, ri_str_take(&shown, NULL), e);
         ri_str_free(&shown);
-        if (!store || !store->uri) {
-                free(store);
-                ri_error_set(e, ROMA_ENOMEM, NULL, "out of memory");
+        if (!store)
                 return NULL;
-        }
-        store->loop = loop;
-        store->be = be;
-        ri_list_init(&store->ops);
-        ri_list_init(&store->children);
-        ri_list_add_tail(&loop->stores, &store->in_loop);
-        loop->stats.stores++;
         if (common_options(store, u, e) == 0 && be->store_new(store, u, e) == 0)
                 return store;
         store_free(store);
         return NULL;
+}
+
+roma_store *ri_store_local(roma_loop *loop)
+{
+        struct ri_error e = { 0 };
+        const struct ri_backend *be = ri_backend_for("file", &e);
+        roma_store *store = be ? store_alloc(loop, be, strdup("local"), &e) : NULL;
+
+        if (store && be->store_new(store, NULL, &e) < 0) {
+                store_free(store);
+                store = NULL;
+        }
+        if (!store) {
+                ri_loop_error(loop, e.code, "local files: %s", e.text);
+                return NULL;
+        }
+        store->raw_keys = store->transient = store->opened = true;
+        return store;
 }
 
 /* A local path is a store too, for those who ask for one. */

@@ -1,0 +1,393 @@
+/* SPDX-License-Identifier: MIT */
+/* The calls of roma/writer.h, and what all kinds of writer have in common: see writer.h. */
+#include "core/writer.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/compose.h"
+#include "core/crc.h"
+
+/* One write. */
+struct piece {
+        struct ri_list link;
+        struct ri_op *op; /* NULL once it has ended */
+        roma_writer *w;
+        const void *data;
+        roma_buf *buf; /* counted, or NULL */
+        size_t len;
+        uint32_t crc;
+};
+
+/* The end of a writer */
+
+static void writer_free(roma_writer *w)
+{
+        w->store->loop->stats.writers--;
+        free(w->key);
+        free(w);
+}
+
+void ri_writer_gone(roma_writer *w)
+{
+        roma_store *store = w->store;
+        struct ri_child *c = &w->child;
+
+        ri_child_gone(store, c);
+        writer_free(w);
+}
+
+static void end_pieces(roma_writer *w, const char *why)
+{
+        struct ri_list *l;
+
+        while ((l = ri_list_first(&w->pieces))) {
+                struct piece *p = ri_container_of(l, struct piece, link);
+
+                if (!p->op) {
+                        ri_list_del(&p->link);
+                        free(p);
+                } else {
+                        ri_op_abort(p->op, ROMA_ECANCELED, "%s", why);
+                }
+        }
+}
+
+static void writer_abort(roma_writer *w, struct ri_op *op, const struct ri_error *why)
+{
+        w->state = RI_WRITER_ENDING;
+        w->commit = NULL;
+        end_pieces(w, "its writer was aborted");
+        w->ops->abort(op, w, why);
+}
+
+/* The store closes. */
+static void child_end(struct ri_child *c, bool now)
+{
+        roma_writer *w = ri_container_of(c, roma_writer, child);
+
+        if (now) {
+                end_pieces(w, "its store was closed");
+                w->ops->drop(w);
+                ri_list_del(&c->link);
+                writer_free(w);
+        } else if (w->state == RI_WRITER_OPEN || w->state == RI_WRITER_WAITING) {
+                writer_abort(w, NULL, NULL);
+        }
+}
+
+void ri_writer_expect(roma_writer *w, uint32_t crc)
+{
+        w->expects = true;
+        w->expected = crc;
+}
+
+/* Opening */
+
+static void open_settle(struct ri_op *op)
+{
+        roma_writer *w = op->core;
+
+        op->core = NULL;
+        if (op->res.code != ROMA_OK)
+                return;
+        w->state = RI_WRITER_OPEN;
+        op->res.writer = w;
+}
+
+static void open_discard(struct ri_op *op)
+{
+        writer_abort(op->res.writer, NULL, NULL);
+        op->res.writer = NULL;
+}
+
+static roma_writer *writer_new(roma_store *store, const char *key, const roma_writer_opts *o)
+{
+        roma_writer *w = calloc(1, sizeof(*w));
+
+        if (!w)
+                return NULL;
+        w->key = strdup(key);
+        if (!w->key) {
+                free(w);
+                return NULL;
+        }
+        w->store = store;
+        w->ops = store->be->flags & RI_FOLDERS ? &ri_folder_writer : store->be->writer;
+        w->size_hint = o->size_hint;
+        w->precondition = o->precondition;
+        w->flags = o->flags;
+        if (o->attr)
+                memcpy(&w->attr, o->attr, o->attr->size < sizeof(w->attr) ? o->attr->size : sizeof(w->attr));
+        w->attr.size = sizeof(w->attr);
+        ri_list_init(&w->pieces);
+        ri_child_add(store, &w->child, child_end);
+        store->loop->stats.writers++;
+        return w;
+}
+
+static int check_opts(roma_store *store, const char *key, const roma_writer_opts *o)
+{
+        const uint32_t can =
+                ROMA_ATTR_MODE | ROMA_ATTR_UID | ROMA_ATTR_GID | ROMA_ATTR_ATIME | ROMA_ATTR_MTIME;
+        const char *fault = NULL;
+        int code = ROMA_EINVAL;
+
+        if (!*key)
+                fault = "the store's root is no object";
+        else if (o->precondition != ROMA_ALWAYS && o->precondition != ROMA_IF_ABSENT)
+                fault = "no such precondition";
+        else if (o->attr && o->attr->mask & ~can)
+                fault = "only mode, uid, gid, atime and mtime can be given";
+        else if (!(store->be->flags & RI_FOLDERS) && !store->be->writer)
+                fault = "this store cannot be written", code = ROMA_ENOTSUP;
+        else if (o->precondition == ROMA_IF_ABSENT && !(store->be->caps & ROMA_CAP_IF_ABSENT))
+                fault = "this store cannot check atomically whether a name exists", code = ROMA_ENOTSUP;
+        if (!fault)
+                return 0;
+        ri_loop_error(store->loop, code, "put %s: %s", *key ? key : store->uri, fault);
+        return -1;
+}
+
+roma_op roma_aio_writer_open(roma_store *store, const char *key, const roma_writer_opts *opts,
+                             roma_done *done, void *arg)
+{
+        roma_writer_opts o = ROMA_WRITER_OPTS_INIT;
+        struct ri_op *op;
+        roma_writer *w;
+
+        if (opts)
+                memcpy(&o, opts, opts->size < sizeof(o) ? opts->size : sizeof(o));
+        o.size = sizeof(o);
+        if (ri_loop_enter(store->loop) < 0 || ri_key_check(store, "put", key) < 0 ||
+            check_opts(store, key, &o) < 0)
+                return 0;
+        op = ri_op_new(store->loop, store, RI_SINGLE, "put", key, &o, done, arg);
+        if (!op)
+                return 0;
+        w = writer_new(store, key, &o);
+        if (!w) {
+                ri_op_fail(op, ROMA_ENOMEM, "no memory for a writer");
+                return op->id;
+        }
+        op->core = w;
+        op->settle = open_settle;
+        op->discard = open_discard;
+        w->ops->open(op, w);
+        return op->id;
+}
+
+/* Writing */
+
+/* CRCs are combined in the order of the bytes, whatever order the writes end in. */
+static void combine(roma_writer *w)
+{
+        struct ri_list *l;
+
+        while ((l = ri_list_first(&w->pieces))) {
+                struct piece *p = ri_container_of(l, struct piece, link);
+
+                if (p->op)
+                        return;
+                w->crc = ri_crc32_combine(w->crc, p->crc, p->len);
+                w->bytes += p->len;
+                ri_list_del(&p->link);
+                free(p);
+        }
+}
+
+static void commit_go(roma_writer *w);
+
+static void write_settle(struct ri_op *op)
+{
+        struct piece *p = op->core;
+        roma_writer *w = p->w;
+
+        op->core = NULL;
+        p->op = NULL;
+        if (op->res.code == ROMA_OK && op->res.bytes == p->len)
+                p->crc = op->res.has_crc32 ? op->res.crc32 : ri_crc32(0, p->data, p->len);
+        else if (!w->failed.code && op->res.code)
+                ri_error_from(&w->failed, &op->res);
+        else if (!w->failed.code)
+                ri_error_set(&w->failed, ROMA_ESERVERIO, NULL, "only %" PRIu64 " of %zu bytes were written",
+                             op->res.bytes, p->len);
+        roma_buf_unref(p->buf);
+        p->buf = NULL;
+        combine(w);
+        if (w->state != RI_WRITER_WAITING)
+                return;
+        ri_op_progress(w->commit);
+        if (ri_list_empty(&w->pieces))
+                commit_go(w);
+}
+
+static roma_op writer_write(roma_writer *w, const void *data, size_t len, roma_buf *buf,
+                            const roma_opts *opts, roma_done *done, void *arg)
+{
+        roma_store *store = w->store;
+        struct ri_op *op = ri_op_new(store->loop, store, RI_TRANSFER, "write", w->key, opts, done, arg);
+        struct piece *p;
+
+        if (!op)
+                return 0;
+        if (w->failed.code) {
+                ri_op_fail(op, w->failed.code, "an earlier write has failed, so only abort is left: %s",
+                           w->failed.text);
+                return op->id;
+        }
+        if (len > INT64_MAX - w->next) {
+                ri_op_fail(op, ROMA_EFBIG, "no object is longer than 2^63 bytes");
+                return op->id;
+        }
+        p = calloc(1, sizeof(*p));
+        if (!p) {
+                ri_op_fail(op, ROMA_ENOMEM, "no memory for the request");
+                return op->id;
+        }
+        *p = (struct piece){
+                .op = op, .w = w, .data = data, .len = len, .buf = buf ? roma_buf_ref(buf) : NULL
+        };
+        ri_list_add_tail(&w->pieces, &p->link);
+        op->core = p;
+        op->settle = write_settle;
+        w->next += len;
+        if (len)
+                w->ops->write(op, w, data, len, buf, w->next - len);
+        else
+                ri_op_finish(op);
+        return op->id;
+}
+
+roma_op roma_aio_writer_write(roma_writer *writer, const void *buf, size_t len, const roma_opts *opts,
+                              roma_done *done, void *arg)
+{
+        return writer_write(writer, buf, len, NULL, opts, done, arg);
+}
+
+roma_op roma_aio_writer_write_buf(roma_writer *writer, roma_buf *buf, const roma_opts *opts, roma_done *done,
+                                  void *arg)
+{
+        return writer_write(writer, roma_buf_data(buf), roma_buf_len(buf), buf, opts, done, arg);
+}
+
+/* Ending */
+
+static void commit_cancel(struct ri_op *op)
+{
+        writer_abort(op->impl, NULL, NULL);
+}
+
+/* All writes have ended. */
+static void commit_go(roma_writer *w)
+{
+        struct ri_op *op = w->commit;
+        struct ri_error e;
+
+        w->commit = NULL;
+        op->cancel = NULL;
+        op->impl = NULL;
+        op->res.bytes = w->bytes;
+        op->res.crc32 = w->crc;
+        op->res.has_crc32 = 1;
+        w->state = RI_WRITER_ENDING;
+        if (w->failed.code) {
+                e = w->failed;
+        } else if (w->size_hint != ROMA_SIZE_UNKNOWN && w->size_hint != w->bytes) {
+                ri_error_set(&e, ROMA_ESOURCE, NULL,
+                             "%" PRIu64 " bytes were announced and %" PRIu64
+                             " came, so nothing was put; the source "
+                             "changed while it was read",
+                             w->size_hint, w->bytes);
+        } else if (w->expects && w->expected != w->crc) {
+                ri_error_set(&e, ROMA_ECORRUPT, NULL,
+                             "the bytes that were written have CRC-32 %08" PRIx32 " and not %08" PRIx32
+                             ", so nothing was put; try again",
+                             w->crc, w->expected);
+        } else {
+                w->ops->commit(op, w);
+                return;
+        }
+        w->ops->abort(op, w, &e);
+}
+
+roma_op roma_aio_writer_commit(roma_writer *writer, const roma_opts *opts, roma_done *done, void *arg)
+{
+        roma_store *store = writer->store;
+        struct ri_op *op;
+
+        if (ri_loop_enter(store->loop) < 0 || writer->state != RI_WRITER_OPEN)
+                return 0;
+        op = ri_op_new(store->loop, store, RI_TRANSFER, "put", writer->key, opts, done, arg);
+        if (!op) {
+                /* The handle is invalid whatever the result. */
+                writer_abort(writer, NULL, NULL);
+                return 0;
+        }
+        writer->commit = op;
+        writer->state = RI_WRITER_WAITING;
+        op->impl = writer;
+        op->cancel = commit_cancel;
+        ri_op_waits(op, "the writes before it", NULL);
+        if (ri_list_empty(&writer->pieces))
+                commit_go(writer);
+        return op->id;
+}
+
+roma_op roma_aio_writer_abort(roma_writer *writer, const roma_opts *opts, roma_done *done, void *arg)
+{
+        roma_store *store = writer->store;
+        struct ri_op *op;
+
+        if (ri_loop_enter(store->loop) < 0 || writer->state != RI_WRITER_OPEN)
+                return 0;
+        op = ri_op_new(store->loop, store, RI_ENDING, "abort", writer->key, opts, done, arg);
+        writer_abort(writer, op, NULL);
+        return ri_op_id(op);
+}
+
+/* The blocking twins. */
+
+roma_writer *roma_writer_open(roma_store *store, const char *key, const roma_writer_opts *opts)
+{
+        struct ri_wait w;
+
+        if (ri_wait_begin(&w, store->loop) < 0 ||
+            ri_wait(&w, roma_aio_writer_open(store, key, opts, ri_wait_done, &w)) < 0)
+                return NULL;
+        return store->loop->last->res.writer;
+}
+
+int roma_writer_write(roma_writer *writer, const void *buf, size_t len, const roma_opts *opts)
+{
+        struct ri_wait w;
+
+        if (ri_wait_begin(&w, writer->store->loop) < 0)
+                return -1;
+        return ri_wait(&w, roma_aio_writer_write(writer, buf, len, opts, ri_wait_done, &w));
+}
+
+int roma_writer_commit(roma_writer *writer, const roma_opts *opts)
+{
+        struct ri_wait w;
+
+        if (ri_wait_begin(&w, writer->store->loop) < 0)
+                return -1;
+        return ri_wait(&w, roma_aio_writer_commit(writer, opts, ri_wait_done, &w));
+}
+
+/* Where nothing may block it only starts the abort. */
+void roma_writer_abort(roma_writer *writer)
+{
+        roma_loop *loop;
+        struct ri_wait w;
+
+        if (!writer)
+                return;
+        loop = writer->store->loop;
+        if (loop->hooks->turn && !loop->in_callback && !loop->working && ri_wait_begin(&w, loop) == 0)
+                ri_wait(&w, roma_aio_writer_abort(writer, NULL, ri_wait_done, &w));
+        else
+                roma_aio_writer_abort(writer, NULL, NULL, NULL);
+}

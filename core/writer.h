@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/* What is behind a roma_writer. The common part (writer.c) hands out offsets in the order of the writes, combines
+ * their CRCs, waits for all of them before a commit, and compares size and CRC with what was announced. */
+#ifndef RI_WRITER_H
+#define RI_WRITER_H
+
+#include "core/backend.h"
+
+/* Whatever happens to `open`, `commit` or `abort` (they may be cancelled too), ri_writer_gone() is called once when
+ * nothing of the writer is left: after a failed open, a commit or an abort. */
+struct ri_writer_ops {
+        void (*open)(struct ri_op *op, roma_writer *w);
+        /* Bytes for `offset`. buf: the memory's buffer, or NULL; a backend that goes on with it keeps a reference. */
+        void (*write)(struct ri_op *op, roma_writer *w, const void *data, size_t len, roma_buf *buf,
+                      uint64_t offset);
+        /* All writes have succeeded. Fills res.attr; bytes and CRC are there already. */
+        void (*commit)(struct ri_op *op, roma_writer *w);
+        /* Removes what was written; no write is in flight. op may be NULL. why: an operation that `op` fails with when
+         * the removal has ended, for it was to commit; NULL: op finishes. */
+        void (*abort)(struct ri_op *op, roma_writer *w, const struct ri_error *why);
+        /* At once, the loop goes away: no operation is in flight. ri_writer_gone() is not called. */
+        void (*drop)(roma_writer *w);
+};
+
+enum ri_writer_state {
+        RI_WRITER_OPENING,
+        RI_WRITER_OPEN,
+        RI_WRITER_WAITING, /* commit waits for writes */
+        RI_WRITER_ENDING   /* the backend commits or removes */
+};
+
+struct roma_writer {
+        roma_store *store;
+        const struct ri_writer_ops *ops;
+        void *impl; /* of the backend */
+        char *key;
+        uint64_t size_hint;
+        int precondition;
+        unsigned flags;
+        roma_attr attr; /* mask 0: nothing asked for */
+        bool exists;    /* at the time of opening there was something under the key */
+
+        enum ri_writer_state state;
+        struct ri_child child;
+        struct ri_list pieces; /* writes in order, until their CRC is in `crc` */
+        struct ri_op *commit;  /* while WAITING */
+        uint64_t next;         /* where the next write goes */
+        uint64_t bytes;        /* written, without a gap */
+        uint32_t crc;          /* of those */
+        bool expects;
+        uint32_t expected;
+        struct ri_error failed; /* code 0: no write has failed */
+};
+
+/* commit fails with ROMA_ECORRUPT, showing nothing, when the CRC-32 of all bytes is another. */
+void ri_writer_expect(roma_writer *w, uint32_t crc);
+void ri_writer_gone(roma_writer *w);
+
+/* core/folder_writer.c: for stores with RI_FOLDERS. */
+extern const struct ri_writer_ops ri_folder_writer;
+
+#endif

@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: MIT */
+/* Unit tests of core/writer and core/folder_writer on a local folder: what is visible, when, and what is left. */
+#include "core/writer.h"
+
+#include <errno.h>
+
+#include "core/crc.h"
+#include "core/op.h"
+
+#include "tests/unit/folder.h"
+
+static int last_code(void)
+{
+        return roma_last(loop)->code;
+}
+
+static roma_writer *open_writer(const char *key, const roma_writer_opts *o)
+{
+        roma_writer *w = roma_writer_open(store, key, o);
+
+        ck_assert_msg(w != NULL, "%s", roma_error(loop));
+        return w;
+}
+
+static void check_content(const char *key, const void *bytes, size_t len)
+{
+        size_t n;
+        unsigned char *p = local_read(key, &n);
+
+        ck_assert_uint_eq(n, len);
+        ck_assert_mem_eq(p, bytes, len);
+        free(p);
+}
+
+START_TEST(appears_whole)
+{
+        roma_writer *w = open_writer("x", NULL);
+
+        ck_assert_int_eq(roma_writer_write(w, "hello ", 6, NULL), 0);
+        ck_assert_int_eq(roma_writer_write(w, "", 0, NULL), 0);
+        ck_assert_int_eq(access(local_path("x"), F_OK), -1);
+        ck_assert_int_eq(local_names(), 1);
+        ck_assert_int_eq(roma_writer_write(w, "world", 5, NULL), 0);
+        ck_assert_int_eq(roma_writer_commit(w, NULL), 0);
+        ck_assert_uint_eq(roma_last(loop)->bytes, 11);
+        ck_assert(roma_last(loop)->has_crc32);
+        ck_assert_uint_eq(roma_last(loop)->crc32, ri_crc32(0, "hello world", 11));
+        ck_assert_ptr_nonnull(roma_last(loop)->attr);
+        ck_assert_uint_eq(roma_last(loop)->attr->length, 11);
+        ck_assert_uint_ne(roma_last(loop)->attr->etag[0], 0);
+        check_content("x", "hello world", 11);
+        ck_assert_int_eq(local_names(), 1);
+}
+END_TEST
+
+START_TEST(empty_object)
+{
+        ck_assert_int_eq(roma_writer_commit(open_writer("x", NULL), NULL), 0);
+        ck_assert_uint_eq(roma_last(loop)->crc32, 0);
+        check_content("x", "", 0);
+}
+END_TEST
+
+static int ended, failed;
+
+static void count(void *arg, const roma_result *r)
+{
+        (void)arg;
+        ended++;
+        if (r->code)
+                failed++;
+}
+
+START_TEST(many_writes_in_flight)
+{
+        enum { N = 3000000 };
+        unsigned char *data = malloc(N);
+        roma_writer_opts o = ROMA_WRITER_OPTS_INIT;
+        struct ri_wait wait;
+        roma_writer *w;
+        size_t at = 0, len = 1;
+
+        fill_random(data, N, 7);
+        o.size_hint = N;
+        w = open_writer("x", &o);
+        ended = failed = 0;
+        while (at < N) {
+                len = len * 3 % 70001 + 1;
+                len = len < N - at ? len : N - at;
+                ck_assert(roma_aio_writer_write(w, data + at, len, NULL, count, NULL));
+                at += len;
+        }
+        ck_assert_int_eq(ri_wait_begin(&wait, loop), 0);
+        /* Commit waits for all of them. */
+        ck_assert_int_eq(ri_wait(&wait, roma_aio_writer_commit(w, NULL, ri_wait_done, &wait)), 0);
+        ck_assert_uint_eq(roma_last(loop)->crc32, ri_crc32(0, data, N));
+        ck_assert_int_eq(roma_loop_run(loop), 0);
+        ck_assert_int_gt(ended, 10);
+        ck_assert_int_eq(failed, 0);
+        check_content("x", data, N);
+        free(data);
+}
+END_TEST
+
+START_TEST(abort_leaves_nothing)
+{
+        roma_writer *w = open_writer("x", NULL);
+
+        ck_assert_int_eq(roma_writer_write(w, "hello", 5, NULL), 0);
+        roma_writer_abort(w);
+        ck_assert_int_eq(local_names(), 0);
+        /* In flight. */
+        w = open_writer("x", NULL);
+        ended = failed = 0;
+        for (int i = 0; i < 10; i++)
+                ck_assert(roma_aio_writer_write(w, "hello", 5, NULL, count, NULL));
+        roma_writer_abort(w);
+        ck_assert_int_eq(roma_loop_run(loop), 0);
+        ck_assert_int_eq(ended, 10);
+        ck_assert_int_eq(failed, 10);
+        ck_assert_int_eq(local_names(), 0);
+}
+END_TEST
+
+START_TEST(wrong_size_or_crc_shows_nothing)
+{
+        roma_writer_opts o = ROMA_WRITER_OPTS_INIT;
+        roma_writer *w;
+
+        local_write("x", "old", 3);
+        o.size_hint = 6;
+        w = open_writer("x", &o);
+        ck_assert_int_eq(roma_writer_write(w, "hello", 5, NULL), 0);
+        ck_assert_int_eq(roma_writer_commit(w, NULL), -1);
+        ck_assert_int_eq(last_code(), ROMA_ESOURCE);
+        ck_assert_int_eq(roma_last(loop)->outcome, ROMA_NOT_DONE);
+        ck_assert_ptr_nonnull(strstr(roma_error(loop), "6 bytes were announced and 5 came"));
+        w = open_writer("x", NULL);
+        ri_writer_expect(w, 12345);
+        ck_assert_int_eq(roma_writer_write(w, "hello", 5, NULL), 0);
+        ck_assert_int_eq(roma_writer_commit(w, NULL), -1);
+        ck_assert_int_eq(last_code(), ROMA_ECORRUPT);
+        ck_assert_int_eq(local_names(), 1);
+        check_content("x", "old", 3);
+        w = open_writer("x", NULL);
+        ri_writer_expect(w, ri_crc32(0, "hello", 5));
+        ck_assert_int_eq(roma_writer_write(w, "hello", 5, NULL), 0);
+        ck_assert_int_eq(roma_writer_commit(w, NULL), 0);
+        check_content("x", "hello", 5);
+}
+END_TEST
+
+START_TEST(if_absent)
+{
+        roma_writer_opts o = ROMA_WRITER_OPTS_INIT;
+        roma_writer *w;
+
+        o.precondition = ROMA_IF_ABSENT;
+        w = open_writer("x", &o);
+        ck_assert_int_eq(roma_writer_write(w, "one", 3, NULL), 0);
+        ck_assert_int_eq(roma_writer_commit(w, NULL), 0);
+        w = open_writer("y", &o);
+        local_write("y", "other", 5); /* decided at the commit */
+        ck_assert_int_eq(roma_writer_commit(w, NULL), -1);
+        ck_assert_int_eq(last_code(), ROMA_EEXIST);
+        ck_assert_int_eq(roma_last(loop)->outcome, ROMA_NOT_DONE);
+        w = open_writer("x", &o);
+        ck_assert_int_eq(roma_writer_commit(w, NULL), -1);
+        ck_assert_int_eq(last_code(), ROMA_EEXIST);
+        check_content("x", "one", 3);
+        check_content("y", "other", 5);
+        ck_assert_int_eq(symlink("nowhere", local_path("z")), 0);
+        ck_assert_int_eq(roma_writer_commit(open_writer("z", &o), NULL), -1);
+        ck_assert_int_eq(last_code(), ROMA_EEXIST);
+        ck_assert_int_eq(local_names(), 3);
+}
+END_TEST
+
+START_TEST(attributes)
+{
+        roma_writer_opts o = ROMA_WRITER_OPTS_INIT;
+        roma_attr a = ROMA_ATTR_INIT;
+        struct stat st;
+
+        local_write("x", "old", 3);
+        ck_assert_int_eq(chmod(local_path("x"), 0604), 0);
+        if (getuid() == 0)
+                ck_assert_int_eq(chown(local_path("x"), 1234, 4321), 0);
+        ck_assert_int_eq(roma_writer_commit(open_writer("x", NULL), NULL), 0);
+        ck_assert_int_eq(stat(local_path("x"), &st), 0);
+        ck_assert_uint_eq(st.st_mode & 07777, 0604);
+        if (getuid() == 0)
+                ck_assert(st.st_uid == 1234 && st.st_gid == 4321);
+        a.mask = ROMA_ATTR_MODE | ROMA_ATTR_MTIME;
+        a.mode = 04711;
+        a.mtime_ns = 1234567890123456789;
+        o.attr = &a;
+        roma_writer *w = open_writer("x", &o);
+        ck_assert_int_eq(roma_writer_write(w, "new", 3, NULL), 0);
+        ck_assert_int_eq(roma_writer_commit(w, NULL), 0);
+        ck_assert_uint_eq(roma_last(loop)->attr->mode, 04711);
+        ck_assert_int_eq(stat(local_path("x"), &st), 0);
+        ck_assert_uint_eq(st.st_mode & 07777, 04711);
+        ck_assert_int_eq(st.st_mtim.tv_sec, 1234567890);
+        ck_assert_int_eq(st.st_mtim.tv_nsec, 123456789);
+}
+END_TEST
+
+START_TEST(parents)
+{
+        roma_writer_opts o = ROMA_WRITER_OPTS_INIT;
+
+        ck_assert_ptr_null(roma_writer_open(store, "a/b/c", NULL));
+        ck_assert_int_eq(last_code(), ROMA_ENOENT);
+        o.flags = ROMA_WRITER_PARENTS;
+        ck_assert_int_eq(roma_writer_commit(open_writer("a/b/c", &o), NULL), 0);
+        check_content("a/b/c", "", 0);
+        ck_assert_ptr_null(roma_writer_open(store, "a/b/c/d", &o));
+        ck_assert_int_eq(last_code(), ROMA_ENOTDIR);
+        ck_assert_ptr_null(roma_writer_open(store, "a/b", &o));
+        ck_assert_int_eq(last_code(), ROMA_EISDIR);
+        ck_assert_int_eq(local_names(), 1);
+}
+END_TEST
+
+START_TEST(long_names)
+{
+        char name[300];
+
+        memset(name, 'n', 255);
+        name[255] = '\0';
+        ck_assert_int_eq(roma_writer_commit(open_writer(name, NULL), NULL), 0);
+        memset(name, 'n', 256);
+        name[256] = '\0';
+        ck_assert_ptr_null(roma_writer_open(store, name, NULL));
+        ck_assert_int_eq(last_code(), ROMA_ENAMETOOLONG);
+        ck_assert_int_eq(local_names(), 1);
+}
+END_TEST
+
+START_TEST(links)
+{
+        struct stat st;
+        roma_writer *w;
+
+        mkdir(local_path("d"), 0755);
+        mkdir(local_path("d/e"), 0755);
+        local_write("d/real", "old", 3);
+        ck_assert_int_eq(symlink("d/e/../chain", local_path("link")), 0);
+        ck_assert_int_eq(symlink("./real", local_path("d/chain")), 0);
+        w = open_writer("link", NULL);
+        ck_assert_int_eq(roma_writer_write(w, "new!", 4, NULL), 0);
+        ck_assert_int_eq(roma_writer_commit(w, NULL), 0);
+        ck_assert_int_eq(lstat(local_path("link"), &st), 0);
+        ck_assert(S_ISLNK(st.st_mode));
+        check_content("d/real", "new!", 4);
+        ck_assert_int_eq(symlink("d/fresh", local_path("dangling")), 0);
+        ck_assert_int_eq(roma_writer_commit(open_writer("dangling", NULL), NULL), 0);
+        check_content("d/fresh", "", 0);
+        ck_assert_int_eq(symlink("../out", local_path("out")), 0);
+        ck_assert_ptr_null(roma_writer_open(store, "out", NULL));
+        ck_assert_int_eq(last_code(), ROMA_EACCES);
+        ck_assert_int_eq(symlink("round", local_path("round")), 0);
+        ck_assert_ptr_null(roma_writer_open(store, "round", NULL));
+        ck_assert_int_eq(last_code(), ROMA_EINVAL);
+        ck_assert_int_eq(local_names(), 5);
+}
+END_TEST
+
+START_TEST(pipe_is_written_in_place)
+{
+        char got[16] = "";
+        struct stat st;
+        roma_writer *w;
+        int fd;
+
+        ck_assert_int_eq(mkfifo(local_path("fifo"), 0600), 0);
+        fd = open(local_path("fifo"), O_RDONLY | O_NONBLOCK);
+        w = open_writer("fifo", NULL);
+        ck_assert_int_eq(roma_writer_write(w, "hello ", 6, NULL), 0);
+        ck_assert_int_eq(roma_writer_write(w, "pipe", 4, NULL), 0);
+        ck_assert_int_eq(roma_writer_commit(w, NULL), 0);
+        ck_assert_int_eq(read(fd, got, sizeof(got)), 10);
+        ck_assert_str_eq(got, "hello pipe");
+        close(fd);
+        ck_assert_int_eq(stat(local_path("fifo"), &st), 0);
+        ck_assert(S_ISFIFO(st.st_mode));
+        ck_assert_int_eq(local_names(), 1);
+}
+END_TEST
+
+START_TEST(closing_the_store_cleans_up)
+{
+        roma_writer *w = open_writer("x", NULL), *v = open_writer("y", NULL);
+
+        ended = failed = 0;
+        ck_assert_int_eq(roma_writer_write(w, "hello", 5, NULL), 0);
+        for (int i = 0; i < 5; i++)
+                ck_assert(roma_aio_writer_write(w, "hello", 5, NULL, count, NULL));
+        ck_assert(roma_aio_writer_commit(w, NULL, count, NULL));
+        ck_assert(roma_aio_writer_write(v, "hello", 5, NULL, count, NULL));
+        for (int i = 0; i < 6; i++) {
+                char key[8];
+
+                /* In every stage of opening. */
+                snprintf(key, sizeof(key), "o%d", i);
+                ck_assert(roma_aio_writer_open(store, key, NULL, count, NULL));
+                roma_loop_turn(loop, 1);
+        }
+        roma_store_close(store);
+        ck_assert_int_eq(roma_loop_run(loop), 0);
+        /* The writers that had been handed out belong to us, and have ended with their store. */
+        ck_assert_int_eq(ended, 13);
+        ck_assert_int_le(local_names(), 1);
+        char uri[128];
+        snprintf(uri, sizeof(uri), "file://%s", folder);
+        store = roma_store_open(loop, uri, NULL);
+        ck_assert_ptr_nonnull(store);
+}
+END_TEST
+
+START_TEST(cancelling_at_any_time)
+{
+        for (int turns = 0; turns < 12; turns++) {
+                roma_writer *w = open_writer("x", NULL);
+                roma_op op;
+
+                ended = failed = 0;
+                ck_assert(roma_aio_writer_write(w, "hello", 5, NULL, count, NULL));
+                op = roma_aio_writer_commit(w, NULL, count, NULL);
+                for (int i = 0; i < turns; i++)
+                        roma_loop_turn(loop, 1);
+                roma_cancel(loop, op);
+                ck_assert_int_eq(roma_loop_run(loop), 0);
+                ck_assert_int_eq(ended, 2);
+                if (access(local_path("x"), F_OK) == 0) {
+                        check_content("x", "hello", 5);
+                        unlink(local_path("x"));
+                }
+        }
+        for (int turns = 0; turns < 6; turns++) {
+                roma_op op = roma_aio_writer_open(store, "x", NULL, NULL, NULL);
+
+                for (int i = 0; i < turns; i++)
+                        roma_loop_turn(loop, 1);
+                roma_cancel(loop, op);
+                ck_assert_int_eq(roma_loop_run(loop), 0);
+                ck_assert_int_eq(access(local_path("x"), F_OK), -1);
+        }
+}
+END_TEST
+
+START_TEST(disk_full)
+{
+        roma_writer *w;
+        struct stat st;
+
+        /* /dev/full refuses every write, and is no file to be replaced. */
+        if (stat("/dev/full", &st) < 0 || mknod(local_path("full"), S_IFCHR | 0600, st.st_rdev) < 0)
+                return;
+        w = roma_writer_open(store, "full", NULL);
+        if (!w)
+                return; /* mounted without devices */
+        ck_assert_int_eq(roma_writer_write(w, "hello", 5, NULL), -1);
+        ck_assert_int_eq(last_code(), ROMA_ENOSPC);
+        ck_assert_int_eq(roma_writer_write(w, "hello", 5, NULL), -1);
+        ck_assert_int_eq(last_code(), ROMA_ENOSPC);
+        ck_assert_ptr_nonnull(strstr(roma_error(loop), "only abort is left"));
+        ck_assert_int_eq(roma_writer_commit(w, NULL), -1);
+        ck_assert_int_eq(last_code(), ROMA_ENOSPC);
+}
+END_TEST
+
+START_TEST(refusals)
+{
+        roma_writer_opts o = ROMA_WRITER_OPTS_INIT;
+        roma_attr a = ROMA_ATTR_INIT;
+
+        ck_assert_ptr_null(roma_writer_open(store, "", NULL));
+        ck_assert_int_eq(last_code(), ROMA_EINVAL);
+        ck_assert_ptr_null(roma_writer_open(store, "a//b", NULL));
+        ck_assert_int_eq(last_code(), ROMA_EINVAL);
+        o.precondition = 7;
+        ck_assert_ptr_null(roma_writer_open(store, "x", &o));
+        ck_assert_int_eq(last_code(), ROMA_EINVAL);
+        o.precondition = 0;
+        a.mask = ROMA_ATTR_LENGTH;
+        o.attr = &a;
+        ck_assert_ptr_null(roma_writer_open(store, "x", &o));
+        ck_assert_int_eq(last_code(), ROMA_EINVAL);
+}
+END_TEST
+
+int main(void)
+{
+        TCase *tc = tcase_create("writer");
+
+        tcase_add_checked_fixture(tc, folder_begin, folder_end);
+        tcase_add_test(tc, appears_whole);
+        tcase_add_test(tc, empty_object);
+        tcase_add_test(tc, many_writes_in_flight);
+        tcase_add_test(tc, abort_leaves_nothing);
+        tcase_add_test(tc, wrong_size_or_crc_shows_nothing);
+        tcase_add_test(tc, if_absent);
+        tcase_add_test(tc, attributes);
+        tcase_add_test(tc, parents);
+        tcase_add_test(tc, long_names);
+        tcase_add_test(tc, links);
+        tcase_add_test(tc, pipe_is_written_in_place);
+        tcase_add_test(tc, closing_the_store_cleans_up);
+        tcase_add_test(tc, cancelling_at_any_time);
+        tcase_add_test(tc, disk_full);
+        tcase_add_test(tc, refusals);
+        return run_suite("writer", tc);
+}
