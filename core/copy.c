@@ -1,0 +1,601 @@
+/* SPDX-License-Identifier: MIT */
+/* From a reader to a writer: buffers are passed on by reference, several writes are in flight, and at the end what was
+ * read is what was written, or nothing is shown. */
+#include "core/copy.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/compose.h"
+#include "core/crc.h"
+#include "core/digester.h"
+#include "core/writer.h"
+
+enum { IN_FLIGHT = 16 << 20, DIGEST_AHEAD = 4 << 20, PROGRESS_NS = 100000000, BLOCK = 65536 };
+
+struct copy {
+        struct ri_op *op;
+        struct ri_copy_ends ends;
+        roma_put_opts opts;
+        roma_reader *reader;
+        roma_writer *writer;
+        roma_op child; /* opening, reading, committing, verifying: one at a time */
+        struct ri_list writes;
+        uint64_t size; /* ROMA_SIZE_UNKNOWN: not known */
+        uint64_t bytes, written, in_flight;
+        bool end;     /* the reader is at its end */
+        bool has_crc; /* every piece so far came with one */
+        uint32_t crc;
+        struct ri_digester *digester;
+        char digest[RI_DIGEST_HEX_MAX];
+        uint32_t *blocks; /* CRC-32 of each block, the last one padded with zeros: for the replicas */
+        size_t n_blocks, cap_blocks;
+        uint64_t told_at;
+        struct ri_child guard; /* in ends.from */
+};
+
+struct write {
+        struct ri_list link;
+        struct copy *c;
+        roma_op op;
+        size_t len;
+};
+
+static void move(struct copy *c);
+
+/* Ending */
+
+static void copy_free(struct copy *c)
+{
+        struct ri_list *l;
+        roma_loop *loop = c->ends.loop;
+
+        ri_op_drop(loop, c->child);
+        while ((l = ri_list_pop(&c->writes))) {
+                struct write *w = ri_container_of(l, struct write, link);
+
+                ri_op_drop(loop, w->op);
+                free(w);
+        }
+        roma_reader_close(c->reader);
+        if (c->writer)
+                roma_aio_writer_abort(c->writer, NULL, NULL, NULL);
+        ri_digester_free(c->digester);
+        free(c->blocks);
+        if (c->ends.free)
+                c->ends.free(c->ends.arg);
+        if (c->ends.from)
+                ri_child_gone(c->ends.from, &c->guard);
+        free(c);
+}
+
+/* The store it reads from closes; the one it writes to has the operation itself. */
+static void guard_end(struct ri_child *child, bool now)
+{
+        struct copy *c = ri_container_of(child, struct copy, guard);
+
+        (void)now;
+        ri_op_abort(c->op, ROMA_ECANCELED, "the store it reads from was closed");
+}
+
+static void copy_cancel(struct ri_op *op)
+{
+        copy_free(op->impl);
+}
+
+static void fail_from(struct copy *c, const roma_result *r)
+{
+        struct ri_op *op = c->op;
+
+        op->res.bytes = c->written;
+        ri_op_fail_from(op, r);
+        copy_free(c);
+}
+
+static void fail(struct copy *c, int code, const char *why)
+{
+        struct ri_op *op = c->op;
+
+        op->res.bytes = c->written;
+        ri_op_fail(op, code, "%s", why);
+        copy_free(c);
+}
+
+/* A child that did not start. */
+static bool started(struct copy *c, roma_op child)
+{
+        struct ri_op *op = c->op;
+
+        c->child = ri_adopt(op, child);
+        if (child)
+                return true;
+        ri_fail_start(op);
+        copy_free(c);
+        return false;
+}
+
+static void progress(struct copy *c, bool last)
+{
+        uint64_t now;
+
+        if (!c->opts.progress)
+                return;
+        now = ri_now();
+        if (!last && now - c->told_at < PROGRESS_NS)
+                return;
+        c->told_at = now;
+        c->opts.progress(c->opts.progress_arg, c->written, c->size);
+}
+
+/* Verifying, after the commit */
+
+static void finish(struct copy *c)
+{
+        struct ri_op *op = c->op;
+
+        if (c->digest[0] && ri_op_set_text(op, c->digest, strlen(c->digest)) < 0) {
+                copy_free(c);
+                return;
+        }
+        op->res.bytes = c->bytes;
+        ri_op_finish(op);
+        copy_free(c);
+}
+
+static void reread(void *arg, const roma_result *r)
+{
+        struct copy *c = arg;
+        char text[384];
+
+        c->child = 0;
+        if (r->code) {
+                fail_from(c, r);
+        } else if (strcmp(r->text, c->digest) != 0) {
+                snprintf(text, sizeof text,
+                         "the object read back has %.130s, the source had %.130s: it is damaged; put it "
+                         "again, and see "
+                         "which replica differs",
+                         r->text, c->digest);
+                fail(c, ROMA_ECORRUPT, text);
+        } else {
+                finish(c);
+        }
+}
+
+static void replicas_told(void *arg, const roma_result *r)
+{
+        struct copy *c = arg;
+
+        c->child = 0;
+        if (r->code)
+                fail_from(c, r);
+        else
+                finish(c);
+}
+
+static void verify(struct copy *c)
+{
+        roma_opts opts = ri_child_opts(c->op);
+
+        c->op->outcome = ROMA_DONE;
+        if (c->opts.verify == ROMA_VERIFY_DEFAULT)
+                finish(c);
+        else if (c->opts.verify == ROMA_REPLICAS)
+                started(c, ri_aio_verify_replicas(c->ends.to, c->ends.to_key, c->bytes, c->blocks,
+                                                  c->n_blocks, &opts, replicas_told, c));
+        else
+                started(c, c->ends.hash(c->ends.arg, c->opts.verify, &opts, reread, c));
+}
+
+/* Committing */
+
+static void committed(void *arg, const roma_result *r)
+{
+        struct copy *c = arg;
+        struct ri_op *op = c->op;
+
+        c->child = 0;
+        if (r->code) {
+                op->outcome = r->outcome;
+                fail_from(c, r);
+                return;
+        }
+        if (r->attr)
+                ri_op_set_attr(op, r->attr);
+        op->res.has_crc32 = r->has_crc32;
+        op->res.crc32 = r->crc32;
+        if (c->opts.verify == ROMA_CRC32)
+                snprintf(c->digest, sizeof c->digest, "%08x", r->crc32);
+        verify(c);
+}
+
+static void commit(struct copy *c)
+{
+        roma_opts opts = ri_child_opts(c->op);
+        roma_writer *w = c->writer;
+        char text[128];
+
+        if (c->opts.has_crc32 && c->has_crc && c->crc != c->opts.crc32) {
+                snprintf(text, sizeof text,
+                         "the source has CRC-32 %08x, %08x was expected; nothing was stored", c->crc,
+                         c->opts.crc32);
+                fail(c, ROMA_ECORRUPT, text);
+                return;
+        }
+        if (c->has_crc || c->opts.has_crc32)
+                ri_writer_expect(w, c->has_crc ? c->crc : c->opts.crc32);
+        progress(c, true);
+        c->op->outcome = ROMA_UNKNOWN;
+        c->writer = NULL;
+        started(c, roma_aio_writer_commit(w, &opts, committed, c));
+}
+
+/* Moving */
+
+static int add_blocks(struct copy *c, const unsigned char *p, size_t n)
+{
+        uint64_t at = c->bytes;
+
+        while (n) {
+                size_t in = (size_t)(at % BLOCK), take = BLOCK - in < n ? BLOCK - in : n;
+
+                if (in == 0) {
+                        if (c->n_blocks == c->cap_blocks) {
+                                size_t cap = c->cap_blocks ? c->cap_blocks * 2 : 64;
+                                uint32_t *v = reallocarray(c->blocks, cap, sizeof *v);
+
+                                if (!v)
+                                        return -1;
+                                c->blocks = v;
+                                c->cap_blocks = cap;
+                        }
+                        c->blocks[c->n_blocks++] = 0;
+                }
+                c->blocks[c->n_blocks - 1] = ri_crc32(c->blocks[c->n_blocks - 1], p, take);
+                p += take;
+                at += take;
+                n -= take;
+        }
+        return 0;
+}
+
+/* What is to be known of the bytes on their way. -1: out of memory. */
+static int look(struct copy *c, const roma_result *r)
+{
+        const void *p = roma_buf_data(r->buf);
+        size_t n = roma_buf_len(r->buf);
+
+        if (!r->has_crc32)
+                c->has_crc = false;
+        else if (c->has_crc)
+                c->crc = ri_crc32_combine(c->crc, r->crc32, n);
+        if (c->opts.verify == ROMA_REPLICAS && add_blocks(c, p, n) < 0)
+                return -1;
+        if (c->digester && ri_digester_feed(c->digester, p, n) < 0)
+                return -1;
+        c->bytes += n;
+        return 0;
+}
+
+static void wrote(void *arg, const roma_result *r)
+{
+        struct write *w = arg;
+        struct copy *c = w->c;
+
+        ri_list_del(&w->link);
+        c->in_flight -= w->len;
+        c->written += w->len;
+        free(w);
+        if (r->code) {
+                fail_from(c, r);
+                return;
+        }
+        ri_op_progress(c->op);
+        progress(c, false);
+        move(c);
+}
+
+static bool write_start(struct copy *c, roma_buf *buf)
+{
+        struct write *w = calloc(1, sizeof *w);
+        roma_opts opts = ri_child_opts(c->op);
+
+        if (!w) {
+                fail(c, ROMA_ENOMEM, "out of memory");
+                return false;
+        }
+        w->c = c;
+        w->len = roma_buf_len(buf);
+        w->op = ri_adopt(c->op, roma_aio_writer_write_buf(c->writer, buf, &opts, wrote, w));
+        if (!w->op) {
+                struct ri_op *op = c->op;
+
+                free(w);
+                ri_fail_start(op);
+                copy_free(c);
+                return false;
+        }
+        c->in_flight += w->len;
+        ri_list_add_tail(&c->writes, &w->link);
+        return true;
+}
+
+static void got(void *arg, const roma_result *r)
+{
+        struct copy *c = arg;
+        bool ok;
+
+        c->child = 0;
+        if (r->code) {
+                fail_from(c, r);
+                return;
+        }
+        ri_op_progress(c->op);
+        if (!r->buf) {
+                c->end = true;
+                move(c);
+                return;
+        }
+        if (look(c, r) < 0) {
+                roma_buf_unref(r->buf);
+                fail(c, ROMA_ENOMEM, "out of memory");
+                return;
+        }
+        ok = write_start(c, r->buf);
+        roma_buf_unref(r->buf);
+        if (ok)
+                move(c);
+}
+
+static void digested(struct copy *c)
+{
+        struct ri_str err = RI_STR_INIT(RI_STR_MAX_ERROR);
+        int r = ri_digester_end(c->digester, c->digest, &err);
+
+        ri_digester_free(c->digester);
+        c->digester = NULL;
+        if (r < 0)
+                fail(c, ROMA_ESYSTEM, ri_str_cstr(&err));
+        else
+                commit(c);
+        ri_str_free(&err);
+}
+
+static void move(struct copy *c)
+{
+        roma_opts opts = ri_child_opts(c->op);
+
+        if (c->child || !c->writer)
+                return;
+        if (!c->end) {
+                if (c->in_flight < IN_FLIGHT &&
+                    (!c->digester || ri_digester_pending(c->digester) < DIGEST_AHEAD))
+                        started(c, roma_aio_reader_next(c->reader, &opts, got, c));
+                return;
+        }
+        if (c->in_flight || !ri_list_empty(&c->writes) || (c->digester && ri_digester_pending(c->digester)))
+                return;
+        if (c->digester)
+                digested(c);
+        else
+                commit(c);
+}
+
+static void digest_moved(void *arg)
+{
+        struct copy *c = arg;
+
+        ri_op_progress(c->op);
+        move(c);
+}
+
+/* Opening */
+
+static void writer_opened(void *arg, const roma_result *r)
+{
+        struct copy *c = arg;
+
+        c->child = 0;
+        if (r->code) {
+                fail_from(c, r);
+                return;
+        }
+        c->writer = r->writer;
+        c->has_crc = true;
+        c->told_at = ri_now();
+        move(c);
+}
+
+static bool digester_start(struct copy *c)
+{
+        struct ri_str err = RI_STR_INIT(RI_STR_MAX_ERROR);
+
+        if (c->opts.verify != ROMA_MD5 && c->opts.verify != ROMA_SHA256)
+                return true;
+        c->digester = ri_digester_new(c->ends.loop, c->opts.verify == ROMA_MD5 ? RI_MD5 : RI_SHA256,
+                                      digest_moved, c, &err);
+        if (!c->digester)
+                fail(c, ROMA_ESYSTEM, ri_str_cstr(&err));
+        ri_str_free(&err);
+        return c->digester != NULL;
+}
+
+static void reader_opened(void *arg, const roma_result *r)
+{
+        struct copy *c = arg;
+        roma_writer_opts w = ROMA_WRITER_OPTS_INIT;
+        roma_attr attr = ROMA_ATTR_INIT;
+
+        c->child = 0;
+        if (r->code) {
+                fail_from(c, r);
+                return;
+        }
+        c->reader = r->reader;
+        c->size = r->attr->mask & ROMA_ATTR_LENGTH ? r->attr->length : c->opts.size_hint;
+        w.stall_ms = c->op->stall_ms;
+        w.deadline_ms = ROMA_NEVER;
+        w.size_hint = c->size;
+        w.precondition = c->opts.precondition;
+        w.flags = c->opts.flags;
+        if (c->opts.keep_times) {
+                attr = *r->attr;
+                attr.mask &= ROMA_ATTR_MTIME | ROMA_ATTR_MODE;
+        }
+        if (c->opts.attr) {
+                if (c->opts.attr->mask & ROMA_ATTR_MODE)
+                        attr.mode = c->opts.attr->mode;
+                if (c->opts.attr->mask & ROMA_ATTR_UID)
+                        attr.uid = c->opts.attr->uid;
+                if (c->opts.attr->mask & ROMA_ATTR_GID)
+                        attr.gid = c->opts.attr->gid;
+                if (c->opts.attr->mask & ROMA_ATTR_MTIME)
+                        attr.mtime_ns = c->opts.attr->mtime_ns;
+                attr.mask |= c->opts.attr->mask;
+        }
+        w.attr = attr.mask ? &attr : NULL;
+        if (digester_start(c))
+                started(c, c->ends.writer(c->ends.arg, &w, writer_opened, c));
+}
+
+static const char *verify_fault(const struct copy *c)
+{
+        switch (c->opts.verify) {
+        case ROMA_VERIFY_DEFAULT: return NULL;
+        case ROMA_REPLICAS:
+                return c->ends.to && c->ends.to->be->verify_replicas
+                               ? NULL
+                               : "the destination has no replicas to verify";
+        case ROMA_MD5:
+        case ROMA_SHA256:
+        case ROMA_CRC32:
+                return c->ends.hash ? NULL : "the destination cannot be read again, so it cannot be verified";
+        default: return "there is no such way to verify";
+        }
+}
+
+roma_op ri_copy_start(const struct ri_copy_ends *ends, const char *name, const char *object,
+                      const roma_put_opts *opts, roma_done *done, void *arg)
+{
+        struct ri_op *op = ri_op_new(ends->loop, ends->store, RI_TRANSFER, name, object, opts, done, arg);
+        struct copy *c = op ? calloc(1, sizeof *c) : NULL;
+        roma_reader_opts r = ROMA_READER_OPTS_INIT;
+        const roma_put_opts none = ROMA_PUT_OPTS_INIT;
+        roma_op id = ri_op_id(op);
+        const char *fault;
+
+        if (!c) {
+                if (op)
+                        ri_op_fail(op, ROMA_ENOMEM, "out of memory");
+                if (ends->free)
+                        ends->free(ends->arg);
+                return id;
+        }
+        c->op = op;
+        c->ends = *ends;
+        c->opts = none;
+        if (opts)
+                memcpy(&c->opts, opts, opts->size < sizeof c->opts ? opts->size : sizeof c->opts);
+        ri_list_init(&c->writes);
+        if (c->ends.from)
+                ri_child_add(c->ends.from, &c->guard, guard_end);
+        ri_compose(op, c, copy_cancel);
+        r.stall_ms = op->stall_ms;
+        r.deadline_ms = ROMA_NEVER;
+        fault = verify_fault(c);
+        if (fault)
+                fail(c, ROMA_ENOTSUP, fault);
+        else
+                started(c, ends->reader(ends->arg, &r, reader_opened, c));
+        return id;
+}
+
+/* Any store to any store */
+
+struct pair {
+        roma_store *from, *to;
+        char *from_key, *to_key;
+};
+
+static void pair_free(void *arg)
+{
+        struct pair *p = arg;
+
+        free(p->from_key);
+        free(p->to_key);
+        free(p);
+}
+
+static roma_op pair_reader(void *arg, const roma_reader_opts *opts, roma_done *done, void *done_arg)
+{
+        struct pair *p = arg;
+
+        return roma_aio_reader_open(p->from, p->from_key, opts, done, done_arg);
+}
+
+static roma_op pair_writer(void *arg, const roma_writer_opts *opts, roma_done *done, void *done_arg)
+{
+        struct pair *p = arg;
+
+        return roma_aio_writer_open(p->to, p->to_key, opts, done, done_arg);
+}
+
+static roma_op pair_hash(void *arg, int algorithm, const roma_opts *opts, roma_done *done, void *done_arg)
+{
+        struct pair *p = arg;
+
+        return roma_aio_hash(p->to, p->to_key, algorithm, opts, done, done_arg);
+}
+
+roma_op roma_aio_copy(roma_store *from, const char *from_key, roma_store *to, const char *to_key,
+                      const roma_copy_opts *opts, roma_done *done, void *arg)
+{
+        struct ri_copy_ends ends = { .loop = to->loop,
+                                     .store = to,
+                                     .reader = pair_reader,
+                                     .writer = pair_writer,
+                                     .hash = pair_hash,
+                                     .to = to,
+                                     .free = pair_free };
+        struct pair *p;
+
+        if (ri_loop_enter(to->loop) < 0 || ri_key_check(from, "copy", from_key) < 0 ||
+            ri_key_check(to, "copy", to_key) < 0)
+                return 0;
+        if (from->loop != to->loop) {
+                ri_loop_error(to->loop, ROMA_EINVAL, "copy: both stores must belong to one loop");
+                return 0;
+        }
+        p = calloc(1, sizeof *p);
+        if (p) {
+                p->from = from;
+                p->to = to;
+                p->from_key = strdup(from_key);
+                p->to_key = strdup(to_key);
+        }
+        if (!p || !p->from_key || !p->to_key) {
+                if (p)
+                        pair_free(p);
+                ri_loop_error(to->loop, ROMA_ENOMEM, "copy: out of memory");
+                return 0;
+        }
+        ends.from = from != to ? from : NULL;
+        ends.arg = p;
+        ends.to_key = p->to_key;
+        return ri_copy_start(&ends, "copy", to_key, opts, done, arg);
+}
+
+int roma_copy(roma_store *from, const char *from_key, roma_store *to, const char *to_key,
+              const roma_copy_opts *opts, roma_result *result)
+{
+        struct ri_wait w;
+        int r;
+
+        if (ri_wait_begin(&w, to->loop) < 0)
+                return -1;
+        r = ri_wait(&w, roma_aio_copy(from, from_key, to, to_key, opts, ri_wait_done, &w));
+        if (result)
+                *result = *roma_last(to->loop);
+        return r;
+}

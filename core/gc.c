@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: MIT */
+/* Collects the temporaries of writers that never came to an end. */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/compose.h"
+
+enum { PAGE = 1000 };
+
+struct gc {
+        struct ri_op *op;
+        roma_op child;
+        char *prefix, *after;
+        int64_t before_ns; /* last written before this */
+        char **old;        /* keys of this page that go */
+        size_t n, next;
+        bool more;
+        uint64_t removed;
+};
+
+static void list(struct gc *g);
+
+static void gc_free(struct gc *g)
+{
+        ri_op_drop(g->op->loop, g->child);
+        for (size_t i = 0; i < g->n; i++)
+                free(g->old[i]);
+        free(g->old);
+        free(g->prefix);
+        free(g->after);
+        free(g);
+}
+
+static void gc_cancel(struct ri_op *op)
+{
+        struct gc *g = op->impl;
+
+        op->res.bytes = g->removed;
+        gc_free(g);
+}
+
+static void fail_from(struct gc *g, const roma_result *r)
+{
+        struct ri_op *op = g->op;
+
+        op->res.bytes = g->removed;
+        if (r)
+                ri_op_fail_from(op, r);
+        else
+                ri_op_fail(op, ROMA_ENOMEM, "out of memory");
+        gc_free(g);
+}
+
+static void start(struct gc *g, roma_op child)
+{
+        struct ri_op *op = g->op;
+
+        g->child = ri_adopt(op, child);
+        if (child)
+                return;
+        ri_fail_start(op);
+        gc_free(g);
+}
+
+static void removed(void *arg, const roma_result *r);
+
+static void next(struct gc *g)
+{
+        roma_opts opts = ri_child_opts(g->op);
+
+        if (g->next < g->n) {
+                start(g, roma_aio_unlink(g->op->store, g->old[g->next++], ROMA_UNLINK_NO_TRASH, &opts,
+                                         removed, g));
+        } else if (g->more) {
+                list(g);
+        } else {
+                struct ri_op *op = g->op;
+
+                op->res.bytes = g->removed;
+                ri_op_finish(op);
+                gc_free(g);
+        }
+}
+
+static void removed(void *arg, const roma_result *r)
+{
+        struct gc *g = arg;
+
+        g->child = 0;
+        ri_op_progress(g->op);
+        if (r->code && r->code != ROMA_ENOENT) { /* gone by itself: its writer has ended after all */
+                fail_from(g, r);
+                return;
+        }
+        g->removed += r->code == ROMA_OK;
+        next(g);
+}
+
+static bool is_old(const struct gc *g, const roma_entry *e)
+{
+        const char *slash = strrchr(e->key, '/');
+        const char *name = slash ? slash + 1 : e->key;
+
+        return ri_temp_is(name, strlen(name)) && e->attr->type != ROMA_TYPE_DIR &&
+               (e->attr->mask & ROMA_ATTR_MTIME) && e->attr->mtime_ns <= g->before_ns;
+}
+
+static int page_take(struct gc *g, const struct roma_list *page)
+{
+        for (size_t i = 0; i < g->n; i++)
+                free(g->old[i]);
+        g->n = g->next = 0;
+        g->more = page->more && page->count;
+        for (size_t i = 0; i < page->count; i++) {
+                if (!is_old(g, &page->entry[i]))
+                        continue;
+                g->old[g->n] = strdup(page->entry[i].key);
+                if (!g->old[g->n++])
+                        return -1;
+        }
+        if (!g->more)
+                return 0;
+        free(g->after);
+        g->after = strdup(page->entry[page->count - 1].key);
+        return g->after ? 0 : -1;
+}
+
+static void listed(void *arg, const roma_result *r)
+{
+        struct gc *g = arg;
+
+        g->child = 0;
+        ri_op_progress(g->op);
+        if (r->code)
+                fail_from(g, r);
+        else if (page_take(g, r->list) < 0)
+                fail_from(g, NULL);
+        else
+                next(g);
+}
+
+static void list(struct gc *g)
+{
+        roma_list_opts o = ROMA_LIST_OPTS_INIT;
+
+        o.stall_ms = g->op->stall_ms;
+        o.deadline_ms = ROMA_NEVER;
+        o.start_after = g->after;
+        o.max = PAGE;
+        o.flags = ROMA_LIST_TEMPORARIES;
+        start(g, roma_aio_list(g->op->store, g->prefix, &o, listed, g));
+}
+
+static int64_t store_now(roma_store *store)
+{
+        struct timespec ts;
+
+        if (store->be->now)
+                return store->be->now(store);
+        clock_gettime(CLOCK_REALTIME, &ts);
+        return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
+}
+
+roma_op roma_aio_gc(roma_store *store, const char *prefix, uint64_t older_than_s, const roma_opts *opts,
+                    roma_done *done, void *arg)
+{
+        struct ri_op *op = ri_op_new(store->loop, store, RI_TRANSFER, "gc", prefix, opts, done, arg);
+        struct gc *g = op ? calloc(1, sizeof *g) : NULL;
+
+        if (!op)
+                return 0;
+        if (g) {
+                g->prefix = strdup(prefix);
+                g->old = calloc(PAGE, sizeof *g->old);
+        }
+        if (!g || !g->prefix || !g->old) {
+                if (g) {
+                        free(g->prefix);
+                        free(g->old);
+                }
+                free(g);
+                ri_op_fail(op, ROMA_ENOMEM, "out of memory");
+                return op->id;
+        }
+        g->op = op;
+        g->before_ns = INT64_MIN;
+        if (older_than_s < INT64_MAX / 2000000000)
+                g->before_ns = store_now(store) - (int64_t)older_than_s * 1000000000;
+        ri_compose(op, g, gc_cancel);
+        list(g);
+        return op->id;
+}
+
+int64_t roma_gc(roma_store *store, const char *prefix, uint64_t older_than_s, const roma_opts *opts)
+{
+        struct ri_wait w;
+
+        if (ri_wait_begin(&w, store->loop) < 0 ||
+            ri_wait(&w, roma_aio_gc(store, prefix, older_than_s, opts, ri_wait_done, &w)) < 0)
+                return -1;
+        return (int64_t)store->loop->last->res.bytes;
+}
