@@ -149,6 +149,8 @@ static void data_leave(struct fio_job *j)
         if (j->buf_waits)
                 ri_buf_cancel(&j->wait);
         j->buf_waits = false;
+        if (j->on_stream)
+                fio_stream_leave(j);
         fio_order_end(j);
 }
 
@@ -159,7 +161,7 @@ static void piece(struct fio_job *j)
         j->want = left < j->buf->cap ? (size_t)left : j->buf->cap;
         if (j->change)
                 copy_iov(j, j->want, false);
-        fio_job_go(j);
+        j->go(j);
 }
 
 static void bounce_ready(struct ri_buf_wait *w, roma_buf *buf)
@@ -228,6 +230,7 @@ static struct fio_job *data_job(struct ri_op *op, roma_file *file, bool change,
         j->change = change;
         j->work = work;
         j->leave = data_leave;
+        j->go = fio_job_go;
         return j;
 }
 
@@ -260,6 +263,8 @@ static void start_bounce(struct ri_op *op, roma_file *file, const struct iovec *
                 j->end = append_end;
         }
         j->launch = bounce_launch;
+        if (((struct fio_file *)file->impl)->stream)
+                fio_stream_job(j);
         if (j->length == 0 && work != append_work) {
                 finish(j);
                 return;
@@ -328,6 +333,11 @@ static void buf_end(struct fio_job *j)
         finish(j);
 }
 
+static void launch_go(struct fio_job *j)
+{
+        j->go(j);
+}
+
 static void start_buf(struct ri_op *op, roma_file *file, roma_buf *buf, size_t len, uint64_t offset,
                       bool change, void (*work)(struct fio_job *))
 {
@@ -341,7 +351,9 @@ static void start_buf(struct ri_op *op, roma_file *file, roma_buf *buf, size_t l
         j->offset = j->line_off = offset;
         j->length = j->line_len = len;
         j->end = buf_end;
-        j->launch = fio_job_go;
+        j->launch = launch_go;
+        if (((struct fio_file *)file->impl)->stream)
+                fio_stream_job(j);
         fio_order_add(j);
 }
 

@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+enum { AGAIN_MS = 50 }; /* how often a pipe is looked at that nobody reads yet */
+
 static int open_flags(unsigned flags)
 {
         int fl = O_NONBLOCK | O_NOCTTY;
@@ -32,6 +34,7 @@ static void open_failed(struct fio_job *j)
                 j->err = FIO_OUTSIDE;
 }
 
+/* Whether what is there can be opened for offsets. */
 static bool type_fits(struct fio_job *j, const struct stat *st)
 {
         fio_attr(&j->attr, st);
@@ -41,45 +44,68 @@ static bool type_fits(struct fio_job *j, const struct stat *st)
         if (S_ISDIR(st->st_mode)) {
                 errno = EISDIR;
                 fio_job_errno(j, "open");
-        } else {
+        } else if (!(j->flags & RI_O_STREAM)) {
                 j->code = ROMA_ENOTSUP;
                 j->text = strdup(
-                        "it is a pipe, a device or a socket, which has no bytes at offsets; put and get take "
-                        "its local path");
+                        "it is a pipe, a device or a socket, which has no bytes at offsets; put and get "
+                        "take its local path");
         }
         return false;
 }
 
-/* Opening a pipe or a device does things to it, so its type is looked at before. 0: go on; -1: the job has failed. */
-static int look(struct fio_job *j)
+enum look { LOOK_OPEN, LOOK_STREAM, LOOK_FAILED };
+
+/* Opening a pipe or a device does things to it, so its type is looked at before. */
+static enum look look(struct fio_job *j)
 {
         struct stat st;
-        bool fits;
-        int fd = fio_open(j->root, j->key, O_PATH | (j->flags & ROMA_O_NOFOLLOW ? O_NOFOLLOW : 0), 0);
+        enum look r;
+        int fd;
 
+        if (fio_is_stdio(j->root, j->key))
+                return LOOK_STREAM;
+        fd = fio_open(j->root, j->key, O_PATH | (j->flags & ROMA_O_NOFOLLOW ? O_NOFOLLOW : 0), 0);
         if (fd < 0) {
                 if (errno == ENOENT && j->flags & ROMA_O_CREATE)
-                        return 0;
+                        return LOOK_OPEN;
                 open_failed(j);
-                return -1;
+                return LOOK_FAILED;
         }
         if (fstat(fd, &st) < 0) {
                 fio_job_errno(j, "stat");
-                fits = false;
+                r = LOOK_FAILED;
+        } else if (S_ISLNK(st.st_mode) || type_fits(j, &st)) {
+                r = LOOK_OPEN; /* open(2) has the right words for a link that is not to be followed */
         } else {
-                /* open(2) has the right words for a link that is not to be followed. */
-                fits = S_ISLNK(st.st_mode) || type_fits(j, &st);
+                r = j->err || j->code ? LOOK_FAILED : LOOK_STREAM;
         }
         close(fd);
-        return fits ? 0 : -1;
+        return r;
+}
+
+static void open_stream(struct fio_job *j)
+{
+        struct stat st;
+
+        j->new_fd = fio_stream_open(j, &st);
+        if (j->new_fd < 0)
+                return;
+        fio_attr(&j->attr, &st);
+        /* Also of a regular file behind standard input: it is read from where it stands. */
+        j->attr.mask &= ~(uint32_t)(ROMA_ATTR_LENGTH | ROMA_ATTR_ETAG);
+        j->new_stream = true;
+        j->new_type = st.st_mode & S_IFMT;
 }
 
 static void open_work(struct fio_job *j)
 {
+        enum look l = j->flags & ROMA_O_EXCL ? LOOK_OPEN : look(j);
         struct stat st;
         int fd;
 
-        if (!(j->flags & ROMA_O_EXCL) && look(j) < 0)
+        if (l == LOOK_STREAM)
+                open_stream(j);
+        if (l != LOOK_OPEN)
                 return;
         fd = fio_open(j->root, j->key, open_flags(j->flags), j->mode & 07777);
         if (fd < 0) {
@@ -90,30 +116,68 @@ static void open_work(struct fio_job *j)
                 fio_job_errno(j, "stat");
         else if (type_fits(j, &st))
                 j->new_fd = fd;
+        else if (!j->err && !j->code) /* it was a file when we looked */
+                j->code = ROMA_EBUSY;
         if (j->new_fd < 0)
                 close(fd);
 }
 
+static void open_again(struct ri_timer *t)
+{
+        fio_job_go(ri_container_of(t, struct fio_job, again));
+}
+
+static void open_leave(struct fio_job *j)
+{
+        ri_timer_stop(&j->again);
+}
+
+static void open_nomem(struct fio_job *j)
+{
+        j->code = ROMA_ENOMEM;
+        fio_job_fail(j);
+        fio_job_unref(j);
+}
+
+/* The two ends of a pipe must not wait for each other: each stream has a line of its own. */
+static struct fio_line *line_of(struct fio_job *j, struct fio_file *f)
+{
+        if (f->stream)
+                return fio_line_ref(j->root, UINT64_MAX, (uintptr_t)f);
+        return fio_line_ref(j->root, j->dev, j->attr.inode);
+}
+
 static void open_end(struct fio_job *j)
 {
-        struct fio_file *f = calloc(1, sizeof(*f));
+        struct fio_file *f;
         struct ri_op *op;
 
-        if (f)
-                f->line = fio_line_ref(j->root, j->dev, j->attr.inode);
+        if (j->no_reader) {
+                j->no_reader = false;
+                ri_op_waits(j->op, "somebody to read from the pipe", NULL);
+                if (ri_timer_start(j->loop, &j->again, AGAIN_MS) < 0)
+                        open_nomem(j);
+                return;
+        }
+        f = calloc(1, sizeof(*f));
+        if (f && j->new_stream)
+                f->stream = fio_stream_new(j);
+        if (f && (f->stream || !j->new_stream))
+                f->line = line_of(j, f);
         if (f && f->line)
                 f->fd = fio_fd_new(j->new_fd);
         if (!f || !f->fd) {
                 if (f && f->line)
                         fio_line_unref(f->line);
+                if (f)
+                        fio_stream_free(f->stream);
                 free(f);
-                j->code = ROMA_ENOMEM;
-                fio_job_fail(j);
-                fio_job_unref(j);
+                open_nomem(j);
                 return;
         }
+        if (j->new_stream)
+                f->fd->stream_mode = fio_stream_mode(j);
         j->new_fd = -1;
-        f->type = j->attr.type;
         j->file->impl = f;
         ri_op_set_attr(j->op, &j->attr);
         op = fio_job_detach(j);
@@ -133,6 +197,8 @@ void fio_file_open(struct ri_op *op, roma_file *file, const char *key, unsigned 
         j->change = flags & (ROMA_O_CREATE | ROMA_O_TRUNC);
         j->work = open_work;
         j->end = open_end;
+        j->leave = open_leave;
+        j->again.fire = open_again;
         fio_job_go(j);
 }
 
@@ -164,6 +230,7 @@ void fio_file_close(struct ri_op *op, roma_file *file)
 
         file->impl = NULL;
         fio_line_unref(f->line);
+        fio_stream_free(f->stream);
         free(f);
         if (!j) {
                 fio_fd_unref(fd);
@@ -184,6 +251,7 @@ void fio_file_drop(roma_file *file)
         struct fio_file *f = file->impl;
 
         file->impl = NULL;
+        fio_stream_free(f->stream);
         fio_fd_unref(f->fd);
         fio_line_unref(f->line);
         free(f);

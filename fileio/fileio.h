@@ -36,6 +36,7 @@ struct fio_line {
 struct fio_fd {
         atomic_uint refs;
         int fd;
+        atomic_int stream_mode; /* see stream.c */
         /* Changes whose operation ended early while a worker was inside the system call. A later change must not
          * overtake one, so it waits for them in its worker. */
         pthread_mutex_t lock;
@@ -46,7 +47,6 @@ struct fio_fd {
 /* roma_file.impl */
 struct fio_file {
         struct fio_fd *fd;
-        uint32_t type;             /* enum roma_type */
         struct fio_line *line;     /* counted */
         struct fio_stream *stream; /* what cannot be read at offsets: pipes, terminals ...; else NULL */
 };
@@ -84,8 +84,9 @@ struct fio_job {
         char *text;     /* out; owned */
         size_t text_len;
         roma_space space;
-        int new_fd; /* out, -1: none */
-        uint32_t new_type;
+        int new_fd;      /* out, -1: none */
+        bool new_stream; /* new_fd is one without offsets */
+        mode_t new_type; /* S_IF... of new_fd */
 
         roma_file *file; /* loop only */
 
@@ -94,7 +95,8 @@ struct fio_job {
         uint64_t line_off, line_len; /* the bytes it counts as touching */
         bool order_waits;
         void (*launch)(struct fio_job *j);
-        struct iovec *iov; /* the caller's memory; touched on the loop only */
+        void (*go)(struct fio_job *j); /* starts a piece */
+        struct iovec *iov;             /* the caller's memory; touched on the loop only */
         int iovcnt;
         size_t iov_off; /* bytes of iov[0] that are through */
         struct iovec *iov_mem;
@@ -109,7 +111,11 @@ struct fio_job {
         /* readdir.c */
         struct fio_dir *dir;
         /* stream.c */
-        bool poll_again;
+        bool on_stream;
+        void (*piece_end)(struct fio_job *j);
+        bool poll_again; /* out: nothing could be done without waiting */
+        bool no_reader;  /* out: the pipe has no other end yet */
+        struct ri_timer again;
 };
 
 /* root.c: worker threads only, except ref/unref. errno is set as by open(2); EXDEV: outside. */
@@ -173,6 +179,18 @@ void fio_file_pwritev(struct ri_op *op, roma_file *file, const struct iovec *iov
 void fio_file_append(struct ri_op *op, roma_file *file, const struct iovec *iov, int n);
 void fio_file_read_buf(struct ri_op *op, roma_file *file, roma_buf *buf, size_t len, uint64_t offset);
 void fio_file_write_buf(struct ri_op *op, roma_file *file, roma_buf *buf, uint64_t offset);
+
+/* stream.c: pipes, terminals and devices. */
+/* In a worker: opens "-" or a special file; st is filled. -1: the job has failed, or no_reader. */
+int fio_stream_open(struct fio_job *j, struct stat *st);
+/* Of a descriptor that is opened so. NULL: no memory. */
+struct fio_stream *fio_stream_new(struct fio_job *j);
+void fio_stream_free(struct fio_stream *s);
+int fio_stream_mode(const struct fio_job *j);
+/* Makes a data job one on a stream. */
+void fio_stream_job(struct fio_job *j);
+void fio_stream_leave(struct fio_job *j);
+bool fio_is_stdio(const struct fio_root *r, const char *key);
 
 /* order.c: data operations on one object apply in the order of their starts where they overlap and one is a change. */
 /* The line of the object with this device and inode; NULL: no memory. */

@@ -8,7 +8,8 @@ fileio_sources = \
 	fileio/order.c \
 	fileio/readdir.c \
 	fileio/root.c \
-	fileio/store.c
+	fileio/store.c \
+	fileio/stream.c
 
 unit_tests += tests/unit/test-fileio
 EXTRA_DIST += tests/unit/folder.h

@@ -84,9 +84,25 @@ static void stat_fd(struct fio_job *j, int fd)
                 fio_attr(&j->attr, &st);
 }
 
+/* What a writer wants to know of "-": that it is no file to be replaced. */
+static void stat_stdio(struct fio_job *j)
+{
+        struct stat st;
+
+        memset(&st, 0, sizeof(st));
+        st.st_mode = S_IFIFO | 0600;
+        fio_attr(&j->attr, &st);
+}
+
 static void stat_work(struct fio_job *j)
 {
-        int fd = open_key(j, O_PATH | (j->flags & ROMA_NOFOLLOW ? O_NOFOLLOW : 0));
+        int fd;
+
+        if (fio_is_stdio(j->root, j->key)) {
+                stat_stdio(j);
+                return;
+        }
+        fd = open_key(j, O_PATH | (j->flags & ROMA_NOFOLLOW ? O_NOFOLLOW : 0));
 
         if (fd < 0)
                 return;

@@ -39,7 +39,7 @@ void fio_line_unref(struct fio_line *line)
 
 static bool overlap(const struct fio_job *a, const struct fio_job *b)
 {
-        if (!a->change && !b->change)
+        if (!a->change && !b->change && !a->on_stream)
                 return false;
         if (a->line_off < b->line_off)
                 return b->line_off - a->line_off < a->line_len;

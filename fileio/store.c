@@ -12,17 +12,18 @@
 
 static int store_new(roma_store *store, const struct ri_uri *uri, struct ri_error *e)
 {
-        if (uri->kind == RI_URI_STORE && uri->authority[0] && strcmp(uri->authority, "localhost") != 0) {
+        if (uri && uri->kind == RI_URI_STORE && uri->authority[0] &&
+            strcmp(uri->authority, "localhost") != 0) {
                 ri_error_set(e, ROMA_EURI, NULL,
                              "a folder of another host (%.100s) cannot be opened; write file:///folder",
                              uri->authority);
                 return -1;
         }
-        if (!uri->path[0]) {
+        if (uri && !uri->path[0]) {
                 ri_error_set(e, ROMA_EURI, NULL, "no folder is named; write file:///folder");
                 return -1;
         }
-        store->impl = fio_root_new(uri->path, true);
+        store->impl = fio_root_new(uri ? uri->path : "", uri != NULL);
         if (!store->impl) {
                 ri_error_set(e, ROMA_ENOMEM, NULL, "no memory for the store");
                 return -1;
@@ -138,7 +139,7 @@ const struct ri_backend fileio_backend = {
         .name = "file",
         .schemes = schemes,
         .options = options,
-        .flags = RI_FOLDERS,
+        .flags = RI_FOLDERS | RI_RECHECK | RI_STREAMS,
         .caps = ROMA_CAP_DIRS | ROMA_CAP_SORTED | ROMA_CAP_INPLACE | ROMA_CAP_RENAME | ROMA_CAP_LINK |
                 ROMA_CAP_SYMLINK | ROMA_CAP_IF_ABSENT | ROMA_CAP_MODE,
         .store_new = store_new,
