@@ -1,6 +1,14 @@
 # Programs that measure are built by `make bench-programs` only.
-bench_programs =
+bench_programs = bench/roma-bench bench/fs-bench bench/floor
 EXTRA_PROGRAMS += $(bench_programs)
+EXTRA_DIST += bench/mfs
+
+bench_roma_bench_SOURCES = bench/roma-bench.c bench/measure.h
+bench_roma_bench_LDADD = libroma.la
+bench_fs_bench_SOURCES = bench/fs-bench.c bench/measure.h
+bench_fs_bench_LDADD =
+bench_floor_SOURCES = bench/floor.c bench/measure.h
+bench_floor_LDADD = $(DEFLATE_LIBS)
 
 .PHONY: bench-programs
 bench-programs: $(bench_programs)
