@@ -47,6 +47,7 @@ uint8_t wire_hint_of(const struct wire_msg *m)
         switch (m->type) {
         case WIRE_CLTOMA_FUSE_REGISTER: return (uint8_t)wire_get_u_or(m, WF_RCODE, 0);
         case WIRE_ANTOAN_GET_VERSION:
+        case WIRE_CLTOMA_INSTANCE_NAME:
         case WIRE_CLTOMA_NODE_INFO: return wire_has(m, WF_MSGID) ? HINT_MSGID : HINT_NO_MSGID;
         case WIRE_CLTOMA_FUSE_READDIR: return hint_readdir(m);
         case WIRE_CLTOMA_FUSE_CHECK: return hint_check(m);
@@ -55,6 +56,7 @@ uint8_t wire_hint_of(const struct wire_msg *m)
         case WIRE_CLTOMA_SCLASS_LIST: return hint_mode(m, WF_FVER, 6);
         case WIRE_CLTOMA_SESSION_LIST: return hint_mode(m, WF_LISTMODE, 5);
         case WIRE_CLTOMA_EXPORTS_INFO: return hint_mode(m, WF_LISTMODE, 4);
+        case WIRE_CLTOMA_FSTEST_INFO: return wire_has(m, WF_LISTMODE) ? 2 : 1;
         case WIRE_CLTOMA_CSERV_LIST:
         case WIRE_CLTOMA_MISSING_CHUNKS: return wire_get_u_or(m, WF_LISTMODE, 0) ? 2 : 1;
         case WIRE_CLTOMA_LIST_OPEN_FILES: return hint_list(m, WF_SESSIONID);

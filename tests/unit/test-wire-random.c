@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ROUNDS 40
+#define ROUNDS 20
 
 static struct wire_random rnd;
 static uint8_t packet[128 * 1024], again[128 * 1024];
