@@ -87,4 +87,17 @@ tests_unit_test_wire_random_SOURCES = \
 	tests/unit/wire-random.h
 else
 mfsproto_sources += mfsproto/absent.c
+
+fuzz_targets += fuzz/fuzz-wire
+fuzz_fuzz_wire_SOURCES = fuzz/fuzz-wire.c fuzz/wire-input.h
+fuzz_fuzz_wire_LDADD = $(fuzz_ldadd)
+
+# Makes the seeds in fuzz/corpus/fuzz-wire; not part of any build.
+EXTRA_PROGRAMS += fuzz/gen-wire-seeds
+fuzz_gen_wire_seeds_SOURCES = \
+	fuzz/gen-wire-seeds.c \
+	fuzz/wire-input.h \
+	tests/unit/wire-random.c \
+	tests/unit/wire-random.h
+CLEANFILES += fuzz/gen-wire-seeds
 endif

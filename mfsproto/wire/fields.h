@@ -53,9 +53,9 @@ enum wire_kind {
         WK_ATTR,    /* attribute record, its length is the layout's attrlen */
         WK_BYTES,   /* exactly arg bytes */
         WK_CONST,   /* the bytes of text[arg], filled in by the encoder and compared by the decoder */
-        WK_FILL, /* the rest of a record of as many bytes as the number ref says, counted from behind it */
+        WK_FILL,    /* the rest of a record of as many bytes as the number ref says, counted from behind it */
         WK_MUL, /* arg bytes for each unit of the earlier fields ref .. ref + more, of this item or its packet */
-        WK_REST,  /* everything up to the end, at least arg bytes, and whole units of arg bytes when more is set */
+        WK_REST, /* everything up to the end, at least arg bytes, and whole units of arg bytes when more is set */
         WK_GROUP, /* items of form arg: up to the end, or as many as field ref says, or ref bytes (see more) */
 };
 
