@@ -85,8 +85,6 @@ tests_unit_test_wire_random_SOURCES = \
 	tests/unit/test-wire-random.c \
 	tests/unit/wire-random.c \
 	tests/unit/wire-random.h
-else
-mfsproto_sources += mfsproto/absent.c
 
 fuzz_targets += fuzz/fuzz-wire
 fuzz_fuzz_wire_SOURCES = fuzz/fuzz-wire.c fuzz/wire-input.h
@@ -100,4 +98,6 @@ fuzz_gen_wire_seeds_SOURCES = \
 	tests/unit/wire-random.c \
 	tests/unit/wire-random.h
 CLEANFILES += fuzz/gen-wire-seeds
+else
+mfsproto_sources += mfsproto/absent.c
 endif
