@@ -80,6 +80,7 @@ mfsproto_sources += \
 unit_tests += \
 	tests/unit/test-wire-golden \
 	tests/unit/test-wire-random \
+	tests/unit/test-wire-recorded \
 	tests/unit/test-wire-stream
 tests_unit_test_wire_random_SOURCES = \
 	tests/unit/test-wire-random.c \
