@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { KEPT = 8 };
+enum { KEPT = 32 };
 
 struct ri_budget {
         uint64_t max, used;
