@@ -9,6 +9,7 @@ enum { KEPT = 32 };
 
 struct ri_budget {
         uint64_t max, used;
+        uint64_t promised;          /* to waiters whose turn has come, until they get it */
         struct ri_list small, bulk; /* struct ri_buf_wait */
         unsigned char *kept[KEPT];  /* pieces of RI_PIECE bytes, outside of the budget's count */
         unsigned n_kept;
@@ -88,7 +89,9 @@ static roma_buf *buf_make(roma_loop *loop, size_t bytes)
 
 static bool fits(const struct ri_budget *b, size_t bytes)
 {
-        return b->used == 0 || (b->used <= b->max && bytes <= b->max - b->used);
+        uint64_t out = b->used + b->promised;
+
+        return out == 0 || (out <= b->max && bytes <= b->max - out);
 }
 
 roma_buf *ri_buf_try(roma_loop *loop, size_t bytes)
@@ -104,24 +107,22 @@ static void hand_out(struct ri_task *t)
 {
         struct ri_buf_wait *w = ri_container_of(t, struct ri_buf_wait, task);
 
+        w->loop->budget->promised -= w->bytes;
         w->ready(w, buf_make(w->loop, w->bytes));
 }
 
-/* Lets those go on for whom there is room now. A waiter's bytes are taken when it runs, so one at a time is chosen for
- * each piece of room: the next is looked at when that one has been served. */
+/* Lets those go on for whom there is room now. */
 static void serve(roma_loop *loop)
 {
         struct ri_budget *b = loop->budget;
-        uint64_t promised = 0;
         struct ri_list *l;
 
         while ((l = ri_list_first(&b->small)) || (l = ri_list_first(&b->bulk))) {
                 struct ri_buf_wait *w = ri_container_of(l, struct ri_buf_wait, link);
 
-                if (b->used + promised &&
-                    (b->used + promised > b->max || w->bytes > b->max - b->used - promised))
+                if (!fits(b, w->bytes))
                         break;
-                promised += w->bytes;
+                b->promised += w->bytes;
                 ri_list_del(&w->link);
                 loop->stats.queued_for_buffers--;
                 w->task.run = hand_out;
@@ -147,8 +148,10 @@ void ri_buf_cancel(struct ri_buf_wait *w)
 {
         if (!w->loop)
                 return;
-        ri_task_drop(&w->task);
-        if (!ri_list_empty(&w->link)) {
+        if (w->task.queued) {
+                ri_task_drop(&w->task);
+                w->loop->budget->promised -= w->bytes;
+        } else if (!ri_list_empty(&w->link)) {
                 ri_list_del(&w->link);
                 w->loop->stats.queued_for_buffers--;
         }
