@@ -18,6 +18,7 @@ struct copy {
         struct ri_op *op;
         struct ri_copy_ends ends;
         roma_put_opts opts;
+        roma_attr ask; /* opts.attr, copied */
         roma_reader *reader;
         roma_writer *writer;
         roma_op child; /* opening, reading, committing, verifying: one at a time */
@@ -402,6 +403,12 @@ static void writer_opened(void *arg, const roma_result *r)
                 return;
         }
         c->writer = r->writer;
+        /* The commit decides; but what is there already need not be sent first. */
+        if (c->opts.precondition == ROMA_IF_ABSENT && c->writer->exists) {
+                fail(c, ROMA_EEXIST,
+                     "there is an object of this name already, and it was to be put only if absent");
+                return;
+        }
         c->has_crc = true;
         c->told_at = ri_now();
         move(c);
@@ -450,6 +457,8 @@ static void reader_opened(void *arg, const roma_result *r)
                         attr.uid = c->opts.attr->uid;
                 if (c->opts.attr->mask & ROMA_ATTR_GID)
                         attr.gid = c->opts.attr->gid;
+                if (c->opts.attr->mask & ROMA_ATTR_ATIME)
+                        attr.atime_ns = c->opts.attr->atime_ns;
                 if (c->opts.attr->mask & ROMA_ATTR_MTIME)
                         attr.mtime_ns = c->opts.attr->mtime_ns;
                 attr.mask |= c->opts.attr->mask;
@@ -497,6 +506,13 @@ roma_op ri_copy_start(const struct ri_copy_ends *ends, const char *name, const c
         c->opts = none;
         if (opts)
                 memcpy(&c->opts, opts, opts->size < sizeof c->opts ? opts->size : sizeof c->opts);
+        if (c->opts.attr) {
+                const roma_attr *a = c->opts.attr;
+
+                memcpy(&c->ask, a, a->size < sizeof c->ask ? a->size : sizeof c->ask);
+                c->ask.size = sizeof c->ask;
+                c->opts.attr = &c->ask;
+        }
         ri_list_init(&c->writes);
         if (c->ends.from)
                 ri_child_add(c->ends.from, &c->guard, guard_end);
