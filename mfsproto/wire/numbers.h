@@ -306,25 +306,26 @@ enum wire_status {
 };
 
 /* Sizes and limits. */
-#define WIRE_HEADER_SIZE          8
-#define WIRE_CHUNK_SIZE           UINT64_C(67108864)
-#define WIRE_CHUNK_BITS           26
-#define WIRE_BLOCK_SIZE           UINT32_C(65536)
-#define WIRE_BLOCKS_PER_CHUNK     1024
-#define WIRE_EMPTY_BLOCK_CRC      UINT32_C(0xD7978EEB)
-#define WIRE_MAX_CHUNK_INDEX      UINT32_C(0x7FFFFFFF)
-#define WIRE_ROOT_INODE           1
-#define WIRE_NAME_MAX             255
-#define WIRE_PATH_MAX             1024 /* register path; longer ones end the connection on 4.x */
-#define WIRE_SYMLINK_MAX          4096
-#define WIRE_GIDS_MAX             4096
-#define WIRE_XATTR_VALUE_MAX      65536
-#define WIRE_EDGEID_MAX           UINT64_C(0x7FFFFFFFFFFFFFFF)
-#define WIRE_EC_BLOCK_BITS        18 /* erasure coded data are striped in 256 KiB units */
-#define WIRE_SCLASS_EXPR_SIZE     128
-#define WIRE_READ_DATA_HEADER     20
-#define WIRE_WRITE_DATA_HEADER    24
-#define WIRE_CHUNK_STRING_ID_MASK UINT64_C(0x00FFFFFFFFFFFFFF)
+#define WIRE_HEADER_SIZE       8
+#define WIRE_CHUNK_SIZE        UINT64_C(67108864)
+#define WIRE_CHUNK_BITS        26
+#define WIRE_BLOCK_SIZE        UINT32_C(65536)
+#define WIRE_BLOCKS_PER_CHUNK  1024
+#define WIRE_EMPTY_BLOCK_CRC   UINT32_C(0xD7978EEB)
+#define WIRE_MAX_CHUNK_INDEX   UINT32_C(0x7FFFFFFF)
+#define WIRE_ROOT_INODE        1
+#define WIRE_NAME_MAX          255
+#define WIRE_PATH_MAX          1024 /* register path; longer ones end the connection on 4.x */
+#define WIRE_SYMLINK_MAX       4096
+#define WIRE_GIDS_MAX          4096
+#define WIRE_XATTR_VALUE_MAX   65536
+#define WIRE_EDGEID_MAX        UINT64_C(0x7FFFFFFFFFFFFFFF)
+#define WIRE_EC_BLOCK_BITS     18 /* erasure coded data are striped in 256 KiB units */
+#define WIRE_SCLASS_EXPR_SIZE  128
+#define WIRE_READ_DATA_HEADER  20
+#define WIRE_WRITE_DATA_HEADER 24
+#define WIRE_CHUNKID_MASK \
+        UINT64_C(0x00FFFFFFFFFFFFFF) /* the top byte names the part of an erasure coded chunk */
 
 /* Largest payload that a server takes; above it the connection ends. */
 #define WIRE_MAX_TO_MASTER   UINT32_C(50000000)

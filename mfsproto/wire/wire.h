@@ -145,7 +145,8 @@ enum wire_error {
 };
 const char *wire_error_name(int error);
 
-/* The attribute record (35 or 36 bytes). */
+/* The attribute record (35 or 36 bytes). Clients that declare less than 1.7.32 get another meaning of the first
+ * three bytes, which is not read here. */
 struct wire_attr {
         uint8_t flags;
         uint8_t type; /* enum wire_node_type */
@@ -240,7 +241,8 @@ struct wire_group {
         int error;
 };
 void wire_group_init(struct wire_group *group, enum wire_form form, void *buf, size_t cap);
-/* Appends an item; the error sticks and makes wire_set_group() fail. */
+/* Appends an item; the error sticks and makes wire_set_group() fail. Values that the form does not have are left
+ * out, so one item serves several forms. */
 int wire_group_add(struct wire_group *group, struct wire_msg *item);
 /* Shorter for the forms of one field, and for locations and chains. */
 void wire_group_add_u(struct wire_group *group, uint64_t value);
@@ -432,8 +434,8 @@ int wire_status_by_name(const char *name);    /* -1 when unknown */
 
 /* ---- printing --------------------------------------------------------------------------------------------- */
 
-/* One line, without a newline, always terminated. Returns the length that it needed (as snprintf). max_items
- * bounds each group, further items are counted only. Password digests are never shown. */
+/* One line, without a newline, always terminated. A result >= size: it did not fit and was cut. max_items bounds
+ * each group, further items are counted only. Password digests are never shown. */
 size_t wire_print(const struct wire_msg *msg, char *buf, size_t size, unsigned max_items);
 /* One JSON object. When it does not fit, an object without fields that says "truncated":true. */
 size_t wire_print_json(const struct wire_msg *msg, char *buf, size_t size, unsigned max_items);
