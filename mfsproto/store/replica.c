@@ -23,7 +23,7 @@ struct replica {
         void (*packet)(struct replica *p, uint32_t type, const uint8_t *payload, uint32_t len);
 
         roma_mfs_crcs *crcs;
-        unsigned missing; /* answers to come */
+        unsigned asked; /* questions answered */
 
         unsigned char *buf; /* the caller's */
         uint64_t offset;
@@ -55,7 +55,7 @@ static void fail_code(struct replica *p, int code, const char *text)
         mfs_req_fail(p->req);
 }
 
-static void fail_chunk_status(struct replica *p, uint8_t status)
+static void set_chunk_status(struct replica *p, uint8_t status)
 {
         struct ri_error *e = &p->req->error;
 
@@ -82,8 +82,6 @@ static void fail_chunk_status(struct replica *p, uint8_t status)
         e->status_kind = ROMA_STATUS_MFS;
         e->server_status = status;
         e->status_name = wire_status_name(status);
-        p->req->op->res.bytes = p->got;
-        mfs_req_fail(p->req);
 }
 
 static void fail_protocol(struct replica *p, uint32_t type, uint32_t len)
@@ -142,6 +140,14 @@ static void give_back(struct replica *p)
         p->query = NULL;
 }
 
+static void refused(struct replica *p, uint8_t status)
+{
+        give_back(p); /* it waits for the next question, also after a refusal */
+        set_chunk_status(p, status);
+        p->req->op->res.bytes = p->got;
+        mfs_req_fail(p->req);
+}
+
 static void put(struct replica *p, struct mfs_link *l, struct wire_msg *m)
 {
         struct wire_ctx ctx = { .server = mfs_session_version(p->req->st->session) };
@@ -193,19 +199,20 @@ static struct replica *replica_new(roma_store *store, const char *name, const ro
 
 /* ---- the table of checksums ------------------------------------------------------------------------------- */
 
+/* One question at a time. Chunkservers up to 4.59.2 keep those of a connection in a list whose back links are wrong as
+ * soon as there are two (csserv.c, idlejobs), and fall over a freed entry when the connection is closed later. */
+static const uint32_t crcs_questions[] = { WIRE_ANTOCS_GET_CHUNK_BLOCKS, WIRE_ANTOCS_GET_CHUNK_CHECKSUM,
+                                           WIRE_ANTOCS_GET_CHUNK_CHECKSUM_TAB };
+enum { CRCS_QUESTIONS = sizeof(crcs_questions) / sizeof(crcs_questions[0]) };
+
 static void crcs_ask(struct replica *p, struct mfs_link *l)
 {
-        static const uint32_t questions[] = { WIRE_ANTOCS_GET_CHUNK_BLOCKS, WIRE_ANTOCS_GET_CHUNK_CHECKSUM,
-                                              WIRE_ANTOCS_GET_CHUNK_CHECKSUM_TAB };
         struct wire_msg m;
 
-        p->missing = 3;
-        for (unsigned i = 0; i < 3; i++) {
-                wire_msg_init(&m, questions[i], WIRE_TO_CS);
-                wire_set_u(&m, WF_CHUNKID, p->chunk);
-                wire_set_u(&m, WF_CHUNKVER, p->version);
-                put(p, l, &m);
-        }
+        wire_msg_init(&m, crcs_questions[p->asked], WIRE_TO_CS);
+        wire_set_u(&m, WF_CHUNKID, p->chunk);
+        wire_set_u(&m, WF_CHUNKVER, p->version);
+        put(p, l, &m);
 }
 
 static bool crcs_take(struct replica *p, struct wire_msg *m, uint32_t type)
@@ -253,19 +260,20 @@ static void crcs_packet(struct replica *p, uint32_t type, const uint8_t *payload
         struct wire_msg m;
         uint8_t status;
 
-        if ((type != WIRE_CSTOAN_CHUNK_BLOCKS && type != WIRE_CSTOAN_CHUNK_CHECKSUM &&
-             type != WIRE_CSTOAN_CHUNK_CHECKSUM_TAB) ||
+        if (type != crcs_questions[p->asked] + 1 ||
             wire_decode(&m, type, WIRE_FROM_CS, payload, len, &ctx) != WIRE_OK) {
                 fail_protocol(p, type, len);
                 return;
         }
         status = (uint8_t)wire_get_u_or(&m, WF_STATUS, WIRE_STATUS_OK);
         if (status)
-                fail_chunk_status(p, status);
+                refused(p, status);
         else if (!crcs_take(p, &m, type))
                 fail_protocol(p, type, len);
-        else if (--p->missing == 0)
+        else if (++p->asked == CRCS_QUESTIONS)
                 crcs_finish(p);
+        else
+                crcs_ask(p, &p->query->link);
 }
 
 roma_op roma_aio_mfs_replica_crcs(roma_store *store, const roma_mfs_copy *copy, uint64_t chunk,
@@ -355,7 +363,7 @@ static void read_packet(struct replica *p, uint32_t type, const uint8_t *payload
         else if (type != WIRE_CSTOCL_READ_STATUS || len != 9 || wire_be64(payload) != p->chunk)
                 fail_protocol(p, type, len);
         else if (payload[8] != WIRE_STATUS_OK)
-                fail_chunk_status(p, payload[8]);
+                refused(p, payload[8]);
         else if (p->got != p->len)
                 fail_code(p, ROMA_EPROTOCOL, "the server says that it has sent all, and has not");
         else
