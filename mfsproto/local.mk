@@ -78,10 +78,15 @@ mfsproto_sources += \
 	mfsproto/wire/wire.h
 
 unit_tests += \
+	tests/unit/test-chunk \
 	tests/unit/test-wire-golden \
 	tests/unit/test-wire-random \
 	tests/unit/test-wire-recorded \
 	tests/unit/test-wire-stream
+tests_unit_test_chunk_SOURCES = \
+	tests/unit/mfs-sim.c \
+	tests/unit/mfs-sim.h \
+	tests/unit/test-chunk.c
 tests_unit_test_wire_random_SOURCES = \
 	tests/unit/test-wire-random.c \
 	tests/unit/wire-random.c \

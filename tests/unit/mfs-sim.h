@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/* A MooseFS cluster in memory, below the transport table: one master with one file, several chunkservers. Writes go
+ * through chains in which every server has its own queue, as in real ones: what is queued when a connection ends or
+ * FINISH comes is lost, on each server separately. The rules that a client must keep are checked while it runs; a
+ * broken one is in sim->broken. */
+#ifndef MFS_SIM_H
+#define MFS_SIM_H
+
+#include "mfsproto/chunk/chunk.h"
+
+enum { SIM_SERVERS = 4, SIM_CHUNKS = 4, SIM_BLOCKS = 1024, SIM_MASTER_IP = 0x0A000001, SIM_INODE = 7 };
+
+struct sim_copy {
+        uint64_t id;
+        uint32_t version;
+        unsigned char *block[SIM_BLOCKS];
+};
+
+struct sim_chunk {
+        uint64_t id; /* 0: a hole */
+        uint32_t version;
+        bool held[SIM_SERVERS]; /* valid copies */
+        bool locked;
+        bool orphan_lock; /* nobody was told of it */
+        uint64_t granted_length;
+        uint64_t acked; /* highest offset whose acknowledgement the client has read under this lock */
+        bool broken_chain;
+};
+
+struct sim {
+        roma_loop *loop;
+        struct mfs_dialer dialer;
+        struct ri_timer tick;
+        struct ri_list conns;
+        uint64_t seed;
+        char broken[256]; /* the first broken rule */
+
+        struct sim_chunk chunk[SIM_CHUNKS];
+        struct sim_copy copy[SIM_SERVERS][SIM_CHUNKS];
+        uint64_t length, reserved;
+        uint64_t next_id;
+        unsigned copies;
+        uint32_t session;
+
+        /* faults; probabilities in 1/1000 for each tick or request */
+        unsigned p_close;        /* a write connection ends */
+        unsigned p_status;       /* a write session ends with a status */
+        unsigned p_read_close;   /* a read ends in the middle */
+        unsigned p_flip;         /* a bit of a data packet of a read is wrong */
+        unsigned p_refuse;       /* a connect is refused */
+        unsigned p_locked;       /* WRITE_CHUNK and READ_CHUNK answer with a status that passes */
+        unsigned p_master_lost;  /* the master's connection ends */
+        unsigned slow;           /* a server applies a queued packet in one of so many ticks */
+        bool stuck[SIM_SERVERS]; /* takes everything, answers nothing */
+        bool rotten[SIM_SERVERS];
+        uint8_t write_status; /* every WRITE_CHUNK answers this */
+        uint8_t end_status;
+        bool swallow_end; /* the next END is executed, its answer lost with the connection */
+        bool swallow_lock;
+        bool sole_writer; /* nobody else has this file: a lock may be taken for ours, an END sent twice */
+
+        unsigned writes, ends, finishes, packets, grants, reads, connects;
+        uint64_t last_end_length;
+};
+
+void sim_init(struct sim *s, roma_loop *loop, uint64_t seed);
+void sim_free(struct sim *s);
+unsigned sim_random(struct sim *s, unsigned n); /* 0 .. n - 1 */
+/* "" or where two valid copies of a chunk differ. */
+const char *sim_compare(struct sim *s);
+/* Bytes as a reader of that copy gets them. */
+void sim_peek(struct sim *s, unsigned server, unsigned chunk, uint32_t from, unsigned char *to, uint32_t n);
+int sim_a_copy(struct sim *s, unsigned chunk); /* a server that holds a valid copy, -1: none */
+unsigned sim_locks(struct sim *s);
+/* Another client has written: 702 to ours. */
+void sim_foreign_change(struct sim *s, unsigned chunk);
+void sim_drop_master(struct sim *s);
+void sim_close_idle(struct sim *s); /* chunkservers end all connections on which nothing happens */
+
+#endif

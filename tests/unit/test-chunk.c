@@ -1,0 +1,754 @@
+/* SPDX-License-Identifier: MIT */
+/* Reading and writing the bytes of files, against a cluster in memory that checks the rules of the protocol and loses
+ * connections, packets' acknowledgements and servers at random. Whatever happens, the replicas must be equal in the
+ * end and hold what was written. */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/crc.h"
+#include "mfs-sim.h"
+
+enum { CHUNK = 1 << 26 };
+
+static roma_loop *loop;
+static struct sim sim;
+static struct mfs_session *session;
+static struct mfs_data *data;
+static struct mfs_inode *ino;
+
+static void show(void *arg, const roma_trace_event *ev)
+{
+        (void)arg;
+        fprintf(stderr, "%9.1f +%.1f ms %s %s %s %llu %s\n", (double)(ev->start_ns % 1000000000000) / 1e6,
+                (double)(ev->end_ns - ev->start_ns) / 1e6, ev->operation, ev->phase, ev->server,
+                (unsigned long long)ev->bytes, roma_code_name(ev->code));
+}
+
+static void gone(void *arg)
+{
+        (void)arg;
+}
+
+struct end {
+        bool done;
+        int code, outcome;
+        uint64_t bytes, offset;
+        uint32_t crc;
+        unsigned tries;
+        char text[700];
+};
+
+static void ended(void *arg, const roma_result *r)
+{
+        struct end *e = arg;
+
+        ck_assert(!e->done);
+        e->done = true;
+        e->code = r->code;
+        e->outcome = r->outcome;
+        e->bytes = r->bytes;
+        e->offset = r->offset;
+        e->crc = r->crc32;
+        e->tries = r->tries;
+        snprintf(e->text, sizeof e->text, "%s", r->message);
+}
+
+static struct ri_op *op(const char *name, struct end *e)
+{
+        struct ri_op *o;
+
+        memset(e, 0, sizeof *e);
+        o = ri_op_new(loop, NULL, RI_TRANSFER, name, "file", NULL, ended, e);
+        ck_assert_ptr_nonnull(o);
+        return o;
+}
+
+static void until(const struct end *e)
+{
+        while (!e->done)
+                ck_assert_int_ge(roma_loop_turn(loop, -1), 0);
+}
+
+static void setup_seed(uint64_t seed)
+{
+        struct mfs_host host = { .name = "10.0.0.1", .port = 9421 };
+        uint32_t gid = 0;
+        struct mfs_session_cfg cfg = { .host = &host,
+                                       .hosts = 1,
+                                       .export_path = "/",
+                                       .info = "test",
+                                       .gid = &gid,
+                                       .gids = 1,
+                                       .dialer = &sim.dialer };
+        struct ri_error e;
+        struct end end;
+
+        loop = roma_loop_new();
+        if (getenv("CHUNK_TEST_TRACE"))
+                roma_loop_trace(loop, show, NULL);
+        sim_init(&sim, loop, seed);
+        session = mfs_session_new(loop, &cfg, &e);
+        ck_assert_ptr_nonnull(session);
+        mfs_session_connect(session, op("connect", &end));
+        until(&end);
+        ck_assert_msg(end.code == ROMA_OK, "%s", end.text);
+        data = mfs_data_new(session);
+        ino = mfs_inode_get(data, SIM_INODE, 0);
+}
+
+static void setup(void)
+{
+        setup_seed(1);
+}
+
+static void teardown(void)
+{
+        roma_stats st = { .size = sizeof st };
+
+        ck_assert_str_eq(sim.broken, "");
+        mfs_inode_put(ino);
+        mfs_data_free(data);
+        mfs_session_close(session, true, gone, NULL);
+        ck_assert_str_eq(sim.broken, "");
+        sim_free(&sim);
+        roma_loop_stats(loop, &st);
+        ck_assert_uint_eq(st.operations, 0);
+        ck_assert_uint_eq(st.connections, 0);
+        ck_assert_uint_eq(st.timers, 0);
+        ck_assert_uint_eq(loop->held, 0);
+        roma_loop_free(loop);
+}
+
+/* Starts; the memory must stay. */
+static roma_op start_write(struct end *e, const void *p, size_t n, uint64_t at)
+{
+        struct ri_op *o = op("pwrite", e);
+        struct iovec v[3] = { { (void *)(uintptr_t)p, n / 3 },
+                              { (char *)(uintptr_t)p + n / 3, 0 },
+                              { (char *)(uintptr_t)p + n / 3, n - n / 3 } };
+        roma_op id = o->id;
+
+        mfs_inode_write(o, ino, v, 3, at);
+        return id;
+}
+
+static roma_op start_read(struct end *e, void *p, size_t n, uint64_t at)
+{
+        struct ri_op *o = op("pread", e);
+        struct iovec v[2] = { { p, n / 2 }, { (char *)p + n / 2, n - n / 2 } };
+        roma_op id = o->id;
+
+        mfs_inode_read(o, ino, v, 2, at);
+        return id;
+}
+
+static void do_write(const void *p, size_t n, uint64_t at)
+{
+        struct end e;
+
+        start_write(&e, p, n, at);
+        until(&e);
+        ck_assert_msg(e.code == ROMA_OK, "%s", e.text);
+        ck_assert_uint_eq(e.bytes, n);
+        ck_assert_uint_eq(e.crc, ri_crc32(0, p, n));
+        ck_assert_str_eq(sim.broken, "");
+        /* nobody would drive the loop now */
+        ck_assert_uint_eq(sim_locks(&sim), 0);
+}
+
+static void do_flush(void)
+{
+        struct end e;
+
+        mfs_inode_flush(op("fsync", &e), ino);
+        until(&e);
+        ck_assert_msg(e.code == ROMA_OK, "%s", e.text);
+}
+
+static void do_truncate(uint64_t length)
+{
+        struct end e;
+
+        mfs_inode_truncate(op("truncate", &e), ino, length);
+        until(&e);
+        ck_assert_msg(e.code == ROMA_OK, "%s", e.text);
+        ck_assert_uint_eq(sim.length, length);
+        ck_assert_uint_eq(mfs_inode_length(ino), length);
+}
+
+static void expect(const unsigned char *p, size_t n, uint64_t at, size_t got)
+{
+        unsigned char *q = malloc(n);
+        struct end e;
+
+        memset(q, 0xEE, n);
+        start_read(&e, q, n, at);
+        until(&e);
+        ck_assert_msg(e.code == ROMA_OK, "%s", e.text);
+        ck_assert_uint_eq(e.bytes, got);
+        ck_assert(memcmp(p, q, got) == 0);
+        ck_assert_uint_eq(e.crc, ri_crc32(0, p, got));
+        free(q);
+}
+
+static unsigned char *noise(size_t n, unsigned seed)
+{
+        unsigned char *p = malloc(n);
+        uint64_t x = seed * UINT64_C(0x9E3779B97F4A7C15) + 7;
+
+        for (size_t i = 0; i < n; i++) {
+                x ^= x << 13;
+                x ^= x >> 7;
+                x ^= x << 17;
+                p[i] = (unsigned char)(x >> 32);
+        }
+        return p;
+}
+
+START_TEST(test_write_read)
+{
+        static const struct {
+                size_t n;
+                uint64_t at;
+        } t[] = { { 1, 0 },
+                  { 100, 0 },
+                  { 65536, 0 },
+                  { 65537, 65535 },
+                  { 100000, 50 },
+                  { 300000, 1 << 20 },
+                  { 1, CHUNK - 1 },
+                  { 2, CHUNK - 1 },
+                  { 200000, CHUNK - 100000 },
+                  { 3000000, CHUNK + 777 } };
+
+        for (unsigned i = 0; i < sizeof t / sizeof t[0]; i++) {
+                unsigned char *p = noise(t[i].n, i);
+
+                do_write(p, t[i].n, t[i].at);
+                expect(p, t[i].n, t[i].at, t[i].n);
+                free(p);
+        }
+        ck_assert_uint_eq(sim.length, CHUNK + 777 + 3000000);
+        ck_assert_str_eq(sim_compare(&sim), "");
+}
+END_TEST
+
+START_TEST(test_end_and_holes)
+{
+        unsigned char zero[1000] = { 0 }, *p = noise(1000, 3);
+
+        expect(zero, 1000, 0, 0);
+        do_write(p, 1000, 2 * (uint64_t)CHUNK + 5);
+        expect(p, 2000, 2 * (uint64_t)CHUNK + 5, 1000);
+        expect(zero, 1000, 0, 1000);
+        expect(zero, 1000, CHUNK - 500, 1000);
+        expect(zero, 10, 3 * (uint64_t)CHUNK, 0);
+        free(p);
+}
+END_TEST
+
+START_TEST(test_truncate)
+{
+        unsigned char *p = noise(200000, 4), zero[1000] = { 0 };
+
+        do_write(p, 200000, 0);
+        do_truncate(100000);
+        expect(p, 200000, 0, 100000);
+        do_truncate(150000);
+        expect(zero, 1000, 100000, 1000);
+        do_truncate(0);
+        expect(p, 10, 0, 0);
+        free(p);
+}
+END_TEST
+
+/* A truncate waits for the writes before it and holds up those behind it. */
+START_TEST(test_truncate_in_order)
+{
+        unsigned char *a = noise(300000, 5), *b = noise(1000, 6), *all = calloc(1, 300000);
+        struct end e[3];
+
+        start_write(&e[0], a, 300000, 0);
+        mfs_inode_truncate(op("truncate", &e[1]), ino, 5000);
+        start_write(&e[2], b, 1000, 10000);
+        for (int i = 0; i < 3; i++) {
+                until(&e[i]);
+                ck_assert_msg(e[i].code == ROMA_OK, "%s", e[i].text);
+        }
+        do_flush();
+        memcpy(all, a, 5000);
+        memcpy(all + 10000, b, 1000);
+        expect(all, 300000, 0, 11000);
+        free(a);
+        free(b);
+        free(all);
+}
+END_TEST
+
+START_TEST(test_append)
+{
+        unsigned char *p = noise(100000, 8), *all = malloc(300000);
+        struct end e[3];
+
+        for (int i = 0; i < 3; i++) {
+                struct iovec v = { p, 100000 };
+
+                mfs_inode_append(op("append", &e[i]), ino, &v, 1);
+        }
+        for (int i = 0; i < 3; i++) {
+                until(&e[i]);
+                ck_assert_msg(e[i].code == ROMA_OK, "%s", e[i].text);
+                ck_assert_uint_eq(e[i].offset, (uint64_t)i * 100000);
+                memcpy(all + i * 100000, p, 100000);
+        }
+        do_flush();
+        expect(all, 300000, 0, 300000);
+        free(p);
+        free(all);
+}
+END_TEST
+
+/* One lock for many writes that are in flight together. */
+START_TEST(test_one_end_for_many)
+{
+        unsigned char *p = noise(1000000, 9);
+        struct end e[50];
+
+        sim.slow = 2;
+        for (int i = 0; i < 50; i++)
+                start_write(&e[i], p + i * 20000, 20000, (uint64_t)i * 20000);
+        for (int i = 0; i < 50; i++)
+                until(&e[i]);
+        do_flush();
+        ck_assert_uint_eq(sim.grants, 1);
+        ck_assert_uint_eq(sim.ends, 1);
+        ck_assert_uint_eq(sim.finishes, 1);
+        expect(p, 1000000, 0, 1000000);
+        free(p);
+}
+END_TEST
+
+/* Reading sees what was written before, acknowledged or not. */
+START_TEST(test_read_behind_write)
+{
+        unsigned char *p = noise(500000, 10), *q = malloc(500000);
+        struct end w, r;
+
+        sim.slow = 3;
+        start_write(&w, p, 500000, 100);
+        start_read(&r, q, 500000, 0);
+        until(&w);
+        until(&r);
+        ck_assert_int_eq(r.code, ROMA_OK);
+        expect(p, 500000, 100, 500000);
+        free(p);
+        free(q);
+}
+END_TEST
+
+START_TEST(test_linger_ends)
+{
+        unsigned char *p = noise(1000, 11);
+        struct end w, other;
+        struct ri_op *o = op("other", &other);
+        int turns = 0;
+
+        /* another operation keeps the loop driven: the lock lingers, then it is given back by itself */
+        start_write(&w, p, 1000, 0);
+        until(&w);
+        ck_assert_uint_eq(sim_locks(&sim), 1);
+        while (sim_locks(&sim) && turns++ < 5000)
+                roma_loop_turn(loop, 10);
+        ck_assert_uint_eq(sim_locks(&sim), 0);
+        ri_op_finish(o);
+        until(&other);
+        ck_assert_uint_eq(sim.length, 1000);
+        free(p);
+}
+END_TEST
+
+START_TEST(test_rotten_replica)
+{
+        unsigned char *p = noise(300000, 12);
+        struct end e;
+        int good;
+
+        do_write(p, 300000, 0);
+        good = sim_a_copy(&sim, 0);
+        for (int v = 0; v < SIM_SERVERS; v++)
+                sim.rotten[v] = v != good;
+        for (int i = 0; i < 20; i++) {
+                mfs_inode_forget(ino); /* the master names the servers in another order each time */
+                expect(p, 300000, 0, 300000);
+        }
+        ck_assert_uint_gt(loop->stats.crc_errors_total, 0);
+        sim.rotten[good] = true;
+        {
+                unsigned char *q = malloc(300000);
+
+                start_read(&e, q, 300000, 0);
+                until(&e);
+                free(q);
+        }
+        ck_assert_int_eq(e.code, ROMA_ECORRUPT);
+        ck_assert_ptr_nonnull(strstr(e.text, "no replica of chunk 0"));
+        ck_assert_ptr_nonnull(strstr(e.text, "have CRC"));
+        free(p);
+}
+END_TEST
+
+START_TEST(test_chunk_changes_under_read)
+{
+        unsigned char *p = noise(4000000, 13), *q = malloc(4000000);
+        struct end e;
+
+        do_write(p, 4000000, 0);
+        for (int i = 0; i < 10; i++) {
+                int turns = 0;
+
+                start_read(&e, q, 4000000, 0);
+                while (!e.done) {
+                        if (turns++ == i * 3)
+                                sim_foreign_change(&sim, 0);
+                        roma_loop_turn(loop, -1);
+                }
+                ck_assert_msg(e.code == ROMA_OK, "%s", e.text);
+                ck_assert(memcmp(p, q, 4000000) == 0);
+        }
+        free(p);
+        free(q);
+}
+END_TEST
+
+START_TEST(test_refusals)
+{
+        static const struct {
+                uint8_t status;
+                int code;
+        } t[] = { { WIRE_STATUS_QUOTA, ROMA_EQUOTA },
+                  { WIRE_STATUS_EROFS, ROMA_EROFS },
+                  { WIRE_STATUS_ENOENT, ROMA_ENOENT },
+                  { WIRE_STATUS_NOSPACE, ROMA_ENOSPC } };
+        unsigned char *p = noise(1000, 14);
+        struct end e;
+
+        for (unsigned i = 0; i < sizeof t / sizeof t[0]; i++) {
+                sim.write_status = t[i].status;
+                start_write(&e, p, 1000, 0);
+                until(&e);
+                ck_assert_int_eq(e.code, t[i].code);
+                ck_assert_int_eq(e.outcome, ROMA_NOT_DONE);
+        }
+        ck_assert_ptr_nonnull(strstr(e.text, "no room for chunk 0"));
+        sim.write_status = 0;
+        do_write(p, 1000, 0);
+        sim.end_status = WIRE_STATUS_QUOTA;
+        start_write(&e, p, 1000, 500);
+        until(&e);
+        ck_assert_int_eq(e.code, ROMA_EQUOTA);
+        ck_assert_int_eq(e.outcome, ROMA_UNKNOWN);
+        sim.end_status = 0;
+        do_flush(); /* somebody has been told */
+        sim.chunk[0].locked = false;
+        free(p);
+}
+END_TEST
+
+/* The answer to END is lost: executed or not, the length is there and no lock of anybody else was ended. */
+START_TEST(test_lost_end)
+{
+        unsigned char *p = noise(1000, 15);
+
+        for (int i = 0; i < 5; i++) {
+                sim.swallow_end = true;
+                do_write(p, 1000, (uint64_t)i * 500);
+                ck_assert_uint_eq(sim.length, (uint64_t)i * 500 + 1000);
+                expect(p, 1000, (uint64_t)i * 500, 1000);
+        }
+        free(p);
+}
+END_TEST
+
+START_TEST(test_lost_lock)
+{
+        unsigned char *p = noise(1000, 16);
+
+        sim.swallow_lock = true;
+        do_write(p, 1000, 0);
+        expect(p, 1000, 0, 1000);
+        mfs_inode_sole_writer(ino, true);
+        sim.sole_writer = true;
+        sim.swallow_lock = true;
+        do_write(p, 1000, 70000);
+        expect(p, 1000, 70000, 1000);
+        free(p);
+}
+END_TEST
+
+/* A hanging chain: the operation ends by its stall time, its bytes arrive later all the same, on all replicas. */
+START_TEST(test_stall_and_orphans)
+{
+        unsigned char *p = noise(400000, 17), *copy = malloc(400000);
+        struct ri_op *o;
+        roma_opts opts = ROMA_OPTS_INIT;
+        struct iovec v = { p, 400000 };
+        struct end e = { 0 };
+
+        memcpy(copy, p, 400000);
+        do_write(p, 10, 0);
+        sim.slow = 200;
+        opts.stall_ms = 100;
+        o = ri_op_new(loop, NULL, RI_TRANSFER, "pwrite", "file", &opts, ended, &e);
+        mfs_inode_write(o, ino, &v, 1, 0);
+        until(&e);
+        ck_assert_int_eq(e.code, ROMA_ETIMEDOUT);
+        memset(p, 0xAA, 400000); /* ours again */
+        sim.slow = 0;
+        do_flush();
+        ck_assert_str_eq(sim_compare(&sim), "");
+        if (e.outcome == ROMA_UNKNOWN) {
+                unsigned char *q = malloc(400000);
+                int server = sim_a_copy(&sim, 0);
+
+                sim_peek(&sim, (unsigned)server, 0, 0, q, 400000);
+                for (size_t i = 10; i < 400000; i++) {
+                        if (q[i] != copy[i] && q[i] != 0)
+                                ck_abort_msg("byte %zu is neither new nor old", i);
+                }
+                free(q);
+        }
+        free(p);
+        free(copy);
+}
+END_TEST
+
+START_TEST(test_stuck_server_read)
+{
+        unsigned char *p = noise(100000, 18);
+
+        do_write(p, 100000, 0);
+        sim.stuck[sim_a_copy(&sim, 0)] = true;
+        for (int i = 0; i < 3; i++)
+                expect(p, 100000, 0, 100000);
+        free(p);
+}
+END_TEST
+
+START_TEST(test_idle_connections_die)
+{
+        unsigned char *p = noise(100000, 19);
+
+        do_write(p, 100000, 0);
+        for (int i = 0; i < 5; i++) {
+                uint64_t retries = loop->stats.retries_total;
+
+                expect(p, 100000, 0, 100000);
+                usleep(1000);
+                sim_close_idle(&sim);
+                do_write(p, 100000, 0);
+                sim_close_idle(&sim);
+                ck_assert_uint_eq(loop->stats.retries_total, retries);
+        }
+        free(p);
+}
+END_TEST
+
+/* ---- at random ---- */
+
+enum { SPAN = 400000, WRITES = 60, FLIGHT = 6 };
+#define BASE ((uint64_t)CHUNK - 200000)
+
+struct flying {
+        struct end end;
+        roma_op id;
+        unsigned char *p;
+        size_t n, at;
+        bool used;
+};
+
+struct model {
+        unsigned char byte[SPAN];
+        bool unknown[SPAN];
+        size_t length;
+};
+
+static void settle(struct model *m, struct flying *f)
+{
+        until(&f->end);
+        ck_assert_str_eq(sim.broken, "");
+        /* writes apply in the order in which they were started, but their ends may be seen in another: the model is
+         * brought up to date at the start, here only what is not certain is marked */
+        if (f->end.code != ROMA_OK) {
+                ck_assert_msg(f->end.code == ROMA_ECANCELED, "%s", f->end.text);
+                for (size_t i = 0; i < f->n; i++)
+                        m->unknown[f->at + i] = true;
+        }
+        free(f->p);
+        f->used = false;
+}
+
+static void random_faults(void)
+{
+        static unsigned *const knob[] = { &sim.p_close,  &sim.p_status, &sim.p_read_close, &sim.p_flip,
+                                          &sim.p_refuse, &sim.p_locked, &sim.p_master_lost };
+        static const unsigned value[] = { 30, 30, 20, 20, 100, 100, 10 };
+
+        for (unsigned i = 0; i < sizeof knob / sizeof knob[0]; i++)
+                *knob[i] = sim_random(&sim, 3) == 0 ? value[i] : 0;
+        sim.slow = sim_random(&sim, 4);
+        sim.copies = 1 + sim_random(&sim, 3);
+}
+
+static void compare(const struct model *m, const unsigned char *q, size_t at, size_t n, const char *when)
+{
+        for (size_t i = 0; i < n; i++) {
+                if (!m->unknown[at + i] && q[i] != m->byte[at + i])
+                        ck_abort_msg("byte %zu is wrong %s: %02x, not %02x", at + i, when, q[i],
+                                     m->byte[at + i]);
+        }
+}
+
+static void check_read(struct model *m)
+{
+        size_t at = sim_random(&sim, SPAN), n = 1 + sim_random(&sim, (unsigned)(SPAN - at));
+        unsigned char *q = malloc(n);
+        struct end e;
+
+        start_read(&e, q, n, BASE + at);
+        until(&e);
+        ck_assert_msg(e.code == ROMA_OK, "%s", e.text);
+        compare(m, q, at, e.bytes, "when read");
+        free(q);
+}
+
+static void one_history(unsigned seed, bool cancels)
+{
+        struct model *m = calloc(1, sizeof *m);
+        struct flying fly[FLIGHT] = { 0 };
+        unsigned char *q = malloc(SPAN);
+        uint64_t start = ri_now();
+
+        setup_seed(seed);
+        sim.sole_writer = seed % 2;
+        mfs_inode_sole_writer(ino, sim.sole_writer);
+        random_faults();
+        for (unsigned k = 0; k < WRITES; k++) {
+                struct flying *f = &fly[sim_random(&sim, FLIGHT)];
+
+                if (f->used)
+                        settle(m, f);
+                f->used = true;
+                f->at = sim_random(&sim, SPAN);
+                f->n = 1 + sim_random(&sim, sim_random(&sim, 2) ? 3000 : (unsigned)(SPAN - f->at));
+                if (f->n > SPAN - f->at)
+                        f->n = SPAN - f->at;
+                f->p = noise(f->n, k + seed * 1000);
+                memcpy(m->byte + f->at, f->p, f->n);
+                memset(m->unknown + f->at, 0, f->n);
+                if (m->length < f->at + f->n)
+                        m->length = f->at + f->n;
+                f->id = start_write(&f->end, f->p, f->n, BASE + f->at);
+                for (unsigned t = sim_random(&sim, 6); t > 0; t--)
+                        roma_loop_turn(loop, 2);
+                if (cancels && sim_random(&sim, 5) == 0) {
+                        roma_cancel(loop, f->id);
+                        /* later writes of the same bytes are already in the model */
+                        for (size_t i = 0; i < f->n; i++)
+                                m->unknown[f->at + i] = true;
+                }
+                if (sim_random(&sim, 10) == 0) {
+                        for (unsigned i = 0; i < FLIGHT; i++) {
+                                if (fly[i].used)
+                                        settle(m, &fly[i]);
+                        }
+                        check_read(m);
+                }
+        }
+        for (unsigned i = 0; i < FLIGHT; i++) {
+                if (fly[i].used)
+                        settle(m, &fly[i]);
+        }
+        do_flush();
+        ck_assert_msg(!sim.broken[0], "seed %u: %s", seed, sim.broken);
+        ck_assert_msg(!*sim_compare(&sim), "seed %u: %s", seed, sim_compare(&sim));
+        ck_assert_uint_eq(sim_locks(&sim), 0);
+        if (!cancels)
+                ck_assert_uint_eq(sim.length, BASE + m->length);
+        for (unsigned c = 0; c < 2; c++) {
+                int v = sim_a_copy(&sim, c);
+
+                if (v >= 0)
+                        sim_peek(&sim, (unsigned)v, c, c ? 0 : (uint32_t)BASE, q + c * 200000, 200000);
+                else
+                        memset(q + c * 200000, 0, 200000);
+        }
+        compare(m, q, 0, SPAN, "in the end");
+        sim.p_close = sim.p_status = sim.p_master_lost = 0;
+        if (getenv("CHUNK_TEST_VERBOSE"))
+                fprintf(stderr, "seed %u: %.1f s, %u packets, %u connects, %u grants, %llu retries\n", seed,
+                        (double)(ri_now() - start) / 1e9, sim.packets, sim.connects, sim.grants,
+                        (unsigned long long)loop->stats.retries_total);
+        teardown();
+        free(q);
+        free(m);
+}
+
+START_TEST(test_random)
+{
+        if (getenv("CHUNK_TEST_SEED")) {
+                unsigned seed = (unsigned)atoi(getenv("CHUNK_TEST_SEED"));
+
+                one_history(seed, seed >= 5000);
+                return;
+        }
+        for (unsigned i = 0; i < 4; i++)
+                one_history((unsigned)_i * 100 + i, false);
+}
+END_TEST
+
+START_TEST(test_random_cancels)
+{
+        for (unsigned i = 0; i < 4; i++)
+                one_history(5000 + (unsigned)_i * 100 + i, true);
+}
+END_TEST
+
+int main(void)
+{
+        Suite *s = suite_create("chunk");
+        TCase *tc = tcase_create("chunk"), *rnd = tcase_create("random");
+        SRunner *sr;
+        int failed;
+
+        tcase_set_timeout(tc, 60);
+        tcase_add_checked_fixture(tc, setup, teardown);
+        tcase_add_test(tc, test_write_read);
+        tcase_add_test(tc, test_end_and_holes);
+        tcase_add_test(tc, test_truncate);
+        tcase_add_test(tc, test_truncate_in_order);
+        tcase_add_test(tc, test_append);
+        tcase_add_test(tc, test_one_end_for_many);
+        tcase_add_test(tc, test_read_behind_write);
+        tcase_add_test(tc, test_linger_ends);
+        tcase_add_test(tc, test_rotten_replica);
+        tcase_add_test(tc, test_chunk_changes_under_read);
+        tcase_add_test(tc, test_refusals);
+        tcase_add_test(tc, test_lost_end);
+        tcase_add_test(tc, test_lost_lock);
+        tcase_add_test(tc, test_stall_and_orphans);
+        tcase_add_test(tc, test_stuck_server_read);
+        tcase_add_test(tc, test_idle_connections_die);
+        suite_add_tcase(s, tc);
+        tcase_set_timeout(rnd, 120);
+        tcase_add_loop_test(rnd, test_random, 0, 10);
+        tcase_add_loop_test(rnd, test_random_cancels, 0, 10);
+        suite_add_tcase(s, rnd);
+        sr = srunner_create(s);
+        srunner_run_all(sr, CK_NORMAL);
+        failed = srunner_ntests_failed(sr);
+        srunner_free(sr);
+        return failed ? 1 : 0;
+}
