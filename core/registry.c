@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/backend.h"
 #include <config.h>
@@ -45,6 +46,31 @@ static bool speaks(const struct ri_backend *be, const char *scheme)
         return false;
 }
 
+static void module_path(const struct module *m, char path[4096])
+{
+        snprintf(path, 4096, "%s/%s.so", ROMA_MODULE_DIR, m->module);
+}
+
+const char *roma_scheme(unsigned i, int *installed)
+{
+        char path[4096];
+        int there = 1;
+
+        if (!installed)
+                installed = &there;
+        for (const struct ri_backend *const *b = built_in; *b; b++)
+                for (const char *const *s = (*b)->schemes; *s; s++, i--)
+                        if (i == 0) {
+                                *installed = 1;
+                                return *s;
+                        }
+        if (i >= sizeof modules / sizeof modules[0])
+                return NULL;
+        module_path(&modules[i], path);
+        *installed = access(path, R_OK) == 0;
+        return modules[i].scheme;
+}
+
 /* Loaded once and kept: the backend's table is used as long as the process lives. */
 static const struct ri_backend *module_open(const struct module *m, struct ri_error *e)
 {
@@ -54,7 +80,7 @@ static const struct ri_backend *module_open(const struct module *m, struct ri_er
         const char *why;
         void *lib;
 
-        snprintf(path, sizeof path, "%s/%s.so", ROMA_MODULE_DIR, m->module);
+        module_path(m, path);
         lib = dlopen(path, RTLD_NOW | RTLD_LOCAL);
         if (!lib) {
                 ri_error_set(e, ROMA_ENOTINSTALLED, NULL, "%s:// is not installed: package %s", m->scheme,

@@ -26,6 +26,11 @@ extern "C" {
 /* The version of the library that the program runs with, "0.1.0"; static, never NULL, from any thread. */
 ROMA_API const char *roma_version(void);
 
+/* The schemes that this version knows, "file", "mfs" ...: the i-th, or NULL behind the last. *installed (unless
+ * NULL): 1 when stores of it can be opened, 0 when the package that brings it is not there. Static, from any
+ * thread. */
+ROMA_API const char *roma_scheme(unsigned i, int *installed);
+
 #ifdef __cplusplus
 }
 #endif
