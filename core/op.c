@@ -52,12 +52,9 @@ static char *op_object(roma_store *store, const char *object)
         const char *base = store ? store->uri : "";
         char *s;
         bool whole = store && object && *object && !store->raw_keys;
-        const char *query = strchr(base, '?');
-        int base_len = query ? (int)(query - base) : (int)strlen(base);
+        int len = (int)strcspn(base, "?");
 
-        while (whole && base_len && base[base_len - 1] == '/' && base_len > 1 && base[base_len - 2] != '/')
-                base_len--;
-        if (whole && asprintf(&s, "%.*s/%s", base_len, base, object) < 0)
+        if (whole && asprintf(&s, "%.*s%s%s", len, base, len && base[len - 1] == '/' ? "" : "/", object) < 0)
                 return NULL;
         if (!whole)
                 s = strdup(object && *object ? object : base);
