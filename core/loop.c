@@ -390,6 +390,17 @@ roma_loop *ri_loop_make(const struct ri_loop_hooks *hooks, void *impl, const rom
         return NULL;
 }
 
+/* The end of a store that is being closed already: close_stores() waits for it. */
+static bool ends_store(roma_loop *loop, const struct ri_op *op)
+{
+        ri_list_for_each(l, &loop->stores)
+        {
+                if (ri_container_of(l, roma_store, in_loop)->close_op == op)
+                        return true;
+        }
+        return false;
+}
+
 /* Ends every operation that is left; their callbacks run here. */
 static void end_operations(roma_loop *loop)
 {
@@ -400,7 +411,7 @@ static void end_operations(roma_loop *loop)
                 {
                         struct ri_op *op = ri_container_of(n, struct ri_op, by_id);
 
-                        if (!op->finished)
+                        if (!op->finished && !ends_store(loop, op))
                                 left = op;
                 }
                 if (!left)
