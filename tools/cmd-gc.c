@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/* roma gc URI...: removes what writers left that were killed or lost their connection. */
+#include <string.h>
+#include <time.h>
+
+#include "tools/tool.h"
+
+struct show {
+        const struct location *at;
+        int64_t before_ns;
+        uint64_t count;
+};
+
+/* ".roma~" and 16 digits and small letters: what a temporary is called, on every store. */
+static bool is_temporary(const char *key)
+{
+        const char *name = name_base(key);
+
+        return !strncmp(name, ".roma~", 6) && strlen(name) == 22 &&
+               strspn(name + 6, "0123456789abcdefghijklmnopqrstuvwxyz") == 16;
+}
+
+static void entry(struct walk *w, const roma_entry *e)
+{
+        struct show *s = w->arg;
+        struct tool *t = w->flight.tool;
+
+        if (!is_temporary(e->key) || !(e->attr->mask & ROMA_ATTR_MTIME) || e->attr->mtime_ns > s->before_ns)
+                return;
+        s->count++;
+        if (t->opt.json) {
+                json_t *o = json_of(json_object());
+                json_name(o, "key", e->key);
+                json_attr(o, e->attr);
+                out_json(t, o);
+        } else {
+                out_name(t, e->key);
+                out(t, "\n");
+        }
+}
+
+static void dry_run(struct tool *t, struct location *l)
+{
+        struct timespec now;
+        struct show s = { .at = l };
+        struct walk w = { .at = l, .entry = entry, .arg = &s, .flags = ROMA_LIST_TEMPORARIES };
+
+        clock_gettime(CLOCK_REALTIME, &now);
+        s.before_ns = INT64_MIN;
+        if (t->opt.older_than_s < (uint64_t)now.tv_sec)
+                s.before_ns = ((int64_t)now.tv_sec - (int64_t)t->opt.older_than_s) * 1000000000 + now.tv_nsec;
+        walk_start(t, &w);
+        flight_drive(t);
+        walk_clear(&w);
+        if (!t->opt.json && !w.failed && !t->stopping)
+                out(t, "%llu would be removed below %s\n", (unsigned long long)s.count, l->shown);
+}
+
+static void collect(struct tool *t, const struct location *l)
+{
+        const roma_opts opts = request_opts(t);
+        struct answer a = { 0 };
+
+        ANSWER(t, &a,
+               roma_aio_gc(l->place->store, l->key, t->opt.older_than_s, &opts, flight_done, &a.flight));
+        if (answer_wait(t, &a) != ROMA_OK) {
+                report_failure(t, &a.result, l->shown);
+        } else if (t->opt.json) {
+                json_t *o = json_of(json_object());
+                json_name(o, "key", l->key);
+                json_object_set_new(o, "removed", json_of(json_integer((json_int_t)a.result.bytes)));
+                out_json(t, o);
+        } else {
+                out(t, "%llu removed below %s\n", (unsigned long long)a.result.bytes, l->shown);
+        }
+        answer_free(&a);
+}
+
+int cmd_gc(struct tool *t, int argc, char **argv)
+{
+        struct location l;
+
+        if (argc < 1)
+                return usage(t, "name at least one folder or store");
+        for (int i = 0; i < argc && !t->stopping; i++) {
+                if (!location_parse(t, &l, argv[i]))
+                        continue;
+                if (l.stdio)
+                        usage(t, "- is no store");
+                else if (location_open(t, &l)) {
+                        if (t->opt.dry_run)
+                                dry_run(t, &l);
+                        else
+                                collect(t, &l);
+                }
+                location_free(&l);
+        }
+        return t->status;
+}

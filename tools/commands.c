@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/* What the program can do: one line of this table for each command. */
+#include <string.h>
+
+#include "tools/tool.h"
+
+#define SOURCES OPT_RECURSIVE | OPT_WRITE | OPT_JOBS
+
+#define INTO                                                                                                 \
+        "A destination that ends in a slash, or is a folder, means \"into this folder\"; any other is the\n" \
+        "new name. With -r folders are carried over with all that is in them, missing folders are made,\n"   \
+        "and symbolic links inside are made again as links. An object appears whole or not at all. When\n"   \
+        "one object fails the others go on, and the exit code tells.\n"
+
+const struct command commands[] = {
+        { "ls", cmd_ls, "URI...", "what is in a folder",
+          "Lists folders, and shows objects that are named. Folders end in a slash. On a terminal control\n"
+          "characters in names are shown as question marks; elsewhere names come as they are.\n",
+          OPT_RECURSIVE | OPT_LONG | OPT_MAX | OPT_ALL },
+        { "stat", cmd_stat, "URI...", "attributes of an object",
+          "Shows all that the store knows about an object without reading it.\n", OPT_NOFOLLOW },
+        { "cat", cmd_cat, "URI...", "objects to standard output",
+          "Writes objects, or with --offset and --length a range of each, to standard output.\n", OPT_RANGE },
+        { "get", cmd_get, "URI... LOCAL", "objects to local files",
+          "Copies objects to local files; - is standard output. A destination that is not a regular file (a\n"
+          "FIFO, a device) is written in place and never replaced.\n\n" INTO,
+          SOURCES },
+        { "put", cmd_put, "LOCAL... URI", "local files to a store",
+          "Copies local files into a store; - is standard input. A source that changes, shrinks or vanishes\n"
+          "while it is read is a failure, and nothing is shown under the new name.\n\n" INTO,
+          SOURCES | OPT_SIZE_HINT },
+        { "cp", cmd_cp, "FROM... TO", "copies between any two stores",
+          "Copies objects between stores, or within one; a name without a scheme is a local file.\n\n" INTO,
+          SOURCES | OPT_SIZE_HINT },
+        { "mv", cmd_mv, "FROM... TO", "moves or renames",
+          "Within a store this is a rename. Between stores an object is copied, the copy is read again and\n"
+          "compared, and then the source is removed.\n\n" INTO,
+          OPT_WRITE | OPT_JOBS },
+        { "rm", cmd_rm, "URI...", "removes objects",
+          "Removes objects, and with -r folders with all that is in them. Symbolic links are removed, never\n"
+          "followed. The root of a store is never removed.\n",
+          OPT_RECURSIVE | OPT_FORCE | OPT_NO_TRASH | OPT_JOBS },
+        { "mkdir", cmd_mkdir, "URI...", "makes folders", "Makes folders; with -p also those above.\n",
+          OPT_MKDIR },
+        { "hash", cmd_hash, "URI...", "digests of objects",
+          "Prints a digest of each object in the form of md5sum and sha256sum, in the order of the names.\n",
+          OPT_RECURSIVE | OPT_ALGORITHM | OPT_JOBS },
+#ifdef WITH_MFS
+        { "chunks", cmd_chunks, "URI...", "where the chunks of a MooseFS object are",
+          "One line for each copy: index of the chunk, its id and version, the chunkserver, the state that "
+          "the\n"
+          "master knows. With --crc every copy is asked for its table of checksums, the tables are "
+          "compared,\n"
+          "and copies that differ are exit code 7. Only chunkservers that are connected now are shown.\n",
+          OPT_CRC },
+#endif
+        { "ping", cmd_ping, "URI...", "is the server there, and who is it",
+          "Connects, asks the server for its state and measures round trips.\n", OPT_COUNT },
+        { "gc", cmd_gc, "URI...", "removes what interrupted writers left",
+          "A writer that was killed leaves a hidden temporary beside its target. This removes those in a\n"
+          "folder and below it that nobody has written to for a day, or for --older-than.\n",
+          OPT_GC },
+        { "help", cmd_help, "[COMMAND]", "how to use a command", "Without a command: all of them.\n", 0 },
+        { "version", cmd_version, "", "the version of library and program",
+          "Shows the version and which kinds of stores can be opened.\n", 0 },
+        { NULL, NULL, NULL, NULL, NULL, 0 },
+};
+
+const struct command *command_find(const char *name)
+{
+        for (const struct command *c = commands; c->name; c++)
+                if (!strcmp(c->name, name))
+                        return c;
+        return NULL;
+}

@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT */
+/* The options of all commands, in one table; each command says which groups it takes. */
+#include <getopt.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/tool.h"
+
+enum id {
+        ID_HELP = 'h',
+        ID_RECURSIVE = 'r',
+        ID_QUIET = 'q',
+        ID_VERBOSE = 'v',
+        ID_LONG = 'l',
+        ID_PARENTS = 'p',
+        ID_ALGORITHM = 'a',
+        ID_JOBS = 'j',
+        ID_FORCE = 'f',
+        ID_COUNT = 'c',
+        ID_JSON = 256,
+        ID_TIMING,
+        ID_TRACE,
+        ID_CONFIG,
+        ID_STALL,
+        ID_DEADLINE,
+        ID_MAX,
+        ID_ALL,
+        ID_OFFSET,
+        ID_LENGTH,
+        ID_IF_ABSENT,
+        ID_VERIFY,
+        ID_KEEP_TIMES,
+        ID_SIZE_HINT,
+        ID_NO_TRASH,
+        ID_OLDER_THAN,
+        ID_DRY_RUN,
+        ID_CRC,
+        ID_NOFOLLOW
+};
+
+struct definition {
+        int id;
+        const char *name;
+        unsigned group;    /* enum option_bit */
+        int argument;      /* no_argument ... */
+        const char *shown; /* name of the argument */
+        const char *help;
+};
+
+static const struct definition definitions[] = {
+        { ID_RECURSIVE, "recursive", OPT_RECURSIVE, no_argument, NULL, "folders with all that is in them" },
+        { ID_LONG, "long", OPT_LONG, no_argument, NULL, "mode, links, owner, group, length and time" },
+        { ID_ALL, "all", OPT_ALL, no_argument, NULL, "also the temporaries of unfinished writers" },
+        { ID_MAX, "max", OPT_MAX, required_argument, "N", "stop after N entries" },
+        { ID_NOFOLLOW, "no-follow", OPT_NOFOLLOW, no_argument, NULL,
+          "a symbolic link itself, not its target" },
+        { ID_OFFSET, "offset", OPT_RANGE, required_argument, "N",
+          "start at byte N (K, M, G, T: powers of 1024)" },
+        { ID_LENGTH, "length", OPT_RANGE, required_argument, "N", "at most N bytes" },
+        { ID_IF_ABSENT, "if-absent", OPT_WRITE, no_argument, NULL,
+          "fail when the name exists (decided atomically by the store)" },
+        { ID_VERIFY, "verify", OPT_WRITE, optional_argument, "HOW",
+          "compare afterwards: md5 (default), sha256 or crc32 read the object again, replicas checks every "
+          "copy" },
+        { ID_KEEP_TIMES, "keep-times", OPT_WRITE, no_argument, NULL,
+          "give the copy the times, and where possible the mode, of the source" },
+        { ID_PARENTS, "parents", OPT_WRITE | OPT_MKDIR, no_argument, NULL, "make missing folders above" },
+        { ID_SIZE_HINT, "size-hint", OPT_SIZE_HINT, required_argument, "N",
+          "how many bytes standard input or a FIFO will bring; another number is a failure" },
+        { ID_JOBS, "jobs", OPT_JOBS, required_argument, "N", "objects in flight at once (default 16)" },
+        { ID_FORCE, "force", OPT_FORCE, no_argument, NULL, "no failure when there is nothing to remove" },
+        { ID_NO_TRASH, "no-trash", OPT_NO_TRASH, no_argument, NULL,
+          "without going to the trash of the store, where it has one" },
+        { ID_ALGORITHM, "algorithm", OPT_ALGORITHM, required_argument, "NAME",
+          "md5 (default), sha256 or crc32" },
+        { ID_OLDER_THAN, "older-than", OPT_GC, required_argument, "TIME",
+          "only what nobody has written to for so long (default 24h)" },
+        { ID_DRY_RUN, "dry-run", OPT_GC, no_argument, NULL, "only show what would be removed" },
+        { ID_COUNT, "count", OPT_COUNT, required_argument, "N", "round trips to measure (default 3)" },
+        { ID_CRC, "crc", OPT_CRC, no_argument, NULL,
+          "read the checksum table of every copy and compare them" },
+        { ID_QUIET, "quiet", OPT_COMMON, no_argument, NULL, "no progress bar" },
+        { ID_VERBOSE, "verbose", OPT_COMMON, no_argument, NULL, "a line for each thing done" },
+        { ID_JSON, "json", OPT_COMMON, no_argument, NULL, "one JSON object a line, for programs" },
+        { ID_TIMING, "timing", OPT_COMMON, no_argument, NULL,
+          "print at the end where the time went, by phase and server" },
+        { ID_TRACE, "trace", OPT_COMMON, required_argument, "FILE",
+          "write every phase to FILE, for Perfetto" },
+        { ID_CONFIG, "config", OPT_COMMON, required_argument, "FILE",
+          "named stores from FILE, not from roma.conf" },
+        { ID_STALL, "stall", OPT_COMMON, required_argument, "TIME",
+          "longest time without any progress (default 60s; MooseFS at least 35s)" },
+        { ID_DEADLINE, "deadline", OPT_COMMON, required_argument, "TIME", "longest time for one operation" },
+        { ID_HELP, "help", OPT_COMMON, no_argument, NULL, "this text" },
+};
+
+enum { DEFINITIONS = sizeof(definitions) / sizeof(definitions[0]) };
+
+static bool takes(const struct command *c, const struct definition *d)
+{
+        return ((c->options | OPT_COMMON) & d->group) != 0;
+}
+
+/* The tables of getopt_long(): only what this command takes. */
+static void build(const struct command *c, char *letters, struct option *longs)
+{
+        *letters++ = ':'; /* tell a missing argument from an unknown option */
+        for (size_t i = 0; i < DEFINITIONS; i++) {
+                const struct definition *d = &definitions[i];
+                if (!takes(c, d))
+                        continue;
+                *longs++ = (struct option){ d->name, d->argument, NULL, d->id };
+                if (d->id >= 256)
+                        continue;
+                *letters++ = (char)d->id;
+                if (d->argument == required_argument)
+                        *letters++ = ':';
+        }
+        *letters = 0;
+        *longs = (struct option){ 0 };
+}
+
+static bool number(const char *text, uint64_t lowest, uint64_t highest, uint64_t *value)
+{
+        return parse_size(text, value) && *value >= lowest && *value <= highest;
+}
+
+static bool milliseconds(const char *text, uint32_t *value)
+{
+        uint64_t ms;
+
+        if (!parse_duration_ms(text, &ms) || ms == 0 || ms >= ROMA_NEVER)
+                return false;
+        *value = (uint32_t)ms;
+        return true;
+}
+
+static bool algorithm(const char *text, int *value)
+{
+        if (!text || !strcmp(text, "md5"))
+                *value = ROMA_MD5;
+        else if (!strcmp(text, "sha256"))
+                *value = ROMA_SHA256;
+        else if (!strcmp(text, "crc32"))
+                *value = ROMA_CRC32;
+        else
+                return false;
+        return true;
+}
+
+static bool verification(const char *text, int *value)
+{
+        if (text && !strcmp(text, "replicas")) {
+                *value = ROMA_REPLICAS;
+                return true;
+        }
+        return algorithm(text, value);
+}
+
+/* Options with an argument. false: the argument makes no sense. */
+static bool set_value(struct options *o, int id, const char *text)
+{
+        uint64_t n;
+
+        switch (id) {
+        case ID_TRACE: o->trace = text; return *text != 0;
+        case ID_CONFIG: o->config = text; return *text != 0;
+        case ID_STALL: return milliseconds(text, &o->stall_ms);
+        case ID_DEADLINE: return milliseconds(text, &o->deadline_ms);
+        case ID_MAX: return number(text, 1, UINT64_MAX - 1, &o->max);
+        case ID_OFFSET: return number(text, 0, INT64_MAX, &o->offset);
+        case ID_LENGTH: return number(text, 0, INT64_MAX, &o->length);
+        case ID_SIZE_HINT: return number(text, 0, INT64_MAX, &o->size_hint);
+        case ID_VERIFY: return verification(text, &o->verify);
+        case ID_ALGORITHM: return algorithm(text, &o->algorithm);
+        case ID_JOBS:
+                if (!number(text, 1, 1024, &n))
+                        return false;
+                o->jobs = (unsigned)n;
+                return true;
+        case ID_COUNT:
+                if (!number(text, 1, 1000000, &n))
+                        return false;
+                o->count = (unsigned)n;
+                return true;
+        case ID_OLDER_THAN:
+                if (!parse_duration_ms(text, &n))
+                        return false;
+                o->older_than_s = n / 1000;
+                return true;
+        default: return false;
+        }
+}
+
+static bool set(struct options *o, int id, const char *text)
+{
+        switch (id) {
+        case ID_HELP: o->help = true; return true;
+        case ID_RECURSIVE: o->recursive = true; return true;
+        case ID_QUIET: o->quiet = true; return true;
+        case ID_VERBOSE: o->verbose = true; return true;
+        case ID_JSON: o->json = true; return true;
+        case ID_TIMING: o->timing = true; return true;
+        case ID_LONG: o->long_form = true; return true;
+        case ID_ALL: o->all = true; return true;
+        case ID_NOFOLLOW: o->nofollow = true; return true;
+        case ID_IF_ABSENT: o->if_absent = true; return true;
+        case ID_KEEP_TIMES: o->keep_times = true; return true;
+        case ID_PARENTS: o->parents = true; return true;
+        case ID_FORCE: o->force = true; return true;
+        case ID_NO_TRASH: o->no_trash = true; return true;
+        case ID_DRY_RUN: o->dry_run = true; return true;
+        case ID_CRC: o->crc = true; return true;
+        default: return set_value(o, id, text);
+        }
+}
+
+static const struct definition *definition(int id)
+{
+        for (size_t i = 0; i < DEFINITIONS; i++)
+                if (definitions[i].id == id)
+                        return &definitions[i];
+        return NULL;
+}
+
+static int refuse(const struct command *c, const char *why, const char *what)
+{
+        fprintf(stderr, "roma: %s: %s %s; see `roma help %s`\n", c->name, why, what, c->name);
+        return -1;
+}
+
+int options_parse(struct options *o, const struct command *command, int argc, char **argv, int *first)
+{
+        char letters[2 * DEFINITIONS + 2];
+        struct option longs[DEFINITIONS + 1];
+        int id;
+
+        *o = (struct options){ .jobs = 16,
+                               .length = UINT64_MAX,
+                               .size_hint = UINT64_MAX,
+                               .algorithm = ROMA_MD5,
+                               .older_than_s = 24 * 3600,
+                               .count = 3 };
+        build(command, letters, longs);
+        opterr = 0;
+        optind = 1;
+        while ((id = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
+                if (id == ':')
+                        return refuse(command, "an argument is missing after", argv[optind - 1]);
+                if (id == '?')
+                        return refuse(command, "it does not take the option", argv[optind - 1]);
+                if (!set(o, id, optarg)) {
+                        char what[300];
+                        snprintf(what, sizeof(what), "--%s: %.200s", definition(id)->name,
+                                 optarg ? optarg : "");
+                        return refuse(command, "this value cannot be used for", what);
+                }
+        }
+        *first = optind;
+        return 0;
+}
+
+void options_help(struct tool *t, const struct command *command)
+{
+        for (size_t i = 0; i < DEFINITIONS; i++) {
+                const struct definition *d = &definitions[i];
+                char left[64], letter[8] = "    ";
+
+                if (!takes(command, d))
+                        continue;
+                if (d->id < 256)
+                        snprintf(letter, sizeof(letter), "-%c, ", d->id);
+                snprintf(left, sizeof(left), "%s--%s%s%s%s", letter, d->name,
+                         d->argument == optional_argument ? "[" : "", d->shown ? "=" : "",
+                         d->shown ? d->shown : "");
+                out(t, "  %s%s%*s %s\n", left, d->argument == optional_argument ? "]" : "",
+                    (int)(24 - strlen(left) - (d->argument == optional_argument)), "", d->help);
+        }
+}

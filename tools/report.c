@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/* From the library's result to a line for people, an object for programs and an exit code. */
+#include <errno.h>
+#include <string.h>
+
+#include "tools/tool.h"
+
+static const struct {
+        int code, exit;
+} exits[] = {
+        { ROMA_OK, EXIT_OK },
+        { ROMA_EINVAL, EXIT_USAGE },
+        { ROMA_EURI, EXIT_USAGE },
+        { ROMA_ECONFIG, EXIT_USAGE },
+        { ROMA_ENOTSUP, EXIT_USAGE },
+        { ROMA_ENOTINSTALLED, EXIT_USAGE },
+        { ROMA_ENAMETOOLONG, EXIT_USAGE },
+        { ROMA_ENOENT, EXIT_NOT_FOUND },
+        { ROMA_EACCES, EXIT_DENIED },
+        { ROMA_EAUTH, EXIT_DENIED },
+        { ROMA_EROFS, EXIT_DENIED },
+        { ROMA_ERESOLVE, EXIT_NETWORK },
+        { ROMA_ECONNECT, EXIT_NETWORK },
+        { ROMA_ECLOSED, EXIT_NETWORK },
+        { ROMA_ETIMEDOUT, EXIT_NETWORK },
+        { ROMA_EPROTOCOL, EXIT_NETWORK },
+        { ROMA_EUNAVAILABLE, EXIT_NETWORK },
+        { ROMA_ENOSPC, EXIT_NO_SPACE },
+        { ROMA_EQUOTA, EXIT_NO_SPACE },
+        { ROMA_ESOURCE, EXIT_INTEGRITY },
+        { ROMA_ECORRUPT, EXIT_INTEGRITY },
+        { ROMA_ELOST, EXIT_INTEGRITY },
+        { ROMA_EEXIST, EXIT_EXISTS },
+        { ROMA_EPRECONDITION, EXIT_EXISTS },
+};
+
+/* A local file failed: what the system said decides. */
+static int exit_of_errno(int error)
+{
+        switch (error) {
+        case ENOENT: return EXIT_NOT_FOUND;
+        case EACCES:
+        case EPERM:
+        case EROFS: return EXIT_DENIED;
+        case ENOSPC:
+        case EDQUOT: return EXIT_NO_SPACE;
+        case EEXIST: return EXIT_EXISTS;
+        default: return EXIT_OTHER;
+        }
+}
+
+int exit_of(const roma_result *r)
+{
+        if (r->code != ROMA_OK && r->outcome == ROMA_UNKNOWN)
+                return EXIT_UNKNOWN;
+        if (r->code == ROMA_ELOCALIO && r->status_kind == ROMA_STATUS_ERRNO)
+                return exit_of_errno(r->server_status);
+        for (size_t i = 0; i < sizeof(exits) / sizeof(exits[0]); i++)
+                if (exits[i].code == r->code)
+                        return exits[i].exit;
+        return EXIT_OTHER;
+}
+
+/* Gravest first: when several things failed, the exit code names the one that must not be overlooked. */
+static int gravity(int exit_code)
+{
+        static const int order[] = { EXIT_UNKNOWN,   EXIT_INTEGRITY, EXIT_NO_SPACE, EXIT_NETWORK, EXIT_DENIED,
+                                     EXIT_NOT_FOUND, EXIT_EXISTS,    EXIT_OTHER,    EXIT_USAGE,   EXIT_OK };
+        int i = 0;
+
+        while (order[i] != exit_code && order[i] != EXIT_OK)
+                i++;
+        return i;
+}
+
+void status_raise(struct tool *t, int exit_code)
+{
+        if (gravity(exit_code) < gravity(t->status))
+                t->status = exit_code;
+}
+
+static void report_json(struct tool *t, const roma_result *r, const char *name)
+{
+        json_t *o = json_of(json_object());
+
+        json_name(o, "key", name);
+        json_object_set_new(o, "error", json_of(json_string(roma_code_name(r->code))));
+        json_name(o, "message", r->message);
+        json_object_set_new(o, "outcome", json_of(json_string(roma_outcome_name(r->outcome))));
+        json_object_set_new(o, "retriable", json_boolean(r->flags & ROMA_RETRIABLE));
+        if (r->server && *r->server)
+                json_name(o, "server", r->server);
+        if (r->status_name && *r->status_name)
+                json_name(o, "server_status", r->status_name);
+        json_object_set_new(o, "exit_code", json_of(json_integer(exit_of(r))));
+        out_json(t, o);
+}
+
+void report_failure(struct tool *t, const roma_result *r, const char *name)
+{
+        if (t->stopping && r->code == ROMA_ECANCELED && r->outcome != ROMA_UNKNOWN)
+                return;
+        complain(t, "%s", r->message && *r->message ? r->message : roma_code_text(r->code));
+        if (t->opt.json)
+                report_json(t, r, name);
+        status_raise(t, exit_of(r));
+}

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+/* One object from one place to another, as a task: put, get or copy, by what the two ends are; then, for a move, the
+ * removal of the source. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "tools/tool.h"
+
+static struct transfer *of_flight(struct flight *f)
+{
+        return (struct transfer *)((char *)f - offsetof(struct transfer, flight));
+}
+
+void end_free(struct end *e)
+{
+        free(e->key);
+        free(e->path);
+        free(e->shown);
+}
+
+static void drop(struct task *task)
+{
+        struct transfer *x = (struct transfer *)task; /* its first member */
+
+        end_free(&x->from);
+        end_free(&x->to);
+        free(x->target);
+        free(x);
+}
+
+static void finish(struct transfer *x)
+{
+        struct pool *pool = x->task.pool;
+
+        progress_file(x->tool);
+        drop(&x->task);
+        task_finished(pool);
+}
+
+static void fail(struct transfer *x, const roma_result *r)
+{
+        struct tool *t = x->tool;
+        bool to_output = x->to.path && !strcmp(x->to.path, "-");
+
+        if (x->failed)
+                *x->failed = true;
+        /* The library wrote to standard output for us: a reader that went away is as in the program's own writes. */
+        if (to_output && r->code == ROMA_ELOCALIO && r->status_kind == ROMA_STATUS_ERRNO &&
+            r->server_status == EPIPE)
+                out_failed(t, EPIPE);
+        else
+                report_failure(t, r, x->from.shown);
+        finish(x);
+}
+
+static void count(void *arg, uint64_t done, uint64_t total)
+{
+        struct transfer *x = arg;
+
+        if (!x->expected && total != ROMA_SIZE_UNKNOWN) {
+                progress_expect(x->tool, 0, (int64_t)total);
+                x->expected = true;
+        }
+        progress_bytes(x->tool, (int64_t)(done - x->counted));
+        x->counted = done;
+}
+
+static void report_json(struct transfer *x, const roma_result *r)
+{
+        json_t *o = json_of(json_object());
+        char crc[16];
+
+        json_name(o, "source", x->from.shown);
+        json_name(o, "destination", x->to.shown);
+        if (x->target) {
+                json_name(o, "link", x->target);
+        } else {
+                json_object_set_new(o, "bytes", json_of(json_integer((json_int_t)r->bytes)));
+                if (r->has_crc32) {
+                        snprintf(crc, sizeof(crc), "%08x", r->crc32);
+                        json_object_set_new(o, "crc32", json_of(json_string(crc)));
+                }
+                if (r->text && *r->text)
+                        json_name(o, "digest", r->text);
+        }
+        json_object_set_new(o, "seconds", json_of(json_real((double)(now_ns() - x->started_ns) / 1e9)));
+        out_json(x->tool, o);
+}
+
+static void report(struct transfer *x, const roma_result *r)
+{
+        struct tool *t = x->tool;
+        const char *digest = r->text && *r->text ? r->text : NULL;
+
+        if (x->to.path && !strcmp(x->to.path, "-"))
+                return; /* nothing may stand between the bytes */
+        if (t->opt.json) {
+                report_json(x, r);
+        } else if (t->opt.verbose) {
+                out_name(t, x->from.shown);
+                out(t, " -> ");
+                out_name(t, x->to.shown);
+                if (x->target)
+                        out(t, " (link)\n");
+                else
+                        out(t, " (%llu bytes%s%s)\n", (unsigned long long)r->bytes, digest ? ", " : "",
+                            digest ? digest : "");
+                out_flush(t);
+        }
+}
+
+static void source_removed(struct flight *f, const roma_result *r)
+{
+        struct transfer *x = of_flight(f);
+
+        if (r->code != ROMA_OK)
+                fail(x, r);
+        else
+                finish(x);
+}
+
+static void done(struct flight *f, const roma_result *r)
+{
+        struct transfer *x = of_flight(f);
+        struct tool *t = x->tool;
+
+        if (r->code != ROMA_OK) {
+                fail(x, r);
+                return;
+        }
+        if (!x->link)
+                count(x, r->bytes, r->bytes);
+        report(x, r);
+        if (!x->move) {
+                finish(x);
+                return;
+        }
+        const roma_opts opts = request_opts(t);
+        flight_track(t, f, source_removed,
+                     roma_aio_unlink(x->from.place->store, x->from.key, 0, &opts, flight_done, f));
+}
+
+/* Symbolic links: read, make; a name that is taken is replaced. */
+
+static void link_make(struct transfer *x);
+
+static void link_room(struct flight *f, const roma_result *r)
+{
+        struct transfer *x = of_flight(f);
+
+        if (r->code != ROMA_OK && r->code != ROMA_ENOENT)
+                fail(x, r);
+        else
+                link_make(x);
+}
+
+static void link_made(struct flight *f, const roma_result *r)
+{
+        struct transfer *x = of_flight(f);
+        struct tool *t = x->tool;
+
+        if (r->code != ROMA_EEXIST || x->link_again || t->opt.if_absent || t->stopping) {
+                done(f, r);
+                return;
+        }
+        const roma_opts opts = request_opts(t);
+        x->link_again = true;
+        flight_track(t, f, link_room,
+                     roma_aio_unlink(x->to.place->store, x->to.key, 0, &opts, flight_done, f));
+}
+
+static void link_make(struct transfer *x)
+{
+        const roma_opts opts = request_opts(x->tool);
+
+        flight_track(
+                x->tool, &x->flight, link_made,
+                roma_aio_symlink(x->to.place->store, x->target, x->to.key, &opts, flight_done, &x->flight));
+}
+
+static void link_read(struct flight *f, const roma_result *r)
+{
+        struct transfer *x = of_flight(f);
+
+        if (r->code != ROMA_OK) {
+                fail(x, r);
+                return;
+        }
+        x->target = need_copy(r->text);
+        link_make(x);
+}
+
+/* A FIFO or a device as source is read by the library's put, as destination written by its get. */
+static bool from_special(const struct end *from)
+{
+        struct stat st;
+
+        return !strcmp(from->path, "-") || (stat(from->path, &st) == 0 && !S_ISREG(st.st_mode));
+}
+
+static roma_put_opts options(struct transfer *x)
+{
+        const struct options *o = &x->tool->opt;
+        roma_put_opts opts = ROMA_PUT_OPTS_INIT;
+
+        opts.stall_ms = o->stall_ms;
+        opts.deadline_ms = o->deadline_ms;
+        opts.verify = o->verify;
+        if (x->move && opts.verify == ROMA_VERIFY_DEFAULT)
+                opts.verify = ROMA_CRC32; /* the source goes away: read the copy again first */
+        opts.precondition = o->if_absent ? ROMA_IF_ABSENT : ROMA_ALWAYS;
+        opts.flags = o->parents || x->in_tree ? ROMA_WRITER_PARENTS : 0;
+        opts.keep_times = o->keep_times || x->move;
+        if (x->from.path && from_special(&x->from))
+                opts.size_hint = o->size_hint;
+        opts.progress = count;
+        opts.progress_arg = x;
+        return opts;
+}
+
+static roma_op begin(struct transfer *x)
+{
+        const roma_put_opts opts = options(x);
+        struct flight *f = &x->flight;
+
+        if (x->from.path && (!x->to.path || from_special(&x->from)))
+                return roma_aio_put_path(x->to.place->store, x->to.key, x->from.path, &opts, flight_done, f);
+        if (x->to.path)
+                return roma_aio_get_path(x->from.place->store, x->from.key, x->to.path, &opts, flight_done,
+                                         f);
+        return roma_aio_copy(x->from.place->store, x->from.key, x->to.place->store, x->to.key, &opts,
+                             flight_done, f);
+}
+
+static void start(struct task *task)
+{
+        struct transfer *x = (struct transfer *)task; /* its first member */
+        const roma_opts opts = request_opts(x->tool);
+
+        x->started_ns = now_ns();
+        if (x->link)
+                flight_track(
+                        x->tool, &x->flight, link_read,
+                        roma_aio_readlink(x->from.place->store, x->from.key, &opts, flight_done, &x->flight));
+        else
+                flight_track(x->tool, &x->flight, done, begin(x));
+}
+
+struct transfer *transfer_new(struct tool *t, const struct end *from, const struct end *to)
+{
+        struct transfer *x = need_zeroed(sizeof(*x));
+
+        x->task.start = start;
+        x->task.drop = drop;
+        x->tool = t;
+        x->from = *from;
+        x->to = *to;
+        return x;
+}
+
+void transfer_add(struct pool *pool, struct transfer *x)
+{
+        progress_expect(x->tool, 1, 0);
+        pool_add(pool, &x->task);
+}

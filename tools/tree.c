@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT */
+/* put, get, cp and mv: each source to its place at the destination, a folder with all that is in it. A failure of one
+ * object does not stop the others. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/tool.h"
+
+struct job {
+        struct tool *tool;
+        struct target *target;
+        struct pool pool;
+        struct folders times; /* folders that get their times at the end */
+        bool move;
+};
+
+/* One source folder on its way. */
+struct branch {
+        struct walk walk;
+        struct job *job;
+        const struct location *from;
+        struct folders sources; /* a move removes them at the end */
+        bool failed;
+};
+
+static bool same_place(const struct location *from, const struct end *to)
+{
+        return from->place && from->place == to->place && !strcmp(from->key, to->key);
+}
+
+/* x and x/... : a folder cannot be copied into itself. */
+static bool inside(const struct location *from, const struct end *to)
+{
+        size_t n = strlen(from->key);
+
+        return from->place == to->place && !strncmp(from->key, to->key, n) && (n == 0 || to->key[n] == '/');
+}
+
+static void folder_entry(struct branch *b, const struct end *from, struct end *to, const roma_attr *attr)
+{
+        struct job *job = b->job;
+        struct chore *c = chore_new(to->place, to->key, to->shown, chore_mkdir);
+
+        c->attr = *attr;
+        chore_add(&job->pool, c);
+        if (job->tool->opt.keep_times || job->move)
+                folders_add(&job->times, to->place, to->key, to->shown, attr);
+        if (job->move)
+                folders_add(&b->sources, from->place, from->key, from->shown, NULL);
+}
+
+static void object_entry(struct branch *b, const struct end *from, const struct end *to,
+                         const roma_attr *attr)
+{
+        struct tool *t = b->job->tool;
+        struct transfer *x = transfer_new(t, from, to);
+
+        x->move = b->job->move;
+        x->failed = &b->failed;
+        x->in_tree = true;
+        x->link = attr->type == ROMA_TYPE_SYMLINK;
+        if (!x->link && (attr->mask & ROMA_ATTR_LENGTH)) {
+                progress_expect(t, 0, (int64_t)attr->length);
+                x->expected = true;
+        }
+        transfer_add(&b->job->pool, x);
+}
+
+static bool can_carry(struct branch *b, const struct end *from, const struct end *to, const roma_attr *attr)
+{
+        struct tool *t = b->job->tool;
+
+        switch (attr->type) {
+        case ROMA_TYPE_UNKNOWN:
+        case ROMA_TYPE_FILE:
+        case ROMA_TYPE_DIR: return true;
+        case ROMA_TYPE_SYMLINK:
+                if (roma_store_caps(to->place->store) & ROMA_CAP_SYMLINK)
+                        return true;
+                complain(t, "%s: %s is a symbolic link, which %s cannot hold; it was left out",
+                         t->command->name, from->shown, roma_store_uri(to->place->store));
+                break;
+        default:
+                complain(t, "%s: %s is a %s, which has no content to copy; it was left out", t->command->name,
+                         from->shown, type_name(attr->type));
+        }
+        status_raise(t, EXIT_OTHER);
+        b->failed = true;
+        return false;
+}
+
+static void entry(struct walk *w, const roma_entry *e)
+{
+        struct branch *b = w->arg;
+        char *below = need_copy(e->key + strlen(w->prefix));
+        size_t n = strlen(below);
+        bool folder = n && below[n - 1] == '/';
+        struct end from, to;
+
+        if (folder)
+                below[n - 1] = 0;
+        location_end(b->from, below, &from);
+        target_end(b->job->target, b->from, below, &to);
+        free(below);
+        if (!can_carry(b, &from, &to, e->attr)) {
+                end_free(&from);
+                end_free(&to);
+        } else if (folder || e->attr->type == ROMA_TYPE_DIR) {
+                folder_entry(b, &from, &to, e->attr);
+                end_free(&from);
+                end_free(&to);
+        } else {
+                object_entry(b, &from, &to, e->attr);
+        }
+}
+
+/* A folder: it is made, all below it is carried over. */
+static void carry_folder(struct job *job, const struct location *from, const roma_attr *attr)
+{
+        struct tool *t = job->tool;
+        struct branch b = { .job = job, .from = from };
+        struct end source, to;
+
+        target_end(job->target, from, "", &to);
+        location_end(from, "", &source);
+        if (inside(from, &to)) {
+                usage(t, "%s cannot be copied into itself (%s)", from->shown, to.shown);
+        } else {
+                if (*to.key)
+                        folder_entry(&b, &source, &to, attr);
+                b.walk.at = (struct location *)from;
+                b.walk.pool = &job->pool;
+                b.walk.flags = ROMA_LIST_DIRS;
+                b.walk.entry = entry;
+                b.walk.arg = &b;
+                walk_start(t, &b.walk);
+                flight_drive(t);
+                walk_clear(&b.walk);
+        }
+        if (!b.failed && !b.walk.failed) /* what was not copied stays, and so do its folders */
+                folders_remove(t, &b.sources);
+        folders_clear(&b.sources);
+        end_free(&source);
+        end_free(&to);
+}
+
+static void carry_object(struct job *job, const struct location *from, const roma_attr *attr)
+{
+        struct tool *t = job->tool;
+        struct end source, to;
+
+        target_end(job->target, from, "", &to);
+        location_end(from, "", &source);
+        if (same_place(from, &to)) {
+                usage(t, "%s and %s are the same object", source.shown, to.shown);
+                end_free(&source);
+                end_free(&to);
+                return;
+        }
+        struct transfer *x = transfer_new(t, &source, &to);
+        x->move = job->move;
+        if (attr && (attr->mask & ROMA_ATTR_LENGTH) && attr->type == ROMA_TYPE_FILE) {
+                progress_expect(t, 0, (int64_t)attr->length);
+                x->expected = true;
+        }
+        transfer_add(&job->pool, x);
+}
+
+static void carry_stream(struct job *job, const struct location *from)
+{
+        if (job->target->into || job->target->at.stdio) {
+                usage(job->tool, "standard input has no name: give the whole name of what it becomes");
+                return;
+        }
+        carry_object(job, from, NULL);
+}
+
+/* Only with -r or for a move the source's kind must be known before; otherwise the transfer itself finds out, which
+ * saves a round trip for each. */
+static void carry(struct job *job, const struct location *from)
+{
+        struct tool *t = job->tool;
+        const roma_opts opts = request_opts(t);
+        struct answer a = { 0 };
+
+        if (!t->opt.recursive && !job->move) {
+                if (from->no_name)
+                        usage(t, "%s is a folder; use -r", from->shown);
+                else
+                        carry_object(job, from, NULL);
+                return;
+        }
+        ANSWER(t, &a,
+               roma_aio_stat(from->place->store, from->key, job->move ? ROMA_NOFOLLOW : 0, &opts, flight_done,
+                             &a.flight));
+        answer_wait(t, &a);
+        if (a.code != ROMA_OK)
+                report_failure(t, &a.result, from->shown);
+        else if (a.attr.type == ROMA_TYPE_DIR)
+                carry_folder(job, from, &a.attr);
+        else
+                carry_object(job, from, &a.attr);
+        answer_free(&a);
+}
+
+/* Within one store a move is a rename. Across file systems of this machine it is not (EXDEV): false then. */
+static bool move_by_rename(struct job *job, const struct location *from)
+{
+        struct tool *t = job->tool;
+        const roma_opts opts = request_opts(t);
+        struct answer a = { 0 };
+        struct end to;
+        bool across = false;
+
+        if (from->place != job->target->at.place || !(roma_store_caps(from->place->store) & ROMA_CAP_RENAME))
+                return false;
+        target_end(job->target, from, "", &to);
+        ANSWER(t, &a,
+               roma_aio_rename(from->place->store, from->key, to.key,
+                               t->opt.if_absent ? ROMA_RENAME_NOREPLACE : 0, &opts, flight_done, &a.flight));
+        answer_wait(t, &a);
+        across = a.result.status_kind == ROMA_STATUS_ERRNO && a.result.server_status == EXDEV;
+        if (a.code == ROMA_OK && t->opt.json) {
+                json_t *o = json_of(json_object());
+                json_name(o, "source", from->shown);
+                json_name(o, "destination", to.shown);
+                out_json(t, o);
+        } else if (a.code == ROMA_OK && t->opt.verbose) {
+                out_name(t, from->shown);
+                out(t, " -> ");
+                out_name(t, to.shown);
+                out(t, "\n");
+        } else if (a.code != ROMA_OK && !across) {
+                report_failure(t, &a.result, from->shown);
+        }
+        answer_free(&a);
+        end_free(&to);
+        return !across;
+}
+
+static void carry_argument(struct job *job, const char *arg)
+{
+        struct tool *t = job->tool;
+        struct location from;
+
+        if (!location_parse(t, &from, arg))
+                return;
+        if (from.stdio && job->move)
+                usage(t, "standard input cannot be moved");
+        else if (from.stdio)
+                carry_stream(job, &from);
+        else if (location_open(t, &from)) {
+                if (job->move && from.no_name)
+                        usage(t, "%s cannot be moved: it has no name of its own", from.shown);
+                else if (!job->move || !move_by_rename(job, &from))
+                        carry(job, &from);
+        }
+        location_free(&from);
+}
+
+int tree_transfer(struct tool *t, int argc, char **argv, bool move)
+{
+        struct target target;
+        struct job job = { .tool = t, .target = &target, .move = move };
+
+        if (!target_find(t, &target, argv[argc - 1], argc - 1))
+                return t->status;
+        /* To standard output one after the other. */
+        pool_init(&job.pool, t, target.at.stdio ? 1 : t->opt.jobs);
+        if (target.at.stdio && t->opt.recursive) {
+                usage(t, "standard output takes objects, not folders: -r makes no sense");
+        } else {
+                progress_start(t);
+                for (int i = 0; i + 1 < argc && !t->stopping; i++)
+                        carry_argument(&job, argv[i]);
+                flight_drive(t);
+                folders_setattr(t, &job.times);
+                progress_stop(t);
+        }
+        folders_clear(&job.times);
+        location_free(&target.at);
+        return t->status;
+}
