@@ -46,4 +46,11 @@ roma_LDADD = libroma.la $(JANSSON_LIBS)
 dist_man_MANS = doc/roma.1
 endif
 
-EXTRA_DIST += doc/roma.md doc/using.md tests/tools-functions.sh
+EXTRA_DIST += \
+	doc/roma.md \
+	doc/using.md \
+	tests/contract/tools-faults.sh \
+	tests/contract/tools-interrupt.sh \
+	tests/contract/tools-names.sh \
+	tests/contract/tools-transfer.sh \
+	tests/tools-functions.sh
