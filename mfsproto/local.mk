@@ -104,6 +104,8 @@ fuzz_gen_wire_seeds_SOURCES = \
 	tests/unit/wire-random.c \
 	tests/unit/wire-random.h
 CLEANFILES += fuzz/gen-wire-seeds
+
+include mfsproto/peer/local.mk
 else
 mfsproto_sources += mfsproto/absent.c
 endif

@@ -1,0 +1,27 @@
+# A master and chunkservers for tests: no part of the library.
+check_LTLIBRARIES += libroma-peer.la
+libroma_peer_la_SOURCES = \
+	mfsproto/peer/audit.c \
+	mfsproto/peer/call.h \
+	mfsproto/peer/chunks.c \
+	mfsproto/peer/conn.c \
+	mfsproto/peer/copy.c \
+	mfsproto/peer/cs.c \
+	mfsproto/peer/cswrite.c \
+	mfsproto/peer/emit.c \
+	mfsproto/peer/info.c \
+	mfsproto/peer/inner.h \
+	mfsproto/peer/iochunk.c \
+	mfsproto/peer/look.c \
+	mfsproto/peer/master.c \
+	mfsproto/peer/names.c \
+	mfsproto/peer/nodes.c \
+	mfsproto/peer/peer.c \
+	mfsproto/peer/peer.h \
+	mfsproto/peer/script.c \
+	mfsproto/peer/sessions.c \
+	mfsproto/peer/tree.c
+
+unit_tests += tests/unit/test-peer
+tests_unit_test_peer_SOURCES = tests/unit/test-peer.c tests/unit/raw-client.c tests/unit/raw-client.h
+tests_unit_test_peer_LDADD = libroma-peer.la $(LDADD)
