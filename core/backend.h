@@ -15,10 +15,12 @@
 #define RI_BACKEND_ABI 1
 
 enum ri_backend_flags {
-        RI_FOLDERS =
-                1, /* keys are paths in a tree; core builds list, writer and mkdir -p on readdir, file_*, rename */
-        RI_RECHECK = 2, /* others may write under our hands: a reader looks again at the end */
-        RI_STREAMS = 4  /* opens pipes and devices, when asked with RI_O_STREAM: read and written in order, without offsets */
+        /* Keys are paths in a tree; core builds list, writer and mkdir -p on readdir, file_*, rename. */
+        RI_FOLDERS = 1,
+        /* Others may write under our hands: a reader looks again at the end. */
+        RI_RECHECK = 2,
+        /* Opens pipes and devices, when asked with RI_O_STREAM: read and written in order, without offsets. */
+        RI_STREAMS = 4
 };
 
 /* Something that lives in a store: a file, writer, reader. When the store closes, `end` starts its ending; when it

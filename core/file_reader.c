@@ -359,7 +359,8 @@ roma_op roma_aio_reader_open(roma_store *store, const char *key, const roma_read
         open->ahead = o.ahead;
         ri_compose(op, open, open_cancel);
         child = ri_child_opts(op);
-        open->child = ri_adopt(op, roma_aio_file_open(store, key, ROMA_O_READ | RI_O_STREAM, 0, &child, file_opened, open));
+        open->child = ri_adopt(
+                op, roma_aio_file_open(store, key, ROMA_O_READ | RI_O_STREAM, 0, &child, file_opened, open));
         if (!open->child) {
                 free(open);
                 ri_fail_start(op);

@@ -211,7 +211,7 @@ static char *sibling(const char *key, const char *name)
         if (!s)
                 return NULL;
         memcpy(s, key, n);
-        strcpy(s + n, name);
+        memcpy(s + n, name, strlen(name) + 1);
         return s;
 }
 

@@ -17,3 +17,13 @@ grep -q '^roma_version@@ROMA_0\.1$' <<<"$symbols" || {
   printf 'FAIL: roma_version@@ROMA_0.1 is missing from:\n%s\n' "$symbols"
   exit 1
 }
+
+# What the headers declare is there, and nothing else.
+declared=$(cat "$SRC_DIR"/include/roma/*.h | tr '\n' ' ' | grep -oE 'ROMA_API[^;(]*\(' |
+  grep -oE 'roma_[a-z0-9_]+ *\($' | tr -d ' (' | sort -u)
+exported=$(sed -n 's/^\(roma_[a-z0-9_]*\)@@.*/\1/p' <<<"$symbols" | sort -u)
+difference=$(diff <(echo "$declared") <(echo "$exported") | sed -n 's/^</declared, not exported:/p; s/^>/exported, not declared:/p')
+if [ -n "$difference" ]; then
+  printf 'FAIL: the public headers and the library differ\n%s\n' "$difference"
+  exit 1
+fi

@@ -44,7 +44,7 @@ static int read_hosts(struct settings *set, const struct ri_uri *uri, struct ri_
                         rc = -1;
                         break;
                 }
-                strcpy(set->host[i].name, name);
+                memcpy(set->host[i].name, name, strlen(name) + 1);
                 set->host[i].port = hosts.v[i].port;
         }
         set->cfg.host = set->host;

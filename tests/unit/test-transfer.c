@@ -448,7 +448,7 @@ START_TEST(budget_is_kept)
         s = roma_store_open(small, folder, NULL);
         local_write("source", data, SIZE);
         for (int i = 0; i < 8; i++) {
-                char key[8];
+                char key[16];
 
                 snprintf(key, sizeof(key), "k%d", i);
                 ck_assert(i % 2 ? roma_aio_put_path(s, key, local_path("source"), NULL, done, NULL)

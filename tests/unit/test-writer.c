@@ -300,7 +300,7 @@ START_TEST(closing_the_store_cleans_up)
         ck_assert(roma_aio_writer_commit(w, NULL, count, NULL));
         ck_assert(roma_aio_writer_write(v, "hello", 5, NULL, count, NULL));
         for (int i = 0; i < 6; i++) {
-                char key[8];
+                char key[16];
 
                 /* In every stage of opening. */
                 snprintf(key, sizeof(key), "o%d", i);
