@@ -8,3 +8,11 @@ EXTRA_DIST += tests/functions.sh
 
 # headers.sh reads the list of public headers, link.sh and symbols.sh the library.
 EXTRA_DIST += tests/link.c
+
+# tests/integration/limits.sh: how much memory things take.
+check_PROGRAMS += tests/integration/peak tests/integration/cycles
+tests_integration_peak_SOURCES = tests/integration/peak.c
+tests_integration_peak_LDADD =
+tests_integration_cycles_SOURCES = tests/integration/cycles.c
+tests_integration_cycles_LDADD = libroma.la
+EXTRA_DIST += tests/integration/limits.sh tests/integration/small.c
