@@ -25,3 +25,6 @@ libroma_peer_la_SOURCES = \
 unit_tests += tests/unit/test-peer
 tests_unit_test_peer_SOURCES = tests/unit/test-peer.c tests/unit/raw-client.c tests/unit/raw-client.h
 tests_unit_test_peer_LDADD = libroma-peer.la $(LDADD)
+
+unit_tests += tests/unit/test-mfs-peer
+tests_unit_test_mfs_peer_LDADD = libroma-peer.la $(LDADD)

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+/* The MooseFS store against the peer: bytes equal on every copy, and not one rule of the protocol broken. */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <roma/roma.h>
+
+#include "mfsproto/peer/peer.h"
+
+static struct mfs_peer *peer;
+static roma_loop *loop;
+static roma_store *store;
+
+static void start(const struct mfs_peer_cfg *cfg)
+{
+        char why[200];
+
+        peer = mfs_peer_new(cfg, why, sizeof why);
+        ck_assert_msg(peer != NULL, "%s", why);
+        loop = roma_loop_new();
+        ck_assert_ptr_nonnull(loop);
+        store = roma_store_open(loop, mfs_peer_uri(peer), NULL);
+        ck_assert_msg(store != NULL, "%s", roma_error(loop));
+}
+
+/* Nothing is left in the client or at the servers, and the servers have nothing to say. */
+static void stop(void)
+{
+        struct ri_str text = RI_STR_INIT(1 << 16);
+        struct mfs_peer_state state;
+        roma_stats stats = { .size = sizeof stats };
+
+        roma_store_close(store);
+        roma_loop_stats(loop, &stats);
+        ck_assert_uint_eq(stats.operations + stats.stores + stats.files + stats.writers + stats.readers, 0);
+        ck_assert_uint_eq(stats.connections + stats.descriptors + stats.timers, 0);
+        ck_assert_uint_eq(stats.buffers + stats.buffer_bytes + stats.queued_for_buffers, 0);
+        roma_loop_free(loop);
+        ck_assert_uint_eq(mfs_peer_diverged(peer, &text), 0);
+        ck_assert_msg(mfs_peer_violations(peer, &text) == 0, "%s", ri_str_cstr(&text));
+        mfs_peer_state(peer, &state);
+        ck_assert_uint_eq(state.locks, 0);
+        ck_assert_uint_eq(state.sessions, 0);
+        ck_assert_uint_eq(state.unlinked, 0);
+        ri_str_free(&text);
+        mfs_peer_free(peer);
+}
+
+static uint8_t *bytes(size_t n, unsigned seed)
+{
+        uint8_t *p = malloc(n + 1);
+
+        ck_assert_ptr_nonnull(p);
+        for (size_t i = 0; i < n; i++)
+                p[i] = (uint8_t)((seed = seed * 1103515245u + 12345u) >> 16);
+        return p;
+}
+
+static void must(int result)
+{
+        ck_assert_msg(result == 0, "%s", roma_error(loop));
+}
+
+static void check_copies(const char *name, const uint8_t *data, size_t n, unsigned copies)
+{
+        struct mfs_peer_file f;
+        uint8_t *back = malloc(n + 1);
+
+        ck_assert_ptr_nonnull(back);
+        ck_assert(mfs_peer_stat(peer, name, &f));
+        ck_assert_uint_eq(f.length, n);
+        for (unsigned i = 0; i < copies; i++) {
+                ck_assert_int_eq(mfs_peer_bytes(peer, name, i, 0, back, n), (ssize_t)n);
+                ck_assert_msg(!memcmp(back, data, n), "copy %u of %zu bytes differs", i, n);
+        }
+        free(back);
+}
+
+static void check_read(const char *name, const uint8_t *data, size_t n)
+{
+        roma_file *file = roma_file_open(store, name, ROMA_O_READ, 0, NULL);
+        uint8_t *back = malloc(n + 1);
+
+        ck_assert_ptr_nonnull(back);
+        ck_assert_msg(file != NULL, "%s", roma_error(loop));
+        ck_assert_int_eq(roma_pread(file, back, n + 1, 0, NULL), (ssize_t)n);
+        ck_assert(!memcmp(back, data, n));
+        must(roma_file_close(file, NULL));
+        free(back);
+}
+
+static void put_and_get(const struct mfs_peer_cfg *cfg, size_t n)
+{
+        uint8_t *data = bytes(n, (unsigned)n + cfg->copies);
+
+        start(cfg);
+        must(roma_put(store, "f", data, n, NULL));
+        check_copies("f", data, n, cfg->copies);
+        check_read("f", data, n);
+        stop();
+        free(data);
+}
+
+static const size_t sizes[] = { 0, 1, 100, 65535, 65536, 65537, 100000, 1 << 20, (1 << 20) + 1, 10485753 };
+enum { SIZES = sizeof sizes / sizeof sizes[0] };
+
+START_TEST(test_sizes)
+{
+        struct mfs_peer_cfg cfg = { .servers = 3, .copies = 1 + (unsigned)_i / SIZES };
+
+        put_and_get(&cfg, sizes[_i % SIZES]);
+}
+END_TEST
+
+START_TEST(test_newest)
+{
+        struct mfs_peer_cfg cfg = { .servers = 3, .copies = 2, .master_version = WIRE_VER(4, 59, 2) };
+
+        put_and_get(&cfg, sizes[_i]);
+}
+END_TEST
+
+/* Disks that are slower than the network: answers are late, packets queue up. */
+START_TEST(test_slow_disk)
+{
+        struct mfs_peer_cfg cfg = { .servers = 3, .copies = 3, .disk_ms = 10 };
+
+        put_and_get(&cfg, (1 << 20) + 1);
+}
+END_TEST
+
+START_TEST(test_chunk_border)
+{
+        struct mfs_peer_cfg cfg = { .servers = 3, .copies = 2 };
+
+        put_and_get(&cfg, ((size_t)64 << 20) + 1);
+}
+END_TEST
+
+START_TEST(test_overwrite)
+{
+        struct mfs_peer_cfg cfg = { .servers = 3, .copies = 2 };
+        uint8_t *data = bytes(300000, 7);
+        struct ri_str text = RI_STR_INIT(4096);
+
+        start(&cfg);
+        must(roma_put(store, "f", data, 300000, NULL));
+        must(roma_put(store, "f", data + 1, 1000, NULL));
+        check_copies("f", data + 1, 1000, 2);
+        check_read("f", data + 1, 1000);
+        ck_assert(mfs_peer_list(peer, "", &text));
+        ck_assert_str_eq(ri_str_cstr(&text), "f\n");
+        ri_str_free(&text);
+        stop();
+        free(data);
+}
+END_TEST
+
+START_TEST(test_in_place)
+{
+        struct mfs_peer_cfg cfg = { .servers = 3, .copies = 2 };
+        uint8_t *data = bytes(200000, 8), *part = bytes(70000, 9);
+        roma_file *file;
+
+        start(&cfg);
+        must(roma_put(store, "f", data, 200000, NULL));
+        file = roma_file_open(store, "f", ROMA_O_READ | ROMA_O_WRITE, 0, NULL);
+        ck_assert_msg(file != NULL, "%s", roma_error(loop));
+        ck_assert_int_eq(roma_pwrite(file, part, 70000, 60000, NULL), 70000);
+        memcpy(data + 60000, part, 70000);
+        must(roma_fsync(file, NULL));
+        check_copies("f", data, 200000, 2);
+        must(roma_truncate(file, 100000, NULL));
+        ck_assert_int_eq(roma_pwrite(file, part, 100, 150000, NULL), 100);
+        memset(data + 100000, 0, 50000);
+        memcpy(data + 150000, part, 100);
+        must(roma_file_close(file, NULL));
+        check_copies("f", data, 150100, 2);
+        check_read("f", data, 150100);
+        stop();
+        free(part);
+        free(data);
+}
+END_TEST
+
+/* A request that the master keeps for a while, and a session that is taken up on a new connection. */
+START_TEST(test_reconnect)
+{
+        struct mfs_peer_cfg cfg = { .servers = 2, .copies = 2 };
+        uint8_t *data = bytes(100000, 10);
+        char why[200];
+
+        start(&cfg);
+        must(roma_put(store, "f", data, 100000, NULL));
+        ck_assert(mfs_peer_script(peer, "master CLTOMA_FUSE_LOOKUP 1 close", why, sizeof why));
+        must(roma_stat(store, "nothing-of-it/f", 0, NULL, NULL) == 0 ? -1 : 0);
+        check_read("f", data, 100000);
+        ck_assert_uint_eq(mfs_peer_fired(peer), 1);
+        stop();
+        free(data);
+}
+END_TEST
+
+static Suite *suite(void)
+{
+        Suite *s = suite_create("mfs-peer");
+        TCase *t = tcase_create("bytes");
+
+        tcase_set_timeout(t, 120);
+        tcase_add_loop_test(t, test_sizes, 0, 3 * SIZES);
+        tcase_add_loop_test(t, test_newest, 0, SIZES);
+        tcase_add_test(t, test_slow_disk);
+        tcase_add_test(t, test_chunk_border);
+        tcase_add_test(t, test_overwrite);
+        tcase_add_test(t, test_in_place);
+        tcase_add_test(t, test_reconnect);
+        suite_add_tcase(s, t);
+        return s;
+}
+
+int main(void)
+{
+        SRunner *r = srunner_create(suite());
+        int failed;
+
+        srunner_run_all(r, CK_ENV);
+        failed = srunner_ntests_failed(r);
+        srunner_free(r);
+        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
