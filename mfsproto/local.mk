@@ -79,6 +79,7 @@ mfsproto_sources += \
 
 unit_tests += \
 	tests/unit/test-chunk \
+	tests/unit/test-session \
 	tests/unit/test-wire-golden \
 	tests/unit/test-wire-random \
 	tests/unit/test-wire-recorded \
@@ -87,6 +88,10 @@ tests_unit_test_chunk_SOURCES = \
 	tests/unit/mfs-sim.c \
 	tests/unit/mfs-sim.h \
 	tests/unit/test-chunk.c
+tests_unit_test_session_SOURCES = \
+	tests/unit/mfs-double.c \
+	tests/unit/mfs-double.h \
+	tests/unit/test-session.c
 tests_unit_test_wire_random_SOURCES = \
 	tests/unit/test-wire-random.c \
 	tests/unit/wire-random.c \
