@@ -6,7 +6,8 @@
 : "${ROMA:=$BUILD_DIR/roma}"
 if [ -z "${SCRATCH:-}" ]; then
   SCRATCH=$(mktemp -d)
-  trap 'rm -rf "$SCRATCH"' EXIT
+  own_scratch=$SCRATCH
+  trap 'rm -rf "$own_scratch"' EXIT
 fi
 # Also where standard output goes to a file.
 exec 3>&1

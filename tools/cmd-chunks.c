@@ -169,6 +169,14 @@ static void print_json(struct tool *t, const struct location *l, const roma_mfs_
         out_json(t, o);
 }
 
+static void damaged(struct tool *t, const struct location *l, const roma_mfs_chunk *c, size_t copy,
+                    const char *why)
+{
+        complain(t, "chunks %s: chunk %u (%016llX) on %s %s; read the other copies before one more is lost",
+                 l->shown, c->index, (unsigned long long)c->id, c->copy[copy].server, why);
+        status_raise(t, EXIT_INTEGRITY);
+}
+
 /* Copies that differ are damage; a copy that does not answer is a failure of its own. */
 static void judge(struct tool *t, const struct location *l, const roma_mfs_chunk *c, struct verdict *v)
 {
@@ -177,12 +185,9 @@ static void judge(struct tool *t, const struct location *l, const roma_mfs_chunk
                         const roma_result r = { .code = v[i].code, .message = v[i].message, .server = "" };
                         report_failure(t, &r, l->shown);
                 } else if (v[i].asked && !v[i].agrees) {
-                        complain(t,
-                                 "chunks %s: chunk %u (%016llX): the checksums of %s differ from those of "
-                                 "another "
-                                 "copy; read both copies before one of them is lost",
-                                 l->shown, c->index, (unsigned long long)c->id, c->copy[i].server);
-                        status_raise(t, EXIT_INTEGRITY);
+                        damaged(t, l, c, i, "has other checksums than the first copy");
+                } else if (c->copy[i].state == ROMA_MFS_INVALID) {
+                        damaged(t, l, c, i, "is known to be damaged");
                 }
                 free(v[i].message);
         }

@@ -45,7 +45,6 @@ const struct command commands[] = {
         { "hash", cmd_hash, "URI...", "digests of objects",
           "Prints a digest of each object in the form of md5sum and sha256sum, in the order of the names.\n",
           OPT_RECURSIVE | OPT_ALGORITHM | OPT_JOBS },
-#ifdef WITH_MFS
         { "chunks", cmd_chunks, "URI...", "where the chunks of a MooseFS object are",
           "One line for each copy: index of the chunk, its id and version, the chunkserver, the state that "
           "the\n"
@@ -53,7 +52,6 @@ const struct command commands[] = {
           "compared,\n"
           "and copies that differ are exit code 7. Only chunkservers that are connected now are shown.\n",
           OPT_CRC },
-#endif
         { "ping", cmd_ping, "URI...", "is the server there, and who is it",
           "Connects, asks the server for its state and measures round trips.\n", OPT_COUNT },
         { "gc", cmd_gc, "URI...", "removes what interrupted writers left",

@@ -5,6 +5,7 @@ roma_SOURCES = \
 	tools/attrs.c \
 	tools/chore.c \
 	tools/cmd-cat.c \
+	tools/cmd-chunks.c \
 	tools/cmd-cp.c \
 	tools/cmd-gc.c \
 	tools/cmd-get.c \
@@ -53,4 +54,5 @@ EXTRA_DIST += \
 	tests/contract/tools-interrupt.sh \
 	tests/contract/tools-names.sh \
 	tests/contract/tools-transfer.sh \
+	tests/integration/tools-mfs.sh \
 	tests/tools-functions.sh

@@ -1,0 +1,91 @@
+#!/bin/bash
+# The program on a real MooseFS: trees both ways, the chunk map, copies that differ, who answers a ping.
+set -u
+# shellcheck source=tests/tools-functions.sh
+. "$SRC_DIR/tests/tools-functions.sh"
+cluster=$SRC_DIR/tests/cluster/mfs
+read -ra ns <<<"$ROMA_MFS_NS"
+here=mfs://$ROMA_MFS_MASTER/tools-$$
+roma() { "${ns[@]}" "$ROMA" "$@"; }
+expect 0 roma mkdir "$here"
+at_end() {
+  cd /
+  roma rm -r "$here"
+  "$cluster" heal --dir "$ROMA_MFS_DIR"
+  [ -z "${own_scratch:-}" ] || rm -rf "$own_scratch"
+}
+trap at_end EXIT
+
+expect 0 roma ping "$here" >out
+grep -q 'round trip' out || fail "ping: $(cat out)"
+
+# Trees
+mkdir -p tree/sub/empty
+for size in 0 1 65537 3000000; do head -c $size /dev/urandom >"tree/sub/$size"; done
+printf x >"tree/ü 50%"
+printf y >"tree/$(printf 'b\xffd')"
+ln -s sub/1 tree/link
+expect 0 roma put -r tree "$here"
+expect 0 roma get -r "$here/tree" back
+diff -r --no-dereference tree back >differences || fail "put -r and get -r: $(cat differences)"
+expect 0 roma cp -r "$here/tree" "$here/copy"
+expect 0 roma get -r "$here/copy" back2
+diff -r --no-dereference tree back2 >differences || fail "cp -r inside: $(cat differences)"
+[ "$(roma ls -r "$here/tree" | wc -l)" = 9 ] || fail "ls -r: $(roma ls -r "$here/tree")"
+expect 0 roma hash -r "$here/tree/sub" >sums
+sed "s,$here/,," sums | md5sum --quiet -c - || fail "hash -r"
+expect 0 roma put --verify=md5 tree/sub/3000000 "$here/v"
+expect 0 roma put --verify=replicas tree/sub/3000000 "$here/v"
+expect 9 roma put --if-absent tree/sub/1 "$here/v"
+expect 0 roma mv "$here/v" "$here/copy/moved"
+expect 0 roma mv "$here/copy" local
+diff -r --no-dereference tree back2 >differences || fail "mv to a local folder: $(cat differences)"
+same tree/sub/3000000 local/moved
+expect 3 roma ls "$here/copy"
+expect 0 roma cat --offset 65000 --length 1000 "$here/tree/sub/3000000" >part
+tail -c +65001 tree/sub/3000000 | head -c 1000 | cmp -s - part || fail "cat of a range"
+
+# Failures
+expect 5 roma ls "mfs://$ROMA_MFS_MASTER:9/"
+says "$ROMA_MFS_MASTER"
+expect 4 roma ls "mfs://$ROMA_MFS_MASTER/?export=/secret"
+expect 4 roma put tree/sub/1 "mfs://$ROMA_MFS_MASTER/x?export=/readonly"
+
+# Two copies, and then one whose first block is another one, with the right checksum for it
+[ -n "$ROMA_MFS_MOUNT" ] || skip "no FUSE mount: the rest needs mfssetgoal"
+mkdir "$ROMA_MFS_MOUNT/tools-$$/two"
+"${ns[@]}" mfssetgoal 2 "$ROMA_MFS_MOUNT/tools-$$/two" >out || fail "mfssetgoal: $(cat out)"
+expect 0 roma put tree/sub/3000000 "$here/two/x"
+expect 0 roma chunks "$here/two/x" >out
+[ "$(grep -c ' valid$' out)" = 2 ] || fail "chunks: $(cat out)"
+expect 0 roma chunks --json "$here/two/x" >out2
+grep -q '"index":0,' out2 || fail "chunks --json: $(cat out2)"
+expect 0 roma chunks --crc "$here/two/x" >out
+grep -q 'the same' out || fail "chunks --crc: $(cat out)"
+id=$(sed -n 's/^ *0  \([0-9A-F]\{16\}\) .*/\1/p' out | head -n 1)
+changed=
+for i in 1 2 3; do
+  data=ROMA_MFS_CS${i}_DATA
+  read -ra folders <<<"${!data}"
+  file=$(find "${folders[@]}" -name "chunk_${id}_*.mfs" -print -quit)
+  [ -n "$file" ] || continue
+  changed=cs$i
+  break
+done
+[ -n "$changed" ] || fail "no chunkserver has chunk $id"
+"$cluster" kill $changed --dir "$ROMA_MFS_DIR"
+printf '\327\227\216\353' | dd of="$file" bs=1 seek=4096 conv=notrunc status=none
+dd if=/dev/zero of="$file" bs=65536 count=1 oflag=seek_bytes seek=8192 conv=notrunc status=none
+"$cluster" restart $changed --dir "$ROMA_MFS_DIR"
+"$cluster" wait --dir "$ROMA_MFS_DIR"
+expect 7 roma chunks --crc "$here/two/x" >out
+grep -q DIFFERS out || fail "chunks --crc of copies that differ: $(cat out)"
+says "$id"
+
+# And one whose checksum table is wrong: the chunkserver finds that out by itself.
+"$cluster" kill $changed --dir "$ROMA_MFS_DIR"
+printf '\001\002\003\004' | dd of="$file" bs=1 seek=4096 conv=notrunc status=none
+"$cluster" restart $changed --dir "$ROMA_MFS_DIR"
+"$cluster" wait --dir "$ROMA_MFS_DIR"
+expect 7 roma chunks --crc "$here/two/x" >out
+grep -Eq 'DIFFERS|damaged' out || fail "chunks --crc of a damaged copy: $(cat out)"
