@@ -401,8 +401,9 @@ static bool ends_store(roma_loop *loop, const struct ri_op *op)
         return false;
 }
 
-/* Ends every operation that is left; their callbacks run here. */
-static void end_operations(roma_loop *loop)
+/* Ends the operations that are left; their callbacks run here. Unless `all`, those that give something back go on:
+ * a writer that was aborted is still removing its temporary. */
+static void end_operations(roma_loop *loop, bool all)
 {
         for (;;) {
                 struct ri_op *left = NULL;
@@ -411,7 +412,7 @@ static void end_operations(roma_loop *loop)
                 {
                         struct ri_op *op = ri_container_of(n, struct ri_op, by_id);
 
-                        if (!op->finished && !ends_store(loop, op))
+                        if (!op->finished && (all || (!op->ending && !ends_store(loop, op))))
                                 left = op;
                 }
                 if (!left)
@@ -455,9 +456,9 @@ void roma_loop_free(roma_loop *loop)
                 return;
         }
         loop->freeing = true;
-        end_operations(loop);
+        end_operations(loop, false);
         close_stores(loop);
-        end_operations(loop);
+        end_operations(loop, true);
         loop_destroy(loop);
 }
 
