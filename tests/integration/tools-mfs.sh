@@ -51,6 +51,37 @@ says "$ROMA_MFS_MASTER"
 expect 4 roma ls "mfs://$ROMA_MFS_MASTER/?export=/secret"
 expect 4 roma put tree/sub/1 "mfs://$ROMA_MFS_MASTER/x?export=/readonly"
 
+# Ctrl-C, and kill -9 with roma gc after it
+mkfifo pipe
+waits_for_temporary() {
+  local i
+  for i in $(seq 200); do
+    roma ls --all "$here" | grep -q '^\.roma~' && return 0
+    sleep 0.1
+  done
+  fail "no temporary is seen ($i)"
+}
+for signal in INT KILL; do
+  exec 9<>pipe
+  env --default-signal=INT "${ns[@]}" "$ROMA" put pipe "$here/never" 2>errors &
+  pid=$!
+  head -c 3000000 tree/sub/3000000 >&9 &
+  waits_for_temporary
+  kill -$signal $pid
+  got=0
+  wait $pid 2>/dev/null || got=$?
+  exec 9>&-
+  wait
+  [ $got = $((128 + $(kill -l $signal))) ] || fail "$signal: exit code $got: $(cat errors)"
+  [ "$(roma ls "$here" | grep -c never)" = 0 ] || fail "$signal: half of an object is seen"
+  [ $signal = KILL ] || [ "$(roma ls --all "$here" | grep -c '^\.roma~')" = 0 ] || fail "Ctrl-C left a temporary"
+done
+expect 0 roma gc "$here" >out
+[ "$(roma ls --all "$here" | grep -c '^\.roma~')" = 1 ] || fail "gc took a temporary that may be in use"
+expect 0 roma gc --older-than 0 "$here" >out
+grep -q '^1 removed' out || fail "gc: $(cat out)"
+[ "$(roma ls --all "$here" | grep -c '^\.roma~')" = 0 ] || fail "gc left a temporary"
+
 # Two copies, and then one whose first block is another one, with the right checksum for it
 [ -n "$ROMA_MFS_MOUNT" ] || skip "no FUSE mount: the rest needs mfssetgoal"
 mkdir "$ROMA_MFS_MOUNT/tools-$$/two"
