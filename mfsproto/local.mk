@@ -78,6 +78,7 @@ mfsproto_sources += \
 	mfsproto/wire/wire.h
 
 unit_tests += \
+	tests/unit/test-mfs-lost \
 	tests/unit/test-chunk \
 	tests/unit/test-session \
 	tests/unit/test-wire-golden \
@@ -88,6 +89,7 @@ tests_unit_test_chunk_SOURCES = \
 	tests/unit/mfs-sim.c \
 	tests/unit/mfs-sim.h \
 	tests/unit/test-chunk.c
+tests_unit_test_mfs_lost_LDADD = libroma-peer.la $(LDADD)
 tests_unit_test_session_SOURCES = \
 	tests/unit/mfs-double.c \
 	tests/unit/mfs-double.h \
