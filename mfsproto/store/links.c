@@ -275,6 +275,14 @@ static void rename_walked2(struct mfs_req *r)
 {
         if (!names_ok(r) || !rename_in_order(r))
                 return;
+        if (r->walk[1].inode == r->walk[0].inode) {
+                /* A kernel does nothing here. A 3.0.117 master would damage the folder. */
+                if (noreplace(r))
+                        mfs_req_fail_with(r, ROMA_EEXIST, "both names are the same object");
+                else
+                        mfs_req_finish(r);
+                return;
+        }
         if (!noreplace(r) || mfs_session_at_least(r->st->session, WIRE_VER(4, 18, 0)))
                 rename_send(r);
         else if (r->walk[0].attr.type == WIRE_NODE_DIRECTORY)
@@ -287,7 +295,7 @@ static void rename_walked2(struct mfs_req *r)
 
 static void rename_walked(struct mfs_req *r)
 {
-        mfs_walk_start(r, 1, r->key2, MFS_WALK_PARENT, rename_walked2);
+        mfs_walk_start(r, 1, r->key2, MFS_WALK_NOFOLLOW | MFS_WALK_MISSING, rename_walked2);
 }
 
 static void rename_begin(struct mfs_req *r)
