@@ -24,5 +24,6 @@ tests_contract_contract_LDADD = libroma.la $(EV_LIBS) $(CRYPTO_LIBS)
 tests_contract_contract_LDFLAGS = $(AM_LDFLAGS) -no-install
 
 EXTRA_DIST += \
+	tests/contract/async.sh \
 	tests/contract/fileio.sh \
 	tests/contract/mfs.sh
