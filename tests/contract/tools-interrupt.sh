@@ -26,7 +26,7 @@ for signal in INT TERM HUP; do
   exec 9<>pipe
   env --default-signal=INT "$ROMA" put pipe "$store/never" 2>errors &
   roma=$!
-  head -c 1500000 source >&9 &
+  head -c 1500000 source 9>&- >pipe &
   waits_for has_temporary
   kill -$signal $roma
   got=0
@@ -81,7 +81,7 @@ done
 exec 9<>pipe
 "$ROMA" put pipe "$store/never" 2>errors &
 roma=$!
-head -c 1500000 source >&9 &
+head -c 1500000 source 9>&- >pipe &
 waits_for has_temporary
 kill -KILL $roma
 wait $roma 2>/dev/null

@@ -65,7 +65,7 @@ for signal in INT KILL; do
   exec 9<>pipe
   env --default-signal=INT "${ns[@]}" "$ROMA" put pipe "$here/never" 2>errors &
   pid=$!
-  head -c 3000000 tree/sub/3000000 >&9 &
+  head -c 3000000 tree/sub/3000000 9>&- >pipe &
   waits_for_temporary
   kill -$signal $pid
   got=0
