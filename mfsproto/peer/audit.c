@@ -244,6 +244,14 @@ void peer_audit_lost(struct mfs_peer *p, uint64_t chunk, uint32_t from, uint32_t
         ri_list_add_tail(&g->lost, &x->link);
 }
 
+void peer_audit_trouble(struct mfs_peer *p, uint64_t chunk)
+{
+        struct peer_grant *g = peer_audit_find(p, chunk);
+
+        if (g)
+                g->trouble = true;
+}
+
 void peer_audit_free(struct mfs_peer *p)
 {
         struct ri_list *l, *m;

@@ -197,9 +197,10 @@ static void parse(struct peer_conn *c)
                 if (event == WIRE_FRAME_MORE)
                         break;
                 if (event < 0) {
-                        peer_broken(c->peer, MFS_RULE_PACKET,
-                                    "%s: packet %u of %u bytes: larger than allowed", c->role->name,
-                                    c->frame.type, c->frame.length);
+                        if (c->role != &peer_role_chain && !c->chained)
+                                peer_broken(c->peer, MFS_RULE_PACKET,
+                                            "%s: packet %u of %u bytes: larger than allowed", c->role->name,
+                                            c->frame.type, c->frame.length);
                         peer_kill(c);
                 } else if (event == WIRE_FRAME_PACKET) {
                         packet(c, c->frame.type, c->frame.payload, c->frame.length);

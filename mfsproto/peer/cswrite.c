@@ -112,6 +112,7 @@ static void settle(struct peer_conn *c)
 
         while ((w = c->write) && !ri_list_empty(&w->jobs)) {
                 struct job *j = ri_container_of(ri_list_first(&w->jobs), struct job, link);
+                unsigned faults = c->peer->fired;
                 bool told;
 
                 if (!j->disk || (w->next && !j->down))
@@ -121,6 +122,8 @@ static void settle(struct peer_conn *c)
                         return;
                 }
                 told = send_status(w, j->d.writeid, j->status);
+                if (c->peer->fired != faults)
+                        peer_audit_trouble(c->peer, j->d.chunkid);
                 if (!c->write)
                         return;
                 if (j->status) {

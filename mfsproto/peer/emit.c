@@ -103,6 +103,8 @@ static bool fault_common(struct peer_conn *c, const struct mfs_peer_fault *f)
 bool peer_fault_request(struct peer_conn *c, const struct mfs_peer_fault *f, uint32_t type,
                         const uint8_t *payload, size_t len)
 {
+        if (type == WIRE_CLTOMA_FUSE_WRITE_CHUNK_END && len >= 12)
+                peer_audit_trouble(c->peer, wire_be64(payload + 4));
         if (f->action == MFS_PEER_HANG) /* it will be there when the server wakes up */
                 peer_hold_in(c, 1, type, payload, len);
         if (fault_common(c, f))
@@ -211,7 +213,8 @@ bool peer_emit(struct peer_conn *c, uint8_t *packet, size_t n)
                 peer_put(c, packet, n);
         if (!fault_common(c, f))
                 fault_reply(c, f, packet, n);
-        return f->action == MFS_PEER_DELAY || f->action == MFS_PEER_DUP || f->action == MFS_PEER_NOPS;
+        return f->action == MFS_PEER_DELAY || f->action == MFS_PEER_DUP || f->action == MFS_PEER_NOPS ||
+               f->action == MFS_PEER_HANG;
 }
 
 bool peer_answer(struct peer_conn *c, struct wire_msg *reply)

@@ -194,6 +194,8 @@ void peer_audit_data(struct peer_conn *c, const struct wire_data *d);
 void peer_audit_ack(struct mfs_peer *p, uint64_t chunk, uint32_t from, uint32_t to);
 /* Data that will never be answered. */
 void peer_audit_lost(struct mfs_peer *p, uint64_t chunk, uint32_t from, uint32_t to);
+/* A fault came between: the client may rightly think that less was acknowledged than was. */
+void peer_audit_trouble(struct mfs_peer *p, uint64_t chunk);
 void peer_audit_free(struct mfs_peer *p);
 
 /* ---- copies of chunks: copy.c ------------------------------------------------------------------------------ */

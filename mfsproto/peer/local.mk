@@ -28,3 +28,8 @@ tests_unit_test_peer_LDADD = libroma-peer.la $(LDADD)
 
 unit_tests += tests/unit/test-mfs-peer
 tests_unit_test_mfs_peer_LDADD = libroma-peer.la $(LDADD)
+
+# Run by tests/faults/peer-matrix.sh.
+check_PROGRAMS += tests/faults/peer-matrix
+tests_faults_peer_matrix_LDADD = libroma-peer.la $(LDADD)
+EXTRA_DIST += tests/faults/peer-matrix.sh
