@@ -94,13 +94,15 @@ void peer_write_closed(struct peer_conn *c)
                 write_free(c->write, false);
 }
 
-/* What cannot even begin. */
+/* What cannot even begin. The answer may meet a fault that ends the connection, and with it the session. */
 static void refuse(struct peer_write *w, uint8_t status)
 {
-        w->c->refused = true;
+        struct peer_conn *c = w->c;
+
+        c->refused = true;
         send_status(w, 0, status);
-        if (w->c->write) /* a fault may have ended it */
-                write_free(w, false);
+        if (c->write)
+                write_free(c->write, false);
 }
 
 /* ---- answers ----------------------------------------------------------------------------------------------- */
