@@ -4,8 +4,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 enum { AGAIN_MS = 50 }; /* how often a pipe is looked at that nobody reads yet */
@@ -34,13 +36,23 @@ static void open_failed(struct fio_job *j)
                 j->err = FIO_OUTSIDE;
 }
 
+/* Files of /proc and /sys are made while they are read, and what they say about their length is not true. */
+static bool made_on_reading(int fd, const struct stat *st)
+{
+        struct statfs fs;
+
+        if (!S_ISREG(st->st_mode) || st->st_blocks != 0 || fstatfs(fd, &fs) < 0)
+                return false;
+        return fs.f_type == PROC_SUPER_MAGIC || fs.f_type == SYSFS_MAGIC || fs.f_type == CGROUP2_SUPER_MAGIC;
+}
+
 /* Whether what is there can be opened for offsets. */
-static bool type_fits(struct fio_job *j, const struct stat *st)
+static bool type_fits(struct fio_job *j, int fd, const struct stat *st)
 {
         fio_attr(&j->attr, st);
         j->dev = st->st_dev;
         if (S_ISREG(st->st_mode))
-                return true;
+                return !(j->flags & RI_O_STREAM) || !made_on_reading(fd, st);
         if (S_ISDIR(st->st_mode)) {
                 errno = EISDIR;
                 fio_job_errno(j, "open");
@@ -74,7 +86,7 @@ static enum look look(struct fio_job *j)
         if (fstat(fd, &st) < 0) {
                 fio_job_errno(j, "stat");
                 r = LOOK_FAILED;
-        } else if (S_ISLNK(st.st_mode) || type_fits(j, &st)) {
+        } else if (S_ISLNK(st.st_mode) || type_fits(j, fd, &st)) {
                 r = LOOK_OPEN; /* open(2) has the right words for a link that is not to be followed */
         } else {
                 r = j->err || j->code ? LOOK_FAILED : LOOK_STREAM;
@@ -114,7 +126,7 @@ static void open_work(struct fio_job *j)
         }
         if (fstat(fd, &st) < 0)
                 fio_job_errno(j, "stat");
-        else if (type_fits(j, &st))
+        else if (type_fits(j, fd, &st))
                 j->new_fd = fd;
         else if (!j->err && !j->code) /* it was a file when we looked */
                 j->code = ROMA_EBUSY;

@@ -60,9 +60,9 @@ static void stream_ready(struct ri_fd *w, unsigned events);
 
 int fio_stream_mode(const struct fio_job *j)
 {
-        if (!fio_is_stdio(j->root, j->key))
-                return MODE_NONBLOCK;
-        return j->new_type == S_IFREG ? MODE_BLOCK : MODE_NOWAIT;
+        if (j->new_type == S_IFREG)
+                return MODE_BLOCK;
+        return fio_is_stdio(j->root, j->key) ? MODE_NOWAIT : MODE_NONBLOCK;
 }
 
 struct fio_stream *fio_stream_new(struct fio_job *j)

@@ -36,6 +36,12 @@ expect 0 "$ROMA" cat --offset 2M "$store/1000001" >back
 expect 7 "$ROMA" put --size-hint 5 - "$store/short" <<<abc
 [ ! -e store/short ] || fail "an object of the wrong size is visible"
 
+# Files that are made while they are read have a length of 0 and are not empty.
+expect 0 "$ROMA" put /proc/version "$store/version"
+same /proc/version store/version
+expect 0 "$ROMA" cp /proc/version version
+same /proc/version version
+
 # Where things go
 mkdir -p here/sub/empty store/into
 echo 1 >here/one
