@@ -47,6 +47,7 @@ mfsproto_sources += \
 	mfsproto/store/space.c \
 	mfsproto/store/store.c \
 	mfsproto/store/store.h \
+	mfsproto/store/verify.c \
 	mfsproto/store/walk.c \
 	mfsproto/sys.c \
 	mfsproto/sys.h \
@@ -79,6 +80,7 @@ mfsproto_sources += \
 
 unit_tests += \
 	tests/unit/test-mfs-lost \
+	tests/unit/test-mfs-verify \
 	tests/unit/test-chunk \
 	tests/unit/test-session \
 	tests/unit/test-wire-golden \
@@ -90,6 +92,7 @@ tests_unit_test_chunk_SOURCES = \
 	tests/unit/mfs-sim.h \
 	tests/unit/test-chunk.c
 tests_unit_test_mfs_lost_LDADD = libroma-peer.la $(LDADD)
+tests_unit_test_mfs_verify_LDADD = libroma-peer.la $(LDADD)
 tests_unit_test_session_SOURCES = \
 	tests/unit/mfs-double.c \
 	tests/unit/mfs-double.h \

@@ -103,7 +103,7 @@ void mfs_req_fail_from(struct mfs_req *r, const roma_result *res)
         ri_op_fail_from(mfs_req_end(r), res);
 }
 
-static void child_done(void *arg, const roma_result *res)
+void mfs_req_child_ended(void *arg, const roma_result *res)
 {
         struct mfs_req *r = arg;
 
@@ -111,10 +111,19 @@ static void child_done(void *arg, const roma_result *res)
         r->child_done(r, res);
 }
 
+void mfs_req_adopt(struct mfs_req *r, roma_op child, void (*done)(struct mfs_req *r, const roma_result *res))
+{
+        r->child = child;
+        r->child_done = done;
+        if (!child)
+                mfs_req_fail_with(r, ROMA_ENOMEM, "out of memory");
+}
+
 struct ri_op *mfs_req_child(struct mfs_req *r, enum ri_op_kind kind, const char *name,
                             void (*done)(struct mfs_req *r, const roma_result *res))
 {
-        struct ri_op *op = ri_op_new(r->op->loop, r->op->store, kind, name, r->key, NULL, child_done, r);
+        struct ri_op *op =
+                ri_op_new(r->op->loop, r->op->store, kind, name, r->key, NULL, mfs_req_child_ended, r);
 
         if (!op) {
                 mfs_req_fail_with(r, ROMA_ENOMEM, "out of memory");

@@ -331,4 +331,5 @@ const struct ri_backend mfs_backend = {
         .file_fsync = mfs_be_file_fsync,
         .file_stat = mfs_be_file_stat,
         .file_setattr = mfs_be_file_setattr,
+        .verify_replicas = mfs_be_verify_replicas,
 };

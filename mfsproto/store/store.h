@@ -121,6 +121,9 @@ void mfs_req_fail(struct mfs_req *r); /* with r->error */
 void mfs_req_fail_with(struct mfs_req *r, int code, const char *fmt, ...)
         __attribute__((format(printf, 3, 4)));
 void mfs_req_fail_status(struct mfs_req *r, uint8_t status, const char *what);
+/* The same for an operation that was started with mfs_req_child_ended and r; 0: it was not, r fails. */
+void mfs_req_adopt(struct mfs_req *r, roma_op child, void (*done)(struct mfs_req *r, const roma_result *res));
+void mfs_req_child_ended(void *arg, const roma_result *res);
 /* A request that changes nothing, or nothing more the second time. next() gets the answer; an error ends r. */
 void mfs_req_ask(struct mfs_req *r, struct wire_msg *m, const char *phase,
                  void (*next)(struct mfs_req *r, const struct mfs_reply *rep));
@@ -172,6 +175,9 @@ void mfs_be_file_truncate(struct ri_op *op, roma_file *file, uint64_t length);
 void mfs_be_file_fsync(struct ri_op *op, roma_file *file);
 void mfs_be_file_stat(struct ri_op *op, roma_file *file);
 void mfs_be_file_setattr(struct ri_op *op, roma_file *file, const roma_attr *attr);
+
+void mfs_be_verify_replicas(struct ri_op *op, const char *key, uint64_t length, const uint32_t *crcs,
+                            size_t n);
 
 /* The mask and fields of a SETATTR; 0 when there is nothing to set. */
 uint8_t mfs_setattr_fill(struct mfs_req *r, struct wire_msg *m, uint32_t inode, bool opened,
