@@ -180,6 +180,10 @@ static void verify(struct copy *c)
         roma_opts opts = ri_child_opts(c->op);
 
         c->op->outcome = ROMA_DONE;
+        /* Servers keep whole blocks. */
+        if (c->n_blocks && c->bytes % BLOCK)
+                c->blocks[c->n_blocks - 1] =
+                        ri_crc32_zeros(c->blocks[c->n_blocks - 1], BLOCK - c->bytes % BLOCK);
         if (c->opts.verify == ROMA_VERIFY_DEFAULT)
                 finish(c);
         else if (c->opts.verify == ROMA_REPLICAS)
