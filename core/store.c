@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Stores: opened by URI, closed in order: operations end, then what lives in the store, then the backend. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -295,8 +296,10 @@ static int local_uri(struct ri_uri *u)
 static int uri_resolve(roma_loop *loop, const char *text, struct ri_uri *u, struct ri_error *e)
 {
         struct ri_str err = RI_STR_INIT(RI_STR_MAX_ERROR);
-        int r = ri_uri_parse(text, u, &err), code = ROMA_EURI;
+        int r, code = ROMA_EURI;
 
+        errno = 0;
+        r = ri_uri_parse(text, u, &err);
         if (r == 0 && u->kind == RI_URI_NAMED) {
                 struct ri_uri named = *u;
 
@@ -314,7 +317,7 @@ static int uri_resolve(roma_loop *loop, const char *text, struct ri_uri *u, stru
                 r = -1;
         }
         if (r < 0)
-                ri_error_set(e, code, NULL, "%s", ri_str_cstr(&err));
+                ri_error_set(e, errno == ENOMEM ? ROMA_ENOMEM : code, NULL, "%s", ri_str_cstr(&err));
         ri_str_free(&err);
         return r;
 }
