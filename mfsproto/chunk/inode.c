@@ -174,7 +174,7 @@ void mfs_getlen_start(struct mfs_getlen *g, struct mfs_inode *ino, struct ri_op 
         wire_set_u(&m, WF_INODE, ino->number);
         wire_set_u(&m, WF_OPENED, 1);
         wire_set_u(&m, WF_UID, mfs_session_uid(ino->data->session));
-        wire_set_u(&m, WF_GID, 0);
+        wire_set_u(&m, WF_GID, mfs_session_gid(ino->data->session));
         if (op)
                 ri_op_waits(op, "the length of the file", mfs_session_server(ino->data->session));
         if (mfs_call_start(ino->data->session, &g->call, &m, MFS_REPLAY, "getattr", op, &e) < 0)

@@ -28,6 +28,8 @@ static void open_finish(struct mfs_req *r)
         }
         f->ino = r->ino;
         r->ino = NULL;
+        if ((r->flags & ROMA_O_EXCL) && ri_temp_is(r->walk[0].name, r->walk[0].name_len))
+                mfs_inode_sole_writer(f->ino, true);
         r->file->impl = f;
         ri_op_set_attr(r->op, &r->attr);
         mfs_req_finish(r);
