@@ -37,6 +37,7 @@ struct conn {
         size_t *status_at;              /* position in out behind each status */
         uint32_t last_id;
         uint64_t out_base;
+        size_t this_tick; /* bytes that the client has read */
 };
 
 unsigned sim_random(struct sim *s, unsigned n)
@@ -167,6 +168,12 @@ static ssize_t sim_recv(struct mfs_transport *t, const struct iovec *iov, int n)
 
         if (have == 0)
                 return c->eof ? 0 : -EAGAIN;
+        if (c->s->trickle && c->server >= 0) {
+                if (c->this_tick >= c->s->trickle)
+                        return -EAGAIN;
+                if (have > c->s->trickle - c->this_tick)
+                        have = c->s->trickle - c->this_tick;
+        }
         if (sim_random(c->s, 2) == 0)
                 have = 1 + sim_random(c->s, (unsigned)have);
         for (int i = 0; i < n && done < have; i++) {
@@ -176,6 +183,7 @@ static ssize_t sim_recv(struct mfs_transport *t, const struct iovec *iov, int n)
                 c->out.pos += k;
                 done += k;
         }
+        c->this_tick += done;
         if (c->writing)
                 note_read(c);
         return (ssize_t)done;
@@ -745,6 +753,7 @@ static void move_conn(struct conn *c)
 {
         struct sim *s = c->s;
 
+        c->this_tick = 0;
         if (c->refused) {
                 struct ri_error e = { .code = ROMA_ECONNECT, .text = "refused by the test" };
 
@@ -894,6 +903,18 @@ static struct conn *master_conn(struct sim *s)
                         return c;
         }
         return NULL;
+}
+
+void sim_invert(struct sim *s, unsigned chunk)
+{
+        for (unsigned v = 0; v < SIM_SERVERS; v++) {
+                for (unsigned b = 0; b < SIM_BLOCKS; b++) {
+                        unsigned char *p = s->copy[v][chunk].block[b];
+
+                        for (unsigned i = 0; p && i < WIRE_BLOCK_SIZE; i++)
+                                p[i] ^= 0xFF;
+                }
+        }
 }
 
 void sim_foreign_change(struct sim *s, unsigned chunk)

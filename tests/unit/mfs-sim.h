@@ -51,6 +51,7 @@ struct sim {
         unsigned p_locked;       /* WRITE_CHUNK and READ_CHUNK answer with a status that passes */
         unsigned p_master_lost;  /* the master's connection ends */
         unsigned slow;           /* a server applies a queued packet in one of so many ticks */
+        unsigned trickle;        /* a chunkserver's connection delivers at most so many bytes in a tick */
         bool stuck[SIM_SERVERS]; /* takes everything, answers nothing */
         bool rotten[SIM_SERVERS];
         uint8_t write_status; /* every WRITE_CHUNK answers this */
@@ -74,6 +75,7 @@ int sim_a_copy(struct sim *s, unsigned chunk); /* a server that holds a valid co
 unsigned sim_locks(struct sim *s);
 /* Another client has written: 702 to ours. */
 void sim_foreign_change(struct sim *s, unsigned chunk);
+void sim_invert(struct sim *s, unsigned chunk); /* every byte of it becomes another */
 void sim_drop_master(struct sim *s);
 void sim_close_idle(struct sim *s); /* chunkservers end all connections on which nothing happens */
 
