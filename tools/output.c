@@ -88,6 +88,8 @@ void out_flush(struct tool *t)
 void out_close(struct tool *t)
 {
         out_flush(t);
+        if (ferror(stdout) && !t->output_errno)
+                out_failed(t, EIO);
         /* Closing is where NFS and quotas report. Standard output that was closed from the start is no failure: with
          * nothing to write nothing was lost. */
         if (fclose(stdout) != 0 && errno != EBADF && !t->output_errno)

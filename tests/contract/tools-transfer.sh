@@ -99,6 +99,13 @@ says part/b
 same part/a store/part/a
 same part/c store/part/c
 
+# A move leaves what it could not copy, and the folder that holds it.
+expect 1 "$ROMA" mv part "$store/part-moved?stall=50s"
+says part/b
+[ "$(wc -l <errors)" = 1 ] || fail "mv of a part says more than what failed: $(cat errors)"
+[ -p part/b ] || fail "mv removed what it did not copy"
+absent "mv left what it has copied" part/a part/c
+
 # Times and modes, preconditions
 chmod 750 here/one
 touch -d '2001-02-03 04:05:06' here/one here/sub
