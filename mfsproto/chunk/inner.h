@@ -57,6 +57,7 @@ struct mfs_inode {
         bool gate;              /* a truncate is under way */
         struct ri_list turns;   /* waiting behind the gate */
         bool sole_writer;       /* nobody else can write it: a lost lock is ours */
+        uint64_t maybe_until;   /* until then a chunk may be locked for us without our knowing it */
         bool lost;              /* bytes that an ended operation had sent could not be completed */
         struct ri_error lost_error;
 };
@@ -78,6 +79,11 @@ struct mfs_getlen {
 };
 void mfs_getlen_start(struct mfs_getlen *g, struct mfs_inode *ino, struct ri_op *op);
 void mfs_getlen_cancel(struct mfs_getlen *g);
+
+/* The answer to a WRITE_CHUNK or END was lost: a lock of our own may be left, which ends by itself. */
+void mfs_lock_lost(struct mfs_inode *ino);
+/* A refusal that says "locked": is it perhaps that lock? Then waiting for its end is progress. */
+void mfs_lock_waits(struct mfs_inode *ino, struct ri_op *op, uint8_t status);
 
 /* Milliseconds that an operation may still wait without progress; UINT32_MAX: no limit. */
 uint32_t mfs_op_patience(const struct ri_op *op);

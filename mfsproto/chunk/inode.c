@@ -90,6 +90,18 @@ void mfs_inode_sole_writer(struct mfs_inode *ino, bool sole)
         ino->sole_writer = sole;
 }
 
+void mfs_lock_lost(struct mfs_inode *ino)
+{
+        /* a lock lasts 120 s; the master may still park a request for 30 s after */
+        ino->maybe_until = ri_now() + 150000 * MFS_NS_PER_MS;
+}
+
+void mfs_lock_waits(struct mfs_inode *ino, struct ri_op *op, uint8_t status)
+{
+        if ((status == WIRE_STATUS_LOCKED || status == WIRE_STATUS_CHUNKBUSY) && ri_now() < ino->maybe_until)
+                ri_op_progress(op);
+}
+
 void mfs_inode_forget(struct mfs_inode *ino)
 {
         ri_map_for_each_safe(n, tmp, &ino->chunks)

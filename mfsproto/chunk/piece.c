@@ -408,6 +408,7 @@ static void refused(struct mfs_piece *p, uint8_t status)
                 p->refused_at = ri_now();
         snprintf(what, sizeof what, "the places of chunk %u", p->index);
         memset(&p->error, 0, sizeof p->error);
+        mfs_lock_waits(p->rd->ino, p->rd->op, status);
         mfs_status_error(&p->error, status, mfs_session_server(p->rd->ino->data->session), what);
         if (ms == 0 ||
             (status == WIRE_STATUS_CHUNKLOST && ri_now() - p->refused_at > LOST_PATIENCE_MS * MFS_NS_PER_MS))

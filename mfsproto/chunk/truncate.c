@@ -143,6 +143,7 @@ static void answered(struct mfs_call *c, const struct mfs_reply *r)
                 mfs_status_error(&e, r->status, server,
                                  t->iov ? "reserving room at the end" : "setting the length");
                 t->op->outcome = ROMA_NOT_DONE;
+                mfs_lock_waits(t->ino, t->op, r->status);
                 if (ms)
                         retry(t, ms, &e);
                 else

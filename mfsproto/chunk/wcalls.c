@@ -151,6 +151,14 @@ static void no_lock(struct mfs_writer *w, uint8_t status)
 
         if (w->refusals == 1)
                 w->refused_at = ri_now();
+        ri_list_for_each(it, &w->queue)
+        {
+                struct mfs_item *i = ri_list_entry(it, struct mfs_item, link);
+                struct mfs_wpart *p = i->kind == MFS_PART ? ri_container_of(i, struct mfs_wpart, item) : NULL;
+
+                if (p && p->wop)
+                        mfs_lock_waits(w->ino, p->wop->op, status);
+        }
         longer = ri_now() - w->refused_at > REFUSED_LONG;
         if (ms == 0 || (status == WIRE_STATUS_CHUNKLOST && longer)) {
                 refused_for_good(w, status);
@@ -222,8 +230,10 @@ static void lock_answered(struct mfs_call *c, const struct mfs_reply *r)
 
         if (r->error) {
                 e = *r->error;
-                if (e.outcome == ROMA_UNKNOWN)
+                if (e.outcome == ROMA_UNKNOWN) {
                         w->maybe = true;
+                        mfs_lock_lost(w->ino);
+                }
                 mfs_writer_wait(w, 300, &e);
                 return;
         }
@@ -323,12 +333,15 @@ static void end_checked(struct mfs_getlen *g, const struct ri_error *e)
 {
         struct mfs_writer *w = ri_container_of(g, struct mfs_writer, getlen);
 
-        if (e)
+        if (e) {
                 end_failed(w, e);
-        else if (w->ino->master_length >= w->end_length && !w->ino->sole_writer)
-                mfs_writer_ended(w); /* executed, or not needed; a lock that is left ends by itself */
-        else
+        } else if (w->ino->master_length >= w->end_length && !w->ino->sole_writer) {
+                /* executed, or not needed; a lock that is left ends by itself */
+                mfs_lock_lost(w->ino);
+                mfs_writer_ended(w);
+        } else {
                 mfs_writer_end_lock(w);
+        }
 }
 
 static void end_answered(struct mfs_call *c, const struct mfs_reply *r)
