@@ -263,19 +263,20 @@ static void reply_status(struct conn *c, uint32_t type, uint32_t msgid, uint8_t 
 
 static void reply_places(struct conn *c, uint32_t type, uint32_t msgid, struct sim_chunk *k)
 {
-        unsigned char p[25 + 14 * SIM_SERVERS];
+        unsigned char p[25 + 14 * 8];
         unsigned first = sim_random(c->s, SIM_SERVERS);
+        unsigned parts = type == WIRE_MATOCL_FUSE_READ_CHUNK && k ? c->s->parts : 0;
         size_t n = 25;
 
         wire_put32(p, msgid);
-        p[4] = 2;
         wire_put64(p + 5, c->s->length);
         wire_put64(p + 13, k ? k->id : 0);
         wire_put32(p + 21, k ? k->version : 0);
-        for (unsigned i = 0; k && i < SIM_SERVERS; i++) {
-                unsigned server = (first + i) % SIM_SERVERS;
+        p[4] = parts ? 3 : 2;
+        for (unsigned i = 0; k && i < (parts ? parts : SIM_SERVERS); i++) {
+                unsigned server = parts ? i % SIM_SERVERS : (first + i) % SIM_SERVERS;
 
-                if (!k->held[server])
+                if (!parts && !k->held[server])
                         continue;
                 wire_put32(p + n, 0x0A00000Au + server);
                 wire_put16(p + n + 4, 9422);
@@ -548,16 +549,41 @@ void sim_peek(struct sim *s, unsigned server, unsigned chunk, uint32_t from, uns
         }
 }
 
+/* Offset o of a part, as the offset in the whole chunk. */
+static uint32_t whole(uint32_t o, unsigned part, unsigned parts)
+{
+        return (((o >> 18) * parts + part) << 18) | (o & 0x3FFFF);
+}
+
+/* The chunk that a read means, -1: none such here. */
+static int read_which(struct conn *c, uint64_t id, uint32_t version)
+{
+        struct sim *s = c->s;
+        int k = chunk_by_id(s, id & WIRE_CHUNKID_MASK);
+        unsigned ecid = (unsigned)(id >> 56), part = ecid - (s->parts == 4 ? 0x10 : 0x20);
+
+        if (s->parts == 0)
+                return k >= 0 && ecid == 0 && s->copy[c->server][k].id == id &&
+                                       s->copy[c->server][k].version == version
+                               ? k
+                               : -1;
+        if (part >= s->parts || (int)(part % SIM_SERVERS) != c->server)
+                broke(s, "read of part %02x from server %d", ecid, c->server);
+        return k >= 0 && s->chunk[k].version == version ? k : -1;
+}
+
 static void do_read(struct conn *c, const unsigned char *p)
 {
         struct sim *s = c->s;
         uint64_t id = wire_be64(p + 1);
         uint32_t version = wire_be32(p + 9), at = wire_be32(p + 13), end = at + wire_be32(p + 17);
-        int k = chunk_by_id(s, id);
+        int k = read_which(c, id, version);
+        unsigned part = (unsigned)(id >> 56) & 0xF;
+        int from = k >= 0 && s->parts ? sim_a_copy(s, (unsigned)k) : c->server;
 
         s->reads++;
-        if (k < 0 || s->copy[c->server][k].id != id || s->copy[c->server][k].version != version) {
-                reply_read_status(c, id, k < 0 ? WIRE_STATUS_NOCHUNK : WIRE_STATUS_WRONGVERSION);
+        if (k < 0) {
+                reply_read_status(c, id, WIRE_STATUS_WRONGVERSION);
                 return;
         }
         while (at < end) {
@@ -572,7 +598,8 @@ static void do_read(struct conn *c, const unsigned char *p)
                 }
                 if (sim_random(s, 8) == 0)
                         reply(c, WIRE_ANTOAN_NOP, NULL, 0);
-                sim_peek(s, (unsigned)c->server, (unsigned)k, at, d + 20, n);
+                sim_peek(s, (unsigned)from, (unsigned)k, s->parts ? whole(at, part, s->parts) : at, d + 20,
+                         n);
                 wire_put64(d, id);
                 wire_put16(d + 8, (uint16_t)(at / WIRE_BLOCK_SIZE));
                 wire_put16(d + 10, (uint16_t)(at % WIRE_BLOCK_SIZE));

@@ -40,6 +40,7 @@ struct sim {
         uint64_t length, reserved;
         uint64_t next_id;
         unsigned copies;
+        unsigned parts; /* 4 or 8: READ_CHUNK answers with the parts of an erasure coded chunk */
         uint32_t session;
 
         /* faults; probabilities in 1/1000 for each tick or request */

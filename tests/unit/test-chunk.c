@@ -533,6 +533,31 @@ START_TEST(test_stall_and_orphans)
 }
 END_TEST
 
+/* The parts of an erasure coded chunk, in units of 256 KiB. */
+START_TEST(test_parts)
+{
+        static const struct {
+                size_t n;
+                uint64_t at;
+        } t[] = { { 1, 0 },       { 262144, 0 },  { 262145, 262143 },         { 1000000, 100000 },
+                  { 3000000, 0 }, { 2999999, 1 }, { 2000, 3 * 262144 - 1000 } };
+        unsigned char *p = noise(3000000, 21);
+
+        do_write(p, 3000000, 0);
+        for (unsigned parts = 4; parts <= 8; parts += 4) {
+                sim.parts = parts;
+                mfs_inode_forget(ino);
+                for (unsigned i = 0; i < sizeof t / sizeof t[0]; i++)
+                        expect(p + t[i].at, t[i].n, t[i].at, t[i].n);
+        }
+        sim.p_read_close = 20;
+        sim.p_flip = 5;
+        for (int i = 0; i < 5; i++)
+                expect(p, 3000000, 0, 3000000);
+        free(p);
+}
+END_TEST
+
 START_TEST(test_stuck_server_read)
 {
         unsigned char *p = noise(100000, 18);
@@ -747,6 +772,7 @@ int main(void)
         tcase_add_test(tc, test_lost_end);
         tcase_add_test(tc, test_lost_lock);
         tcase_add_test(tc, test_stall_and_orphans);
+        tcase_add_test(tc, test_parts);
         tcase_add_test(tc, test_stuck_server_read);
         tcase_add_test(tc, test_idle_connections_die);
         suite_add_tcase(s, tc);
