@@ -291,6 +291,33 @@ void ri_op_drop(roma_loop *loop, roma_op id)
 
 /* Limits */
 
+/* An operation that was started before its own parent was adopted still names that one. */
+static bool descends(const struct ri_op *op, uint64_t from)
+{
+        for (int depth = 0; op && op->parent && depth < 8; depth++) {
+                if (op->parent == from)
+                        return true;
+                op = ri_op_find(op->loop, op->parent);
+        }
+        return false;
+}
+
+/* What a composite waits for is known to the operations it has started: best to the one that waits for a server. */
+static void ask_children(struct ri_op *op)
+{
+        const struct ri_op *best = NULL;
+
+        ri_map_for_each(n, &op->loop->ops)
+        {
+                const struct ri_op *o = ri_container_of(n, struct ri_op, by_id);
+
+                if (!o->finished && o->waiting && (!best || !best->server[0]) && descends(o, op->id))
+                        best = o;
+        }
+        if (best && !op->server[0])
+                ri_op_waits(op, best->waiting, best->server);
+}
+
 static void stall_fired(struct ri_timer *t)
 {
         struct ri_op *op = ri_container_of(t, struct ri_op, stall);
@@ -302,6 +329,7 @@ static void stall_fired(struct ri_timer *t)
                 ri_timer_start_at(op->loop, t, due);
                 return;
         }
+        ask_children(op);
         ri_op_abort(op, ROMA_ETIMEDOUT,
                     "no progress for %.3g s, waiting for %s%s%s; see whether the server is alive, or allow "
                     "more with stall",
@@ -313,6 +341,7 @@ static void deadline_fired(struct ri_timer *t)
 {
         struct ri_op *op = ri_container_of(t, struct ri_op, deadline);
 
+        ask_children(op);
         ri_op_abort(op, ROMA_ETIMEDOUT, "not done within its deadline of %.3g s, waiting for %s%s%s",
                     op->deadline_ms / 1000., op->waiting ? op->waiting : "an answer",
                     op->server[0] ? " from " : "", op->server);

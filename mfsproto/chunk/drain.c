@@ -45,6 +45,24 @@ static void again(struct ri_timer *t)
         mfs_drain_start(d, d->ino, d->op, d->done);
 }
 
+/* Data wait for a chunkserver; when there are none, what is missing is the master's word. */
+static void say(struct ri_op *op, struct mfs_inode *ino)
+{
+        const char *what = "the end of the writes before", *server = mfs_session_server(ino->data->session);
+
+        ri_list_for_each(it, &ino->writers)
+        {
+                struct mfs_writer *w = ri_list_entry(it, struct mfs_writer, in_inode);
+
+                if (mfs_writer_has_parts(w) && w->waits) {
+                        what = w->waits;
+                        server = w->waits_server;
+                        break;
+                }
+        }
+        ri_op_waits(op, what, server);
+}
+
 void mfs_drain_start(struct mfs_drain *d, struct mfs_inode *ino, struct ri_op *op,
                      void (*done)(struct mfs_drain *d))
 {
@@ -88,7 +106,7 @@ void mfs_drain_start(struct mfs_drain *d, struct mfs_inode *ino, struct ri_op *o
         if (ri_list_empty(&d->ones))
                 ri_task_queue(d->loop, &d->task);
         else
-                ri_op_waits(op, "the end of the writes before", "");
+                say(op, ino);
 }
 
 void mfs_drain_cancel(struct mfs_drain *d)
