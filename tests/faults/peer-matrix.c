@@ -133,12 +133,17 @@ static void get(struct play *p)
 
 static void judge_error(struct play *p)
 {
+        const char *at;
+        bool named = false;
+
         if (p->code == ROMA_OK)
                 return;
         if (strlen(p->error) < 20)
                 wrong(p, "no sentence");
-        /* a fault of the network or a server: which one? */
-        if (p->code >= 100 && !strstr(p->error, "127.0.0.1:"))
+        /* a fault of the network or a server: which one? Not counting the name of the store. */
+        for (at = p->error; (at = strstr(at, "127.0.0.1:")); at++)
+                named |= at - p->error < 6 || memcmp(at - 6, "mfs://", 6) != 0;
+        if (p->code >= 100 && !named)
                 wrong(p, "the sentence names no server");
 }
 
