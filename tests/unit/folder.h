@@ -62,8 +62,8 @@ static inline void folder_end(void)
 /* The local path of a key; good until the next but three calls. */
 static inline const char *local_path(const char *key)
 {
-        static char path[4][4200];
-        static int i;
+        static __thread char path[4][4200];
+        static __thread int i;
 
         i = (i + 1) % 4;
         snprintf(path[i], sizeof(path[i]), "%s/%s", folder, key);
