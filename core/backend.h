@@ -40,6 +40,9 @@ struct roma_store {
         struct ri_list in_loop;
         struct ri_list ops;      /* until delivered */
         struct ri_list children; /* struct ri_child */
+        struct ri_list cursors;  /* of core/list_cursor.c */
+        size_t list_window;      /* bytes of names that a list may read ahead for the pages to come */
+        uint64_t changes;        /* of names, begun or ended: what was listed before may be no longer so */
         uint32_t stall_ms;       /* from ?stall=, 0: default */
         uint32_t min_stall_ms;   /* of the backend */
         bool opened;             /* connect succeeded */
@@ -168,6 +171,9 @@ roma_op ri_aio_verify_replicas(roma_store *store, const char *key, uint64_t leng
 /* mkdir without the folders above. */
 roma_op ri_aio_mkdir_one(roma_store *store, const char *key, uint32_t mode, const roma_opts *opts,
                          roma_done *done, void *arg);
+
+/* core/list_cursor.c */
+void ri_cursors_free(roma_store *store);
 
 /* core/registry.c */
 const struct ri_backend *ri_backend_for(const char *scheme, struct ri_error *e);

@@ -87,6 +87,8 @@ roma_op roma_aio_file_open(roma_store *store, const char *key, unsigned flags, u
                 ri_op_fail(op, ROMA_ENOMEM, "out of memory");
                 return op->id;
         }
+        if (flags & ROMA_O_CREATE)
+                ri_op_changes(op);
         file->store = store;
         file->flags = flags;
         ri_child_add(store, &file->child, child_end);

@@ -1,261 +1,18 @@
 /* SPDX-License-Identifier: MIT */
 /* Lists of stores with folders: sorted pages over a tree, built on readdir.
  *
- * A folder cannot be read in order, so of each folder on the way the smallest names behind the bound are kept, as many
- * as the page can still need; when they are used up and there were more, the folder is read again behind the last one.
- * So memory is bounded by page size times depth, whatever the folders hold. */
+ * A folder cannot be read in order, so of each folder on the way the smallest names behind the bound are kept: as many
+ * as the page can need, and up to some megabytes more. When they are used up and there were others, the folder is read
+ * again behind the last one. So memory is bounded, whatever the folders hold. What a page has not used is kept for the
+ * next for some seconds (list_cursor.c). */
+#include "core/listing.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/compose.h"
-
 enum { DEFAULT_MAX = 1000, MOST = 10000 };
 
-/* A name of a folder. In the order a folder counts as name + '/'. */
-struct item {
-        roma_attr attr;
-        bool dir;
-        size_t len;
-        char name[];
-};
-
-/* A folder on the way. */
-struct level {
-        struct level *up;
-        char *bound; /* only what sorts behind this (relative to the folder) is wanted; NULL: all */
-        bool past;   /* the bound is a folder, and all below it has been listed */
-        bool loaded;
-        bool dropped;    /* names behind the last of v were seen and not kept */
-        struct item **v; /* a heap with the greatest on top while loading, sorted afterwards */
-        size_t n, cap, at;
-        size_t key_len;
-        char key[];
-};
-
-struct page {
-        roma_list list;
-        roma_entry *entry;
-        size_t cap;
-};
-
-/* An entry of the page: attributes and key in one piece. */
-struct kept {
-        roma_attr attr;
-        char key[];
-};
-
-struct listing {
-        struct ri_op *op;
-        roma_op child;
-        bool nomem;
-        bool delimited;
-        unsigned flags, max;
-        char *filter;      /* what names of the first folder begin with */
-        char *start_after; /* whole key, or NULL */
-        struct level *top;
-        struct page *page;
-};
-
 static void go_on(struct listing *l);
-
-/* Order */
-
-static int name_compare(const char *a, size_t an, bool adir, const char *b, size_t bn, bool bdir)
-{
-        size_t n = an < bn ? an : bn;
-        int r = memcmp(a, b, n), ac, bc;
-
-        if (r)
-                return r;
-        ac = an > n ? (unsigned char)a[n] : an == n && adir ? '/' : -1;
-        bc = bn > n ? (unsigned char)b[n] : bn == n && bdir ? '/' : -1;
-        if (ac != bc)
-                return ac - bc;
-        return 0;
-}
-
-static int item_compare(const struct item *a, const struct item *b)
-{
-        return name_compare(a->name, a->len, a->dir, b->name, b->len, b->dir);
-}
-
-static int by_name(const void *a, const void *b)
-{
-        return item_compare(*(struct item *const *)a, *(struct item *const *)b);
-}
-
-/* Whether the name, or something below it, can sort behind the bound. */
-static bool behind(const struct listing *l, const struct level *lv, const char *name, size_t len, bool dir)
-{
-        const char *bound = lv->bound;
-
-        if (!bound)
-                return true;
-        if (dir && !l->delimited && !lv->past && strncmp(bound, name, len) == 0 && bound[len] == '/')
-                return true;
-        return name_compare(name, len, dir, bound, strlen(bound), false) > 0;
-}
-
-/* Levels */
-
-static void level_clear(struct level *lv)
-{
-        while (lv->n)
-                free(lv->v[--lv->n]);
-        free(lv->v);
-        lv->v = NULL;
-        lv->cap = lv->at = 0;
-        lv->dropped = lv->loaded = false;
-}
-
-static void level_pop(struct listing *l)
-{
-        struct level *lv = l->top;
-
-        l->top = lv->up;
-        level_clear(lv);
-        free(lv->bound);
-        free(lv);
-}
-
-/* bound may be NULL. false: no memory. */
-static bool level_push(struct listing *l, const char *folder, size_t folder_len, const char *name,
-                       size_t name_len, const char *bound)
-{
-        struct level *lv = calloc(1, sizeof(*lv) + folder_len + name_len + 2);
-        char *p;
-
-        if (!lv)
-                return false;
-        if (bound) {
-                lv->bound = strdup(bound);
-                if (!lv->bound) {
-                        free(lv);
-                        return false;
-                }
-        }
-        p = lv->key;
-        memcpy(p, folder, folder_len);
-        p += folder_len;
-        if (folder_len && name_len)
-                *p++ = '/';
-        if (name_len)
-                memcpy(p, name, name_len);
-        p += name_len;
-        *p = '\0';
-        lv->key_len = (size_t)(p - lv->key);
-        lv->up = l->top;
-        l->top = lv;
-        return true;
-}
-
-/* The heap: the greatest name on top, so that it can make room for a smaller one. */
-
-static void sift_up(struct level *lv, size_t i)
-{
-        while (i && item_compare(lv->v[i], lv->v[(i - 1) / 2]) > 0) {
-                struct item *t = lv->v[i];
-
-                lv->v[i] = lv->v[(i - 1) / 2];
-                lv->v[(i - 1) / 2] = t;
-                i = (i - 1) / 2;
-        }
-}
-
-static void sift_down(struct level *lv)
-{
-        size_t i = 0;
-
-        for (;;) {
-                size_t c = 2 * i + 1;
-                struct item *t = lv->v[i];
-
-                if (c >= lv->n)
-                        return;
-                if (c + 1 < lv->n && item_compare(lv->v[c + 1], lv->v[c]) > 0)
-                        c++;
-                if (item_compare(lv->v[c], t) <= 0)
-                        return;
-                lv->v[i] = lv->v[c];
-                lv->v[c] = t;
-                i = c;
-        }
-}
-
-static struct item *item_new(const struct ri_dirent *ent, bool dir)
-{
-        struct item *it = malloc(sizeof(*it) + ent->name_len + 1);
-
-        if (!it)
-                return NULL;
-        it->attr = *ent->attr;
-        it->dir = dir;
-        it->len = ent->name_len;
-        memcpy(it->name, ent->name, ent->name_len);
-        it->name[ent->name_len] = '\0';
-        return it;
-}
-
-static bool level_room(struct level *lv)
-{
-        size_t cap = lv->cap ? lv->cap * 2 : 64;
-        struct item **v;
-
-        if (lv->n < lv->cap)
-                return true;
-        v = realloc(lv->v, cap * sizeof(*v));
-        if (!v)
-                return false;
-        lv->v = v;
-        lv->cap = cap;
-        return true;
-}
-
-static bool level_keep(struct level *lv, const struct ri_dirent *ent, bool dir, size_t want)
-{
-        struct item *it;
-
-        if (lv->n >= want) {
-                const struct item *last = lv->v[0];
-
-                lv->dropped = true;
-                if (name_compare(ent->name, ent->name_len, dir, last->name, last->len, last->dir) >= 0)
-                        return true;
-        }
-        it = item_new(ent, dir);
-        if (!it || !level_room(lv)) {
-                free(it);
-                return false;
-        }
-        if (lv->n >= want) {
-                free(lv->v[0]);
-                lv->v[0] = it;
-                sift_down(lv);
-        } else {
-                lv->v[lv->n++] = it;
-                sift_up(lv, lv->n - 1);
-        }
-        return true;
-}
-
-static bool see(void *arg, const struct ri_dirent *ent)
-{
-        struct listing *l = arg;
-        struct level *lv = l->top;
-        bool dir = ent->attr->type == ROMA_TYPE_DIR;
-        size_t f = !lv->up ? strlen(l->filter) : 0;
-
-        if (f && (ent->name_len < f || memcmp(ent->name, l->filter, f) != 0))
-                return true;
-        if (!(l->flags & ROMA_LIST_TEMPORARIES) && ri_temp_is(ent->name, ent->name_len))
-                return true;
-        if (!behind(l, lv, ent->name, ent->name_len, dir))
-                return true;
-        ri_op_progress(l->op);
-        /* One more than fits, to know whether there is more. */
-        l->nomem = !level_keep(lv, ent, dir, l->max - l->page->list.count + 1);
-        return !l->nomem;
-}
 
 /* The page */
 
@@ -303,14 +60,13 @@ static bool page_add(struct page *p, const struct level *lv, const struct item *
 
 /* The walk */
 
-static void listing_free(struct listing *l)
+void ri_listing_free(struct listing *l)
 {
         while (l->top)
-                level_pop(l);
+                ri_level_pop(l);
         if (l->page)
                 page_free(l->page);
-        free(l->filter);
-        free(l->start_after);
+        free(l->prefix);
         free(l);
 }
 
@@ -319,7 +75,7 @@ static void listing_cancel(struct ri_op *op)
         struct listing *l = op->impl;
 
         ri_op_drop(op->loop, l->child);
-        listing_free(l);
+        ri_listing_free(l);
 }
 
 static void listing_end(struct listing *l)
@@ -330,8 +86,12 @@ static void listing_end(struct listing *l)
         op->payload = l->page;
         op->payload_free = page_free;
         op->res.list = &l->page->list;
+        l->op = NULL;
         l->page = NULL;
-        listing_free(l);
+        if (op->res.list->more)
+                ri_cursor_keep(op->store, l, op->res.list->entry[op->res.list->count - 1].key);
+        else
+                ri_listing_free(l);
         ri_op_finish(op);
 }
 
@@ -339,7 +99,7 @@ static void listing_nomem(struct listing *l)
 {
         struct ri_op *op = l->op;
 
-        listing_free(l);
+        ri_listing_free(l);
         ri_op_fail(op, ROMA_ENOMEM, "no memory for a page of names; ask for fewer");
 }
 
@@ -353,13 +113,11 @@ static void folder_read(void *arg, const roma_result *r)
         if (r->code && r->code != ROMA_ENOENT && r->code != ROMA_ENOTDIR) {
                 struct ri_op *op = l->op;
 
-                listing_free(l);
+                ri_listing_free(l);
                 ri_op_fail_from(op, r);
                 return;
         }
-        lv->loaded = true;
-        if (lv->n)
-                qsort(lv->v, lv->n, sizeof(*lv->v), by_name);
+        ri_level_sort(lv);
         go_on(l);
 }
 
@@ -367,7 +125,8 @@ static bool read_folder(struct listing *l)
 {
         roma_opts o = ri_child_opts(l->op);
 
-        l->child = ri_adopt(l->op, ri_aio_readdir(l->op->store, l->top->key, see, l, &o, folder_read, l));
+        l->child = ri_adopt(l->op,
+                            ri_aio_readdir(l->op->store, l->top->key, ri_level_see, l, &o, folder_read, l));
         return l->child != 0;
 }
 
@@ -384,31 +143,14 @@ static int take(struct listing *l)
 
         if (entry && l->page->list.count == l->max) {
                 l->page->list.more = 1;
+                lv->at--;
                 return 0;
         }
         if (entry && !page_add(l->page, lv, it))
                 return -1;
-        if (it->dir && !l->delimited && !level_push(l, lv->key, lv->key_len, it->name, it->len, below))
+        if (it->dir && !l->delimited && !ri_level_push(l, lv->key, lv->key_len, it->name, it->len, below))
                 return -1;
         return 1;
-}
-
-/* Reads the folder again behind the last name that was kept. */
-static bool refill(struct level *lv)
-{
-        const struct item *last = lv->v[lv->n - 1];
-        char *bound = malloc(last->len + 3);
-
-        if (!bound)
-                return false;
-        memcpy(bound, last->name, last->len);
-        bound[last->len] = last->dir ? '/' : '\0';
-        bound[last->len + 1] = '\0';
-        free(lv->bound);
-        lv->bound = bound;
-        lv->past = last->dir;
-        level_clear(lv);
-        return true;
 }
 
 static void go_on(struct listing *l)
@@ -429,9 +171,9 @@ static void go_on(struct listing *l)
                                 break;
                         ok = r > 0;
                 } else if (lv->dropped) {
-                        ok = refill(lv);
+                        ok = ri_level_again(l);
                 } else {
-                        level_pop(l);
+                        ri_level_pop(l);
                 }
         }
         if (ok)
@@ -461,14 +203,15 @@ static int check_opts(roma_store *store, const roma_list_opts *o)
 }
 
 /* Where the walk starts. 1: nothing can be behind start_after; -1: no memory. */
-static int first_level(struct listing *l, const char *prefix)
+static int first_level(struct listing *l, const char *prefix, const char *after)
 {
-        const char *slash = strrchr(prefix, '/'), *after = l->start_after;
+        const char *slash = strrchr(prefix, '/');
         size_t n = slash ? (size_t)(slash - prefix) : 0;
 
-        l->filter = strdup(slash ? slash + 1 : prefix);
-        if (!l->filter)
+        l->prefix = strdup(prefix);
+        if (!l->prefix)
                 return -1;
+        l->filter = l->prefix + (slash ? n + 1 : 0);
         if (slash && after) {
                 int r = strncmp(after, prefix, n + 1);
 
@@ -476,14 +219,21 @@ static int first_level(struct listing *l, const char *prefix)
                         return 1;
                 after = r == 0 ? after + n + 1 : NULL;
         }
-        return level_push(l, prefix, n, "", 0, after && *after ? after : NULL) ? 0 : -1;
+        return ri_level_push(l, prefix, n, "", 0, after && *after ? after : NULL) ? 0 : -1;
 }
 
+/* A new walk, or one that goes on where a page ended. */
 static void list_folders(struct ri_op *op, const char *prefix, const roma_list_opts *o)
 {
-        struct listing *l = calloc(1, sizeof(*l));
-        int r = -1;
+        bool delimited = o->delimiter && *o->delimiter;
+        struct listing *l = o->start_after
+                                    ? ri_cursor_take(op->store, prefix, o->start_after, delimited, o->flags)
+                                    : NULL;
+        bool fresh = !l;
+        int r = 0;
 
+        if (fresh)
+                l = calloc(1, sizeof(*l));
         if (!l) {
                 ri_op_fail(op, ROMA_ENOMEM, "no memory for a page of names");
                 return;
@@ -491,16 +241,14 @@ static void list_folders(struct ri_op *op, const char *prefix, const roma_list_o
         l->op = op;
         l->flags = o->flags;
         l->max = o->max;
-        l->delimited = o->delimiter && *o->delimiter;
+        l->delimited = delimited;
         l->page = calloc(1, sizeof(*l->page));
-        if (o->start_after)
-                l->start_after = strdup(o->start_after);
-        if (l->page && (l->start_after || !o->start_after))
-                r = first_level(l, prefix);
-        if (r > 0) {
-                listing_end(l);
-        } else if (r < 0) {
+        if (fresh)
+                r = first_level(l, prefix, o->start_after);
+        if (r < 0 || !l->page) {
                 listing_nomem(l);
+        } else if (r > 0) {
+                listing_end(l);
         } else {
                 ri_compose(op, l, listing_cancel);
                 go_on(l);

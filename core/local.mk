@@ -30,7 +30,10 @@ core_sources = \
 	core/hosts.h \
 	core/folder_writer.c \
 	core/list.h \
+	core/list_cursor.c \
+	core/list_level.c \
 	core/listing.c \
+	core/listing.h \
 	core/local.c \
 	core/local.h \
 	core/loop.c \

@@ -63,6 +63,16 @@ static struct ri_op *start(roma_store *store, const char *name, const char *key,
         return ri_op_new(store->loop, store, RI_SINGLE, name, key, opts, done, arg);
 }
 
+static struct ri_op *start_change(roma_store *store, const char *name, const char *key, const void *opts,
+                                  roma_done *done, void *arg)
+{
+        struct ri_op *op = start(store, name, key, opts, done, arg);
+
+        if (op)
+                ri_op_changes(op);
+        return op;
+}
+
 static bool lacks(struct ri_op *op, const void *fn)
 {
         if (fn)
@@ -87,7 +97,7 @@ roma_op roma_aio_stat(roma_store *store, const char *key, unsigned flags, const 
 roma_op roma_aio_unlink(roma_store *store, const char *key, unsigned flags, const roma_opts *opts,
                         roma_done *done, void *arg)
 {
-        struct ri_op *op = start(store, "unlink", key, opts, done, arg);
+        struct ri_op *op = start_change(store, "unlink", key, opts, done, arg);
 
         if (op && !LACKS(op, unlink))
                 store->be->unlink(op, key, flags);
@@ -96,7 +106,7 @@ roma_op roma_aio_unlink(roma_store *store, const char *key, unsigned flags, cons
 
 roma_op roma_aio_rmdir(roma_store *store, const char *key, const roma_opts *opts, roma_done *done, void *arg)
 {
-        struct ri_op *op = start(store, "rmdir", key, opts, done, arg);
+        struct ri_op *op = start_change(store, "rmdir", key, opts, done, arg);
 
         if (op && !LACKS(op, rmdir))
                 store->be->rmdir(op, key);
@@ -110,7 +120,7 @@ roma_op roma_aio_rename(roma_store *store, const char *from, const char *to, uns
 
         if (ri_key_check(store, "rename", to) < 0)
                 return 0;
-        op = start(store, "rename", from, opts, done, arg);
+        op = start_change(store, "rename", from, opts, done, arg);
         if (op && !LACKS(op, rename))
                 store->be->rename(op, from, to, flags);
         return ri_op_id(op);
@@ -123,7 +133,7 @@ roma_op roma_aio_link(roma_store *store, const char *key, const char *name, cons
 
         if (ri_key_check(store, "link", key) < 0)
                 return 0;
-        op = start(store, "link", name, opts, done, arg);
+        op = start_change(store, "link", name, opts, done, arg);
         if (op && !LACKS(op, link))
                 store->be->link(op, key, name);
         return ri_op_id(op);
@@ -138,7 +148,7 @@ roma_op roma_aio_symlink(roma_store *store, const char *target, const char *name
                 ri_loop_error(store->loop, ROMA_EINVAL, "symlink: the target must have 1 to 4095 bytes");
                 return 0;
         }
-        op = start(store, "symlink", name, opts, done, arg);
+        op = start_change(store, "symlink", name, opts, done, arg);
         if (op && !LACKS(op, symlink))
                 store->be->symlink(op, target, name);
         return ri_op_id(op);
@@ -166,7 +176,7 @@ roma_op roma_aio_setattr(roma_store *store, const char *key, const roma_attr *at
                               "setattr: only mode, uid, gid, atime and mtime can be set");
                 return 0;
         }
-        op = start(store, "setattr", key, opts, done, arg);
+        op = start_change(store, "setattr", key, opts, done, arg);
         if (op && !LACKS(op, setattr))
                 store->be->setattr(op, key, attr, flags);
         return ri_op_id(op);
@@ -204,7 +214,7 @@ roma_op ri_aio_verify_replicas(roma_store *store, const char *key, uint64_t leng
 roma_op ri_aio_mkdir_one(roma_store *store, const char *key, uint32_t mode, const roma_opts *opts,
                          roma_done *done, void *arg)
 {
-        struct ri_op *op = start(store, "mkdir", key, opts, done, arg);
+        struct ri_op *op = start_change(store, "mkdir", key, opts, done, arg);
 
         if (op && !LACKS(op, mkdir))
                 store->be->mkdir(op, key, mode);

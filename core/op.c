@@ -139,9 +139,17 @@ static void op_end(struct ri_op *op)
                 op->loop->stats.failures_total++;
         if (op->settle)
                 op->settle(op);
+        if (op->changes && op->store)
+                op->store->changes++;
         ri_trace(op->loop, op, "operation", op->res.server, op->loop->trace ? op->started_ns : 0,
                  op->res.bytes, op->res.code);
         ri_task_queue(op->loop, &op->deliver);
+}
+
+void ri_op_changes(struct ri_op *op)
+{
+        op->changes = true;
+        op->store->changes++;
 }
 
 /* Nobody will get the handle in the result: it is closed. */

@@ -42,6 +42,7 @@ struct ri_op {
         uint64_t started_ns;
         bool finished; /* queued for delivery */
         bool ending;   /* RI_ENDING */
+        bool changes;  /* names of the store: see ri_op_changes() */
         bool keep;     /* becomes the loop's last result instead of being freed */
 
         struct ri_task deliver;
@@ -124,6 +125,9 @@ struct ri_wait {
 int ri_wait_begin(struct ri_wait *w, roma_loop *loop); /* -1: not here, the loop's error is set */
 int ri_wait(struct ri_wait *w, roma_op id); /* drives the loop; 0 when it ended with ROMA_OK, else -1 */
 void ri_wait_done(void *arg, const roma_result *r);
+
+/* It changes names: lists that were read before it began or ended are not continued. */
+void ri_op_changes(struct ri_op *op);
 
 void ri_op_free(struct ri_op *op); /* for the loop's last result only */
 

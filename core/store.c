@@ -9,13 +9,14 @@
 #include "core/config.h"
 #include "core/workers.h"
 
-enum { CLOSE_LIMIT_MS = 5000, MAX_STALL_S = 86400 };
+enum { CLOSE_LIMIT_MS = 5000, MAX_STALL_S = 86400, LIST_WINDOW = 8 << 20 };
 
 /* The end of one */
 
 static void store_free(roma_store *store)
 {
         ri_timer_stop(&store->close_limit);
+        ri_cursors_free(store);
         ri_list_del(&store->in_loop);
         if (--store->loop->stats.stores == 0)
                 ri_workers_rest(store->loop);
@@ -234,6 +235,8 @@ static roma_store *store_alloc(roma_loop *loop, const struct ri_backend *be, cha
         store->be = be;
         ri_list_init(&store->ops);
         ri_list_init(&store->children);
+        ri_list_init(&store->cursors);
+        store->list_window = LIST_WINDOW;
         ri_list_add_tail(&loop->stores, &store->in_loop);
         loop->stats.stores++;
         return store;

@@ -222,6 +222,59 @@ START_TEST(many_names)
 }
 END_TEST
 
+/* More than is kept between pages: folders are read again. */
+START_TEST(small_window)
+{
+        char name[300];
+
+        for (int i = 0; i < 3000; i++) {
+                snprintf(name, sizeof(name), "%s%05d%0*d", i % 10 ? "" : "d/", i * 7919 % 3001,
+                         i * 7919 % 3001 < 800 ? 1 : 200, 0);
+                make_file(name);
+                add_key(name);
+        }
+        qsort(keys, (size_t)n_keys, sizeof(*keys), compare);
+        for (size_t window = 0; window < 400000; window = window * 3 + 100) {
+                store->list_window = window;
+                check_pages("", NULL, 0, 97);
+        }
+        free_keys();
+}
+END_TEST
+
+/* A page goes on from names that were read before: not when they have changed through this store. */
+START_TEST(changes_between_pages)
+{
+        roma_list_opts o = ROMA_LIST_OPTS_INIT;
+        char name[16];
+
+        for (int i = 0; i < 20; i++) {
+                snprintf(name, sizeof(name), "n%02d", i);
+                make_file(name);
+        }
+        o.max = 5;
+        ck_assert_int_eq(roma_list_page(store, "", &o), 0);
+        ck_assert_str_eq(roma_last(loop)->list->entry[4].key, "n04");
+        o.start_after = "n04";
+        ck_assert_int_eq(roma_unlink(store, "n05", 0, NULL), 0);
+        ck_assert_int_eq(roma_list_page(store, "", &o), 0);
+        ck_assert_str_eq(roma_last(loop)->list->entry[0].key, "n06");
+        o.start_after = "n10";
+        ck_assert_int_eq(roma_put(store, "n10a", "", 0, NULL), 0);
+        ck_assert_int_eq(roma_list_page(store, "", &o), 0);
+        ck_assert_str_eq(roma_last(loop)->list->entry[0].key, "n10a");
+        /* Another prefix, other flags, another place: none of them may be taken for the page that was kept. */
+        o.start_after = roma_last(loop)->list->entry[4].key;
+        strcpy(name, o.start_after);
+        o.start_after = name;
+        ck_assert_int_eq(roma_list_page(store, "n1", &o), 0);
+        ck_assert_str_eq(roma_last(loop)->list->entry[0].key, "n15");
+        o.start_after = "n12";
+        ck_assert_int_eq(roma_list_page(store, "n1", &o), 0);
+        ck_assert_str_eq(roma_last(loop)->list->entry[0].key, "n13");
+}
+END_TEST
+
 START_TEST(refusals)
 {
         roma_list_opts o = ROMA_LIST_OPTS_INIT;
@@ -277,6 +330,8 @@ int main(void)
         tcase_add_test(tc, delimited);
         tcase_add_test(tc, starting_anywhere);
         tcase_add_test(tc, many_names);
+        tcase_add_test(tc, small_window);
+        tcase_add_test(tc, changes_between_pages);
         tcase_add_test(tc, refusals);
         tcase_add_test(tc, cancelling);
         return run_suite("listing", tc);
