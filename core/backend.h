@@ -51,6 +51,10 @@ struct roma_store {
         bool transient; /* nobody holds it: it closes when nothing lives in it any more */
         struct ri_op *close_op;
         struct ri_timer close_limit;
+        /* of a transient one */
+        roma_store *parent;
+        struct ri_child child; /* of the parent */
+        struct ri_task closer;
 };
 
 struct roma_file {
@@ -65,8 +69,9 @@ struct roma_file {
 
 /* core/store.c: goes on closing when something has ended. */
 void ri_store_step(roma_store *store);
-/* A store over this machine's paths, for one end of a transfer: see raw_keys, transient. NULL: the error is set. */
-roma_store *ri_store_local(roma_loop *loop);
+/* A store over this machine's paths, for one end of a transfer: see raw_keys, transient. The closing of `parent` waits
+ * for it. NULL: the error is set. */
+roma_store *ri_store_local(roma_store *parent);
 /* Closes at once: the loop goes away. */
 void ri_store_close_now(roma_store *store);
 

@@ -24,26 +24,26 @@ static bool path_is_good(roma_loop *loop, const char *path)
         return false;
 }
 
-roma_op ri_aio_local_reader_open(roma_loop *loop, const char *path, const roma_reader_opts *opts,
+roma_op ri_aio_local_reader_open(roma_store *parent, const char *path, const roma_reader_opts *opts,
                                  roma_done *done, void *arg)
 {
-        roma_store *store = path_is_good(loop, path) ? ri_store_local(loop) : NULL;
+        roma_store *store = path_is_good(parent->loop, path) ? ri_store_local(parent) : NULL;
 
         return store ? started(store, roma_aio_reader_open(store, path, opts, done, arg)) : 0;
 }
 
-roma_op ri_aio_local_writer_open(roma_loop *loop, const char *path, const roma_writer_opts *opts,
+roma_op ri_aio_local_writer_open(roma_store *parent, const char *path, const roma_writer_opts *opts,
                                  roma_done *done, void *arg)
 {
-        roma_store *store = path_is_good(loop, path) ? ri_store_local(loop) : NULL;
+        roma_store *store = path_is_good(parent->loop, path) ? ri_store_local(parent) : NULL;
 
         return store ? started(store, roma_aio_writer_open(store, path, opts, done, arg)) : 0;
 }
 
-roma_op ri_aio_local_hash(roma_loop *loop, const char *path, int algorithm, const roma_opts *opts,
+roma_op ri_aio_local_hash(roma_store *parent, const char *path, int algorithm, const roma_opts *opts,
                           roma_done *done, void *arg)
 {
-        roma_store *store = path_is_good(loop, path) ? ri_store_local(loop) : NULL;
+        roma_store *store = path_is_good(parent->loop, path) ? ri_store_local(parent) : NULL;
 
         return store ? started(store, roma_aio_hash(store, path, algorithm, opts, done, arg)) : 0;
 }
@@ -106,21 +106,21 @@ static roma_op from_path(void *arg, const roma_reader_opts *opts, roma_done *don
 {
         struct ends *e = arg;
 
-        return ri_aio_local_reader_open(e->store->loop, e->path, opts, done, done_arg);
+        return ri_aio_local_reader_open(e->store, e->path, opts, done, done_arg);
 }
 
 static roma_op to_path(void *arg, const roma_writer_opts *opts, roma_done *done, void *done_arg)
 {
         struct ends *e = arg;
 
-        return ri_aio_local_writer_open(e->store->loop, e->path, opts, done, done_arg);
+        return ri_aio_local_writer_open(e->store, e->path, opts, done, done_arg);
 }
 
 static roma_op hash_path(void *arg, int algorithm, const roma_opts *opts, roma_done *done, void *done_arg)
 {
         struct ends *e = arg;
 
-        return ri_aio_local_hash(e->store->loop, e->path, algorithm, opts, done, done_arg);
+        return ri_aio_local_hash(e->store, e->path, algorithm, opts, done, done_arg);
 }
 
 static roma_op transfer(roma_store *store, const char *name, const char *key, const char *path,

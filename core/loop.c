@@ -423,21 +423,30 @@ static void end_operations(roma_loop *loop, bool all)
                 ri_loop_work(loop);
 }
 
-static void close_stores(roma_loop *loop)
+/* Closing one may take others along, so each look starts anew. */
+static roma_store *next_open(roma_loop *loop)
 {
-        uint64_t until = ri_now() + 5500u * 1000000u;
-
-        ri_list_for_each_safe(l, tmp, &loop->stores)
+        ri_list_for_each(l, &loop->stores)
         {
                 roma_store *store = ri_container_of(l, roma_store, in_loop);
 
                 if (!store->closing)
-                        roma_aio_store_close(store, NULL, NULL);
+                        return store;
         }
+        return NULL;
+}
+
+static void close_stores(roma_loop *loop)
+{
+        uint64_t until = ri_now() + 5500u * 1000000u;
+        roma_store *store;
+
+        while ((store = next_open(loop)))
+                roma_aio_store_close(store, NULL, NULL);
         while (loop->hooks->turn && (!ri_list_empty(&loop->stores) || loop->held) && ri_now() < until)
                 loop->hooks->turn(loop, 100);
-        ri_list_for_each_safe(l, tmp, &loop->stores)
-                ri_store_close_now(ri_container_of(l, roma_store, in_loop));
+        while (!ri_list_empty(&loop->stores))
+                ri_store_close_now(ri_container_of(ri_list_first(&loop->stores), roma_store, in_loop));
 }
 
 void roma_loop_free(roma_loop *loop)

@@ -15,13 +15,20 @@ enum { CLOSE_LIMIT_MS = 5000, MAX_STALL_S = 86400, LIST_WINDOW = 8 << 20 };
 
 static void store_free(roma_store *store)
 {
+        roma_store *parent = store->parent;
+
         ri_timer_stop(&store->close_limit);
+        ri_task_drop(&store->closer);
+        if (parent)
+                ri_list_del(&store->child.link);
         ri_cursors_free(store);
         ri_list_del(&store->in_loop);
         if (--store->loop->stats.stores == 0)
                 ri_workers_rest(store->loop);
         free(store->uri);
         free(store);
+        if (parent)
+                ri_store_step(parent);
 }
 
 void ri_store_closed(roma_store *store)
@@ -44,12 +51,17 @@ static void backend_close(roma_store *store, bool now)
         store->be->close(store, now);
 }
 
+static bool is_idle(const roma_store *store)
+{
+        return ri_list_empty(&store->ops) && ri_list_empty(&store->children);
+}
+
 void ri_store_step(roma_store *store)
 {
-        if (store->transient && ri_list_empty(&store->ops) && ri_list_empty(&store->children))
-                store->closing = true;
-        if (store->closing && !store->be_closing && ri_list_empty(&store->ops) &&
-            ri_list_empty(&store->children))
+        /* Soon, not here: whoever ends the last thing in it may still look at it. */
+        if (store->transient && !store->closing && is_idle(store))
+                ri_task_queue(store->loop, &store->closer);
+        if (store->closing && !store->be_closing && is_idle(store))
                 backend_close(store, false);
 }
 
@@ -261,8 +273,31 @@ static roma_store *store_make(roma_loop *loop, const struct ri_uri *u, struct ri
         return NULL;
 }
 
-roma_store *ri_store_local(roma_loop *loop)
+static void transient_close(struct ri_task *t)
 {
+        roma_store *store = ri_container_of(t, roma_store, closer);
+
+        if (!is_idle(store))
+                return;
+        store->closing = true;
+        ri_store_step(store);
+}
+
+/* The parent closes. What is in the transfer ends with its operation, and then the store does. */
+static void transient_end(struct ri_child *c, bool now)
+{
+        roma_store *store = ri_container_of(c, roma_store, child);
+
+        if (!now)
+                return;
+        ri_list_del(&c->link);
+        store->parent = NULL;
+        ri_store_close_now(store);
+}
+
+roma_store *ri_store_local(roma_store *parent)
+{
+        roma_loop *loop = parent->loop;
         struct ri_error e = { 0 };
         const struct ri_backend *be = ri_backend_for("file", &e);
         roma_store *store = be ? store_alloc(loop, be, strdup("local"), &e) : NULL;
@@ -276,6 +311,9 @@ roma_store *ri_store_local(roma_loop *loop)
                 return NULL;
         }
         store->raw_keys = store->transient = store->opened = true;
+        store->closer.run = transient_close;
+        store->parent = parent;
+        ri_child_add(parent, &store->child, transient_end);
         return store;
 }
 
