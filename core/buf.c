@@ -9,9 +9,9 @@ enum { KEPT = 32 };
 
 struct ri_budget {
         uint64_t max, used;
-        uint64_t promised;          /* to waiters whose turn has come, until they get it */
-        struct ri_list small, bulk; /* struct ri_buf_wait */
-        unsigned char *kept[KEPT];  /* pieces of RI_PIECE bytes, outside of the budget's count */
+        uint64_t promised;                 /* to waiters whose turn has come, until they get it */
+        struct ri_list small, bulk, ahead; /* struct ri_buf_wait */
+        unsigned char *kept[KEPT];         /* pieces of RI_PIECE bytes, outside of the budget's count */
         unsigned n_kept;
 };
 
@@ -24,6 +24,7 @@ struct ri_budget *ri_budget_new(uint64_t max)
         b->max = max;
         ri_list_init(&b->small);
         ri_list_init(&b->bulk);
+        ri_list_init(&b->ahead);
         return b;
 }
 
@@ -87,18 +88,18 @@ static roma_buf *buf_make(roma_loop *loop, size_t bytes)
         return buf;
 }
 
-static bool fits(const struct ri_budget *b, size_t bytes)
+static bool fits(const struct ri_budget *b, size_t bytes, uint64_t max)
 {
         uint64_t out = b->used + b->promised;
 
-        return out == 0 || (out <= b->max && bytes <= b->max - out);
+        return out == 0 || (out <= max && bytes <= max - out);
 }
 
 roma_buf *ri_buf_try(roma_loop *loop, size_t bytes)
 {
         struct ri_budget *b = loop->budget;
 
-        if (!fits(b, bytes) || !ri_list_empty(&b->small) || !ri_list_empty(&b->bulk))
+        if (!fits(b, bytes, b->max) || !ri_list_empty(&b->small) || !ri_list_empty(&b->bulk))
                 return NULL;
         return buf_make(loop, bytes);
 }
@@ -111,16 +112,25 @@ static void hand_out(struct ri_task *t)
         w->ready(w, buf_make(w->loop, w->bytes));
 }
 
+static struct ri_list *next_waiter(struct ri_budget *b)
+{
+        struct ri_list *l = ri_list_first(&b->small);
+
+        if (!l)
+                l = ri_list_first(&b->bulk);
+        return l ? l : ri_list_first(&b->ahead);
+}
+
 /* Lets those go on for whom there is room now. */
 static void serve(roma_loop *loop)
 {
         struct ri_budget *b = loop->budget;
         struct ri_list *l;
 
-        while ((l = ri_list_first(&b->small)) || (l = ri_list_first(&b->bulk))) {
+        while ((l = next_waiter(b))) {
                 struct ri_buf_wait *w = ri_container_of(l, struct ri_buf_wait, link);
 
-                if (!fits(b, w->bytes))
+                if (!fits(b, w->bytes, w->ahead ? b->max / 2 : b->max))
                         break;
                 b->promised += w->bytes;
                 ri_list_del(&w->link);
@@ -139,7 +149,7 @@ void ri_buf_get(roma_loop *loop, struct ri_buf_wait *w, size_t bytes, bool bulk)
         w->bulk = bulk;
         memset(&w->task, 0, sizeof w->task);
         ri_list_init(&w->link);
-        ri_list_add_tail(bulk ? &b->bulk : &b->small, &w->link);
+        ri_list_add_tail(w->ahead ? &b->ahead : bulk ? &b->bulk : &b->small, &w->link);
         loop->stats.queued_for_buffers++;
         serve(loop);
 }
@@ -155,6 +165,21 @@ void ri_buf_cancel(struct ri_buf_wait *w)
                 ri_list_del(&w->link);
                 w->loop->stats.queued_for_buffers--;
         }
+        serve(w->loop);
+}
+
+void ri_buf_need(struct ri_buf_wait *w)
+{
+        struct ri_budget *b;
+
+        if (!w->ahead || !w->loop)
+                return;
+        w->ahead = false;
+        if (w->task.queued || ri_list_empty(&w->link))
+                return;
+        b = w->loop->budget;
+        ri_list_del(&w->link);
+        ri_list_add_tail(w->bulk ? &b->bulk : &b->small, &w->link);
         serve(w->loop);
 }
 

@@ -22,6 +22,7 @@ struct ri_buf_wait {
         struct ri_list link; /* empty when not waiting */
         size_t bytes;
         bool bulk;
+        bool ahead; /* set before ri_buf_get(): nobody waits for these bytes yet, see ri_buf_need() */
         roma_loop *loop;
         /* buf is the receiver's, or NULL when memory is missing. Never called inside ri_buf_get(). */
         void (*ready)(struct ri_buf_wait *w, roma_buf *buf);
@@ -36,6 +37,9 @@ roma_buf *ri_buf_try(roma_loop *loop, size_t bytes);
 /* Waits for one. A single request above the whole budget is let through when nothing else is out. */
 void ri_buf_get(roma_loop *loop, struct ri_buf_wait *w, size_t bytes, bool bulk);
 void ri_buf_cancel(struct ri_buf_wait *w);
+/* Somebody waits now for what was asked for ahead. Bytes read ahead get half of the budget at most: streams that nobody
+ * reads on could otherwise take all of it, and those that are read would wait for ever. */
+void ri_buf_need(struct ri_buf_wait *w);
 
 /* Memory that a lost worker still holds: takes it out of the budget's sight. Used on an abandoned job's buffer. */
 void ri_buf_orphan(roma_buf *buf);

@@ -129,6 +129,8 @@ static void step(struct file_reader *r)
         p = ri_container_of(ri_list_first(&r->pieces), struct piece, link);
         if (p->ready)
                 give(r, p);
+        else
+                ri_buf_need(&p->wait);
 }
 
 /* Asking */
@@ -192,6 +194,7 @@ static bool ask(struct file_reader *r)
         if (p->len > left)
                 p->len = (size_t)left;
         p->wait.ready = piece_buf;
+        p->wait.ahead = !r->base.next || !ri_list_empty(&r->pieces);
         r->at += p->len;
         r->asked += p->len;
         ri_list_add_tail(&r->pieces, &p->link);
