@@ -85,12 +85,17 @@ static void copy_cancel(struct ri_op *op)
         copy_free(op->impl);
 }
 
-static void fail_from(struct copy *c, const roma_result *r)
+/* The code tells who failed: what a path of this machine refuses is not a server's refusal. */
+static void fail_from(struct copy *c, const roma_result *r, bool local)
 {
         struct ri_op *op = c->op;
+        struct ri_error e;
 
         op->res.bytes = c->written;
-        ri_op_fail_from(op, r);
+        ri_error_from(&e, r);
+        if (local && e.code >= ROMA_ENOENT && e.code != ROMA_EEXIST && e.code != ROMA_ECORRUPT)
+                e.code = ROMA_ELOCALIO;
+        ri_op_fail_error(op, &e);
         copy_free(c);
 }
 
@@ -151,7 +156,7 @@ static void reread(void *arg, const roma_result *r)
 
         c->child = 0;
         if (r->code) {
-                fail_from(c, r);
+                fail_from(c, r, c->ends.to_path);
         } else if (strcmp(r->text, c->digest) != 0) {
                 snprintf(text, sizeof text,
                          "the object read back has %.130s, the source had %.130s: it is damaged; put it "
@@ -170,7 +175,7 @@ static void replicas_told(void *arg, const roma_result *r)
 
         c->child = 0;
         if (r->code)
-                fail_from(c, r);
+                fail_from(c, r, false);
         else
                 finish(c);
 }
@@ -203,7 +208,7 @@ static void committed(void *arg, const roma_result *r)
         c->child = 0;
         if (r->code) {
                 op->outcome = r->outcome;
-                fail_from(c, r);
+                fail_from(c, r, c->ends.to_path);
                 return;
         }
         if (r->attr)
@@ -293,7 +298,7 @@ static void wrote(void *arg, const roma_result *r)
         c->written += w->len;
         free(w);
         if (r->code) {
-                fail_from(c, r);
+                fail_from(c, r, c->ends.to_path);
                 return;
         }
         ri_op_progress(c->op);
@@ -333,7 +338,7 @@ static void got(void *arg, const roma_result *r)
 
         c->child = 0;
         if (r->code) {
-                fail_from(c, r);
+                fail_from(c, r, c->ends.from_path);
                 return;
         }
         ri_op_progress(c->op);
@@ -403,7 +408,7 @@ static void writer_opened(void *arg, const roma_result *r)
 
         c->child = 0;
         if (r->code) {
-                fail_from(c, r);
+                fail_from(c, r, c->ends.to_path);
                 return;
         }
         c->writer = r->writer;
@@ -440,7 +445,7 @@ static void reader_opened(void *arg, const roma_result *r)
 
         c->child = 0;
         if (r->code) {
-                fail_from(c, r);
+                fail_from(c, r, c->ends.from_path);
                 return;
         }
         c->reader = r->reader;

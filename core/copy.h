@@ -14,6 +14,7 @@ struct ri_copy_ends {
         /* The destination read again. NULL: it cannot be. */
         roma_op (*hash)(void *arg, int algorithm, const roma_opts *opts, roma_done *done, void *done_arg);
         roma_store *from; /* where the bytes come from, if it is another one; the copy ends when it closes */
+        bool from_path, to_path; /* that end is a path of this machine, not an object of a server */
         /* Where the destination has replicas that can be asked one by one, else NULL. */
         roma_store *to;
         const char *to_key;

@@ -143,7 +143,9 @@ static roma_op transfer(roma_store *store, const char *name, const char *key, co
 roma_op roma_aio_put_path(roma_store *store, const char *key, const char *path, const roma_put_opts *opts,
                           roma_done *done, void *arg)
 {
-        struct ri_copy_ends c = { .reader = from_path, .writer = to_store, .hash = hash_store, .to = store };
+        struct ri_copy_ends c = {
+                .reader = from_path, .writer = to_store, .hash = hash_store, .to = store, .from_path = true
+        };
 
         return transfer(store, "put", key, path, &c, opts, done, arg);
 }
@@ -151,7 +153,9 @@ roma_op roma_aio_put_path(roma_store *store, const char *key, const char *path, 
 roma_op roma_aio_get_path(roma_store *store, const char *key, const char *path, const roma_get_opts *opts,
                           roma_done *done, void *arg)
 {
-        struct ri_copy_ends c = { .reader = from_store, .writer = to_path, .hash = hash_path };
+        struct ri_copy_ends c = {
+                .reader = from_store, .writer = to_path, .hash = hash_path, .to_path = true
+        };
 
         return transfer(store, "get", key, path, &c, opts, done, arg);
 }

@@ -129,18 +129,19 @@ START_TEST(errors_name_their_end)
         ck_assert_int_eq(roma_put_path(store, "x", "/roma-none/x", NULL, NULL), -1);
         ck_assert_ptr_nonnull(strstr(roma_error(loop), "/roma-none/x: No such file"));
         ck_assert_int_eq(roma_put_path(store, "x", folder, NULL, NULL), -1);
-        ck_assert_int_eq(last_code(), ROMA_EISDIR);
+        ck_assert_int_eq(last_code(), ROMA_ELOCALIO);
         ck_assert_int_eq(roma_put_path(store, "x", "", NULL, NULL), -1);
         ck_assert_int_eq(last_code(), ROMA_EINVAL);
         ck_assert_int_eq(roma_get_path(store, "none", local_path("y"), NULL, NULL), -1);
         ck_assert_int_eq(last_code(), ROMA_ENOENT);
         local_write("x", "x", 1);
         ck_assert_int_eq(roma_get_path(store, "x", folder, NULL, NULL), -1);
-        ck_assert_int_eq(last_code(), ROMA_EISDIR);
+        ck_assert_int_eq(last_code(), ROMA_ELOCALIO);
         ck_assert_int_eq(roma_get_path(store, "x", "/roma-none/y", NULL, NULL), -1);
-        ck_assert_int_eq(last_code(), ROMA_ENOENT);
+        ck_assert_int_eq(last_code(), ROMA_ELOCALIO);
+        ck_assert_int_eq(roma_last(loop)->server_status, ENOENT);
         ck_assert_int_eq(roma_get_path(store, "x", "/dev/full", NULL, NULL), -1);
-        ck_assert_int_eq(last_code(), ROMA_ENOSPC);
+        ck_assert_int_eq(last_code(), ROMA_ELOCALIO);
         ck_assert_int_eq(roma_get_path(store, "x", "/dev/null", NULL, NULL), 0);
         ck_assert_int_eq(local_names(), 1);
 }
