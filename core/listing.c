@@ -290,7 +290,7 @@ roma_op roma_aio_list(roma_store *store, const char *prefix, const roma_list_opt
                 return 0;
         o.max = o.max ? o.max : DEFAULT_MAX;
         /* One page may have to read many folders: it may take as long as it goes on. */
-        op = ri_op_new(store->loop, store, RI_TRANSFER, "list", prefix, &o, done, arg);
+        op = ri_op_new(store->loop, store, RI_TRANSFER, "list", prefix, opts, done, arg);
         if (!op)
                 return 0;
         if (store->be->flags & RI_FOLDERS)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/backend.h"
+#include "core/str.h"
 
 enum { STALL_MS = 60000, SINGLE_DEADLINE_MS = 90000 };
 
@@ -58,7 +59,7 @@ static char *op_object(roma_store *store, const char *object)
                 return NULL;
         if (!whole)
                 s = strdup(object && *object ? object : base);
-        return s;
+        return ri_str_visible(s);
 }
 
 struct ri_op *ri_op_new(roma_loop *loop, roma_store *store, enum ri_op_kind kind, const char *name,
@@ -68,6 +69,11 @@ struct ri_op *ri_op_new(roma_loop *loop, roma_store *store, enum ri_op_kind kind
 
         if (ri_loop_enter(loop) < 0)
                 return NULL;
+        if (opts && *(const size_t *)opts < sizeof(roma_opts)) {
+                ri_loop_error(loop, ROMA_EINVAL,
+                              "%s: the options have no size: begin with their ..._INIT macro", name);
+                return NULL;
+        }
         if (store && store->closing && kind != RI_ENDING) {
                 ri_loop_error(loop, ROMA_ECANCELED, "%s: the store %s is closed", name, store->uri);
                 return NULL;
@@ -221,6 +227,7 @@ void ri_op_fail_error(struct ri_op *op, const struct ri_error *e)
                      e->server[0] && !strstr(e->text, e->server) ? ", server " : "",
                      e->server[0] && !strstr(e->text, e->server) ? e->server : "", tries) < 0)
                 op->message = NULL;
+        op->message = ri_str_visible(op->message);
         op->res.message = op->message ? op->message : roma_code_text(e->code);
         op->res.code = e->code;
         op->res.outcome = outcome;

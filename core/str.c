@@ -199,6 +199,39 @@ int ri_str_quoted(struct ri_str *s, const void *bytes, size_t n, size_t show)
         return s->failed ? -1 : 0;
 }
 
+/* Bytes of the character at p that can be shown; 0: it cannot. */
+static size_t visible(const char *p)
+{
+        unsigned char c = (unsigned char)*p;
+
+        if (c < 0x80)
+                return c >= 0x20 && c != 0x7f;
+        return ri_utf8_len(p, strnlen(p, 4));
+}
+
+char *ri_str_visible(char *text)
+{
+        struct ri_str s = RI_STR_INIT(SIZE_MAX);
+        const char *p = text;
+        size_t u;
+
+        while (p && *p && (u = visible(p)))
+                p += u;
+        if (!p || !*p)
+                return text;
+        ri_str_append(&s, text, (size_t)(p - text));
+        while (*p) {
+                u = visible(p);
+                if (u)
+                        ri_str_append(&s, p, u);
+                else
+                        quote_byte(&s, (unsigned char)*p);
+                p += u ? u : 1;
+        }
+        free(text);
+        return ri_str_take(&s, NULL);
+}
+
 int ri_str_fail(struct ri_str *err, const char *fmt, ...)
 {
         va_list ap;

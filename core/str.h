@@ -49,6 +49,9 @@ int ri_str_vprintf(struct ri_str *s, const char *fmt, va_list ap) __attribute__(
  * and quote become \n, \t, \xHH, ...; well-formed UTF-8 passes, other bytes above 0x7f become \xHH; after `show` input
  * bytes the rest is replaced by "...". The quotes themselves are the caller's. */
 int ri_str_quoted(struct ri_str *s, const void *bytes, size_t n, size_t show);
+/* The text itself when it can be shown as it is, else it is freed for a copy in which control bytes and what is not
+ * UTF-8 are written as above; quotes and backslashes stay. NULL: no memory (and the text is freed), or no text. */
+char *ri_str_visible(char *text);
 
 /* Length of the well-formed UTF-8 sequence at p (RFC 3629: no overlong forms, no surrogates, nothing above U+10FFFF),
  * 0 when there is none. U+0080..U+009F are control characters to a terminal and count as none. n > 0. */

@@ -163,7 +163,7 @@ roma_op roma_aio_writer_open(roma_store *store, const char *key, const roma_writ
         if (ri_loop_enter(store->loop) < 0 || ri_key_check(store, "put", key) < 0 ||
             check_opts(store, key, &o) < 0)
                 return 0;
-        op = ri_op_new(store->loop, store, RI_SINGLE, "put", key, &o, done, arg);
+        op = ri_op_new(store->loop, store, RI_SINGLE, "put", key, opts, done, arg);
         if (!op)
                 return 0;
         w = writer_new(store, key, &o);
