@@ -96,11 +96,22 @@ static void report_json(struct tool *t, const roma_result *r, const char *name)
         out_json(t, o);
 }
 
+/* What the library cannot know: how this program takes folders. */
+static const char *hint(struct tool *t, const roma_result *r)
+{
+        bool folder =
+                r->code == ROMA_EISDIR || (r->code == ROMA_ELOCALIO && r->status_kind == ROMA_STATUS_ERRNO &&
+                                           r->server_status == EISDIR);
+
+        return folder && (t->command->options & OPT_RECURSIVE) && !t->opt.recursive ? " (use -r for folders)"
+                                                                                    : "";
+}
+
 void report_failure(struct tool *t, const roma_result *r, const char *name)
 {
         if (t->stopping && r->code == ROMA_ECANCELED && r->outcome != ROMA_UNKNOWN)
                 return;
-        complain(t, "%s", r->message && *r->message ? r->message : roma_code_text(r->code));
+        complain(t, "%s%s", r->message && *r->message ? r->message : roma_code_text(r->code), hint(t, r));
         if (t->opt.json)
                 report_json(t, r, name);
         status_raise(t, exit_of(r));

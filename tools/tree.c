@@ -67,10 +67,8 @@ static void object_entry(struct branch *b, const struct end *from, const struct 
         transfer_add(&b->job->pool, x);
 }
 
-static bool can_carry(struct branch *b, const struct end *from, const struct end *to, const roma_attr *attr)
+static bool can_carry(struct tool *t, const struct end *from, const struct end *to, const roma_attr *attr)
 {
-        struct tool *t = b->job->tool;
-
         switch (attr->type) {
         case ROMA_TYPE_UNKNOWN:
         case ROMA_TYPE_FILE:
@@ -86,7 +84,6 @@ static bool can_carry(struct branch *b, const struct end *from, const struct end
                          from->shown, type_name(attr->type));
         }
         status_raise(t, EXIT_OTHER);
-        b->failed = true;
         return false;
 }
 
@@ -103,7 +100,8 @@ static void entry(struct walk *w, const roma_entry *e)
         location_end(b->from, below, &from);
         target_end(b->job->target, b->from, below, &to);
         free(below);
-        if (!can_carry(b, &from, &to, e->attr)) {
+        if (!can_carry(b->job->tool, &from, &to, e->attr)) {
+                b->failed = true;
                 end_free(&from);
                 end_free(&to);
         } else if (folder || e->attr->type == ROMA_TYPE_DIR) {
@@ -158,8 +156,14 @@ static void carry_object(struct job *job, const struct location *from, const rom
                 end_free(&to);
                 return;
         }
+        if (job->move && !can_carry(t, &source, &to, attr)) {
+                end_free(&source);
+                end_free(&to);
+                return;
+        }
         struct transfer *x = transfer_new(t, &source, &to);
         x->move = job->move;
+        x->link = attr && attr->type == ROMA_TYPE_SYMLINK;
         if (attr && (attr->mask & ROMA_ATTR_LENGTH) && attr->type == ROMA_TYPE_FILE) {
                 progress_expect(t, 0, (int64_t)attr->length);
                 x->expected = true;
@@ -268,7 +272,9 @@ int tree_transfer(struct tool *t, int argc, char **argv, bool move)
                 return t->status;
         /* To standard output one after the other. */
         pool_init(&job.pool, t, target.at.stdio ? 1 : t->opt.jobs);
-        if (target.at.stdio && t->opt.recursive) {
+        if (target.at.stdio && t->opt.json) {
+                usage(t, "the bytes of an object on standard output cannot be JSON");
+        } else if (target.at.stdio && t->opt.recursive) {
                 usage(t, "standard output takes objects, not folders: -r makes no sense");
         } else {
                 progress_start(t);

@@ -118,6 +118,7 @@ expect 0 "$ROMA" mv "$store/a/sub" "$store/moved"
 expect 3 "$ROMA" rm "$store/none"
 expect 0 "$ROMA" rm -f "$store/none"
 expect 1 "$ROMA" rm "$store/moved"
+says 'use -r'
 [ -d store/moved ] || fail "rm removed a folder without -r"
 mkdir outside
 touch outside/precious

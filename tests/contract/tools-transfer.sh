@@ -65,6 +65,7 @@ expect 3 "$ROMA" put here/one "$store/no/such/folder"
 expect 0 "$ROMA" put --parents here/one "$store/no/such/folder"
 same here/one store/no/such/folder
 expect 1 "$ROMA" put here "$store/x"
+says 'use -r'
 [ ! -e store/x ] || fail "put of a folder without -r made something"
 expect 2 "$ROMA" cp "$store/into/one" "$store/into/one"
 says same
@@ -127,6 +128,15 @@ expect 0 "$ROMA" mv mine "$store/moved-tree?stall=50s"
 diff -r --no-dereference here store/moved-tree >differences || fail "mv of a tree: $(cat differences)"
 [ "$(stat -c %Y store/moved-tree/one)" = "$(stat -c %Y here/one)" ] || fail "mv lost the time"
 absent "mv left the source" mine
+ln -s nowhere dangling
+expect 0 "$ROMA" mv dangling "$store/dangling?stall=50s"
+[ "$(readlink store/dangling)" = nowhere ] || fail "mv followed a symbolic link"
+absent "mv left the source" dangling
+mkfifo lonely
+expect 1 "$ROMA" mv lonely "$store/lonely?stall=50s"
+says lonely
+[ -p lonely ] || fail "mv removed a FIFO"
+expect 2 "$ROMA" get --json "$store/kept" -
 
 # Destinations that are no regular files
 expect 0 "$ROMA" get "$store/1000001" /dev/null
