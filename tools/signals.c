@@ -25,8 +25,8 @@ static void interrupted(void *arg)
         struct tool *t = arg;
 
         t->signal = signals.number;
-        complain(t, "%s by %s; what was unfinished is being removed", t->command->name,
-                 t->signal == SIGINT ? "Ctrl-C" : strsignal(t->signal));
+        complain(t, "%s: ended by %s; temporaries are being removed (`roma gc` takes what stays)",
+                 t->command->name, t->signal == SIGINT ? "Ctrl-C" : strsignal(t->signal));
         flight_stop(t);
 }
 
