@@ -28,7 +28,9 @@ core_sources = \
 	core/heap.h \
 	core/hosts.c \
 	core/hosts.h \
+	core/folder_open.c \
 	core/folder_writer.c \
+	core/folder_writer.h \
 	core/list.h \
 	core/list_cursor.c \
 	core/list_level.c \

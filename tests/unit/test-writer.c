@@ -203,6 +203,12 @@ START_TEST(attributes)
         ck_assert_uint_eq(st.st_mode & 07777, 04711);
         ck_assert_int_eq(st.st_mtim.tv_sec, 1234567890);
         ck_assert_int_eq(st.st_mtim.tv_nsec, 123456789);
+        /* Kept, though writing clears such bits. */
+        w = open_writer("x", NULL);
+        ck_assert_int_eq(roma_writer_write(w, "newer", 5, NULL), 0);
+        ck_assert_int_eq(roma_writer_commit(w, NULL), 0);
+        ck_assert_int_eq(stat(local_path("x"), &st), 0);
+        ck_assert_uint_eq(st.st_mode & 07777, 04711);
 }
 END_TEST
 
