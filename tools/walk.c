@@ -71,7 +71,8 @@ static void ask(struct walk *w)
         opts.delimiter = w->delimiter;
         opts.start_after = w->after;
         opts.flags = w->flags;
-        opts.max = w->max < 1000 ? (unsigned)w->max : 1000;
+        /* The largest page: a MooseFS folder is read as a whole for each. */
+        opts.max = w->max < 10000 ? (unsigned)w->max : 10000;
         flight_track(t, &w->flight, page,
                      roma_aio_list(w->at->place->store, w->prefix, &opts, flight_done, &w->flight));
 }

@@ -39,6 +39,15 @@ for signal in INT TERM HUP; do
   no_temporaries store
 done
 
+# A source that says nothing, and limits of time
+exec 9<>pipe
+for limit in --deadline --stall; do
+  expect 5 timeout 60 "$ROMA" put $limit 500ms pipe "$store/never"
+  [ ! -e store/never ] || fail "$limit: half of an object is seen"
+  no_temporaries store
+done
+exec 9>&-
+
 # A get whose destination takes nothing
 env --default-signal=INT "$ROMA" get "$store/object" pipe 2>errors &
 roma=$!
