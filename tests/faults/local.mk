@@ -1,0 +1,5 @@
+# Scripts for a real MooseFS, run by ./runtests faults.
+EXTRA_DIST += \
+	tests/faults/bad-input.sh \
+	tests/faults/chunkserver.sh \
+	tests/faults/functions.sh
