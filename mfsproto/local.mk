@@ -80,6 +80,7 @@ mfsproto_sources += \
 
 unit_tests += \
 	tests/unit/test-mfs-lost \
+	tests/unit/test-mfs-sockets \
 	tests/unit/test-mfs-verify \
 	tests/unit/test-chunk \
 	tests/unit/test-session \
@@ -93,6 +94,7 @@ tests_unit_test_chunk_SOURCES = \
 	tests/unit/test-chunk.c
 tests_unit_test_mfs_lost_LDADD = libroma-peer.la $(LDADD)
 tests_unit_test_mfs_verify_LDADD = libroma-peer.la $(LDADD)
+tests_unit_test_mfs_sockets_LDADD = libroma-peer.la $(LDADD)
 tests_unit_test_session_SOURCES = \
 	tests/unit/mfs-double.c \
 	tests/unit/mfs-double.h \

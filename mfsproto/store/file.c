@@ -59,6 +59,10 @@ static void opened(struct mfs_req *r, const struct wire_attr *attr)
                 r->held = false;
                 mfs_session_inode_release(r->st->session, r->inode);
         }
+        /* The random name of a temporary is known to its writer only. */
+        if ((r->flags & ROMA_O_CREATE) && (r->flags & ROMA_O_EXCL) &&
+            ri_temp_is(r->walk[0].name, r->walk[0].name_len))
+                mfs_inode_sole_writer(r->ino, true);
         if (!(r->flags & ROMA_O_TRUNC) || (attr->length == 0 && mfs_inode_length(r->ino) == 0)) {
                 open_finish(r);
                 return;
@@ -304,6 +308,7 @@ static void file_attr_said(struct mfs_req *r, const struct mfs_reply *rep)
                 mfs_req_fail_with(r, ROMA_EPROTOCOL, "the attributes in the answer cannot be read");
                 return;
         }
+        mfs_inode_set_length(inode_of(r->file), attr.length);
         /* What we wrote ourselves is longer than the master knows until the next fsync. */
         if (r->flags & ROMA_O_WRITE && mfs_inode_length(inode_of(r->file)) > attr.length)
                 attr.length = mfs_inode_length(inode_of(r->file));
