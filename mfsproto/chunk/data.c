@@ -99,6 +99,7 @@ void mfs_data_free(struct mfs_data *d)
                 return;
         mfs_session_unwatch(&d->watch);
         mfs_call_cancel(&d->space);
+        mfs_call_cancel(&d->space);
         mfs_enders_drop(d);
         mfs_pool_drop(&d->pool);
         ri_map_free(&d->inodes);

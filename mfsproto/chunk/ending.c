@@ -24,7 +24,21 @@ static void ending_free(struct mfs_ending *e)
 
 static void ending_cancel(struct ri_op *op)
 {
-        ending_free(op->impl);
+        struct mfs_ending *e = op->impl;
+
+        ri_list_for_each(it, &e->ino->data->locked)
+        {
+                struct mfs_writer *w = ri_list_entry(it, struct mfs_writer, in_locked);
+
+                if (w->call.op == op)
+                        w->call.op = NULL;
+        }
+        ending_free(e);
+}
+
+struct ri_op *mfs_ending_op(const struct mfs_data *d)
+{
+        return ri_list_empty(&d->ending) ? NULL : ri_list_entry(d->ending.next, struct mfs_ending, link)->op;
 }
 
 void mfs_op_finish(struct mfs_inode *ino, struct ri_op *op)

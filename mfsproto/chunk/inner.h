@@ -215,6 +215,7 @@ struct mfs_wpart {
         uint32_t high;       /* sent at any time: bytes between acked and high are on some servers */
         size_t base;         /* where `from` is in the operation's bytes */
         uint32_t crc;        /* of [from, acked) */
+        uint64_t start_ns;   /* of its first packet, for traces */
         unsigned char *copy; /* bytes from copy_from on */
         uint32_t copy_from;
 };
@@ -327,6 +328,7 @@ bool mfs_writer_has_parts(const struct mfs_writer *w);
 /* Finishes op, at once or, when nobody would drive the loop afterwards, as soon as no chunk lock is held. */
 void mfs_op_finish(struct mfs_inode *ino, struct ri_op *op);
 void mfs_endings_tell(struct mfs_data *d);
+struct ri_op *mfs_ending_op(const struct mfs_data *d); /* one that waits for locks to end; NULL: none */
 
 /* ---- drain.c: all writers of an inode ---- */
 struct mfs_drain {

@@ -388,7 +388,7 @@ static void send_end(struct mfs_writer *w)
         w->state = MW_END;
         w->call.done = end_answered;
         mfs_writer_says(w, "the end of a chunk's lock", mfs_session_server(s));
-        if (mfs_call_start(s, &w->call, &m, 0, "write_end", NULL, &e) < 0)
+        if (mfs_call_start(s, &w->call, &m, 0, "write_end", mfs_ending_op(w->ino->data), &e) < 0)
                 end_failed(w, &e);
 }
 

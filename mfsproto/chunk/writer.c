@@ -356,6 +356,9 @@ void mfs_writer_acked(struct mfs_writer *w, struct mfs_wpart *p, uint32_t size, 
         ri_list_del(&p->item.link);
         p->writer = NULL;
         if (p->wop)
+                ri_trace(w->ino->data->loop, p->wop->op, "chunk_write", w->ws.head->name, p->start_ns,
+                         p->to - p->from, ROMA_OK);
+        if (p->wop)
                 mfs_wop_part_done(p->wop);
         else
                 part_free(p);
@@ -523,6 +526,8 @@ void mfs_writer_kill(struct mfs_writer *w)
 
                 if (i->kind == MFS_PART)
                         part_free(part_of(i));
+                else
+                        ri_container_of(i, struct mfs_barrier, item)->writer = NULL;
         }
         if (w->locked) {
                 uint64_t end = mfs_writer_end(w);

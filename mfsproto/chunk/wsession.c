@@ -43,7 +43,7 @@ static void ws_fail(struct mfs_writer *w, const struct ri_error *e)
 
         copy.flags |= ROMA_RETRIABLE;
         if (w->ws.was_up)
-                ri_trace(loop_of(w), NULL, "chunk_write", w->ws.head->name, w->ws.start_ns, w->ws.bytes,
+                ri_trace(loop_of(w), NULL, "write_session", w->ws.head->name, w->ws.start_ns, w->ws.bytes,
                          e->code);
         mfs_ws_drop(w);
         mfs_writer_down(w, &copy);
@@ -100,6 +100,8 @@ static void begin_packet(struct mfs_writer *w, struct mfs_wpart *p)
         d.size = k->size;
         d.crc = k->crc;
         wire_write_data_build(s->hdr, &d);
+        if (p->high == p->from)
+                p->start_ns = ri_trace_start(loop_of(w));
         p->sent += k->size;
         if (p->sent > p->high)
                 p->high = p->sent;
@@ -510,7 +512,7 @@ void mfs_ws_finish(struct mfs_writer *w)
         /* closing without FINISH loses nothing when all is acknowledged */
         ri_timer_stop(&s->tick);
         mfs_cs_conn_release(s->conn, clean);
-        ri_trace(loop_of(w), NULL, "chunk_write", s->head->name, s->start_ns, s->bytes, ROMA_OK);
+        ri_trace(loop_of(w), NULL, "write_session", s->head->name, s->start_ns, s->bytes, ROMA_OK);
         s->conn = NULL;
         s->state = WS_NONE;
 }
