@@ -3,28 +3,32 @@
  * connections, packets' acknowledgements and servers at random. Whatever happens, the replicas must be equal in the
  * end and hold what was written. */
 #include <check.h>
+#include <ev.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include <roma/ev.h>
 
 #include "core/crc.h"
 #include "mfs-sim.h"
 
 enum { CHUNK = 1 << 26 };
 
+static struct ev_loop *ev; /* NULL: a loop of our own */
 static roma_loop *loop;
 static struct sim sim;
 static struct mfs_session *session;
 static struct mfs_data *data;
 static struct mfs_inode *ino;
 
-static void show(void *arg, const roma_trace_event *ev)
+static void show(void *arg, const roma_trace_event *t)
 {
         (void)arg;
-        fprintf(stderr, "%9.1f +%.1f ms %s %s %s %llu %s\n", (double)(ev->start_ns % 1000000000000) / 1e6,
-                (double)(ev->end_ns - ev->start_ns) / 1e6, ev->operation, ev->phase, ev->server,
-                (unsigned long long)ev->bytes, roma_code_name(ev->code));
+        fprintf(stderr, "%9.1f +%.1f ms %s %s %s %llu %s\n", (double)(t->start_ns % 1000000000000) / 1e6,
+                (double)(t->end_ns - t->start_ns) / 1e6, t->operation, t->phase, t->server,
+                (unsigned long long)t->bytes, roma_code_name(t->code));
 }
 
 static void gone(void *arg)
@@ -68,8 +72,12 @@ static struct ri_op *op(const char *name, struct end *e)
 
 static void until(const struct end *e)
 {
-        while (!e->done)
-                ck_assert_int_ge(roma_loop_turn(loop, -1), 0);
+        while (!e->done) {
+                if (ev)
+                        ev_run(ev, EVRUN_ONCE);
+                else
+                        ck_assert_int_ge(roma_loop_turn(loop, -1), 0);
+        }
 }
 
 static void setup_seed(uint64_t seed)
@@ -86,7 +94,7 @@ static void setup_seed(uint64_t seed)
         struct ri_error e;
         struct end end;
 
-        loop = roma_loop_new();
+        loop = ev ? roma_loop_attach(ev) : roma_loop_new();
         if (getenv("CHUNK_TEST_TRACE"))
                 roma_loop_trace(loop, show, NULL);
         sim_init(&sim, loop, seed);
@@ -366,6 +374,29 @@ START_TEST(test_linger_ends)
         ri_op_finish(o);
         until(&other);
         ck_assert_uint_eq(sim.length, 1000);
+        free(p);
+}
+END_TEST
+
+/* On a loop of somebody else a write ends when it is acknowledged; ev_run() returns when the lock is given back. */
+START_TEST(test_attached)
+{
+        unsigned char *p = noise(100000, 22);
+        struct end w;
+
+        ev = ev_loop_new(0);
+        setup_seed(3);
+        start_write(&w, p, 100000, 0);
+        until(&w);
+        ck_assert_int_eq(w.code, ROMA_OK);
+        ck_assert_uint_eq(sim_locks(&sim), 1);
+        ev_run(ev, 0);
+        ck_assert_uint_eq(sim_locks(&sim), 0);
+        ck_assert_uint_eq(sim.length, 100000);
+        expect(p, 100000, 0, 100000);
+        teardown();
+        ev_loop_destroy(ev);
+        ev = NULL;
         free(p);
 }
 END_TEST
@@ -777,6 +808,7 @@ int main(void)
         tcase_add_test(tc, test_idle_connections_die);
         suite_add_tcase(s, tc);
         tcase_set_timeout(rnd, 120);
+        tcase_add_test(rnd, test_attached);
         tcase_add_loop_test(rnd, test_random, 0, 5);
         tcase_add_loop_test(rnd, test_random_cancels, 0, 5);
         suite_add_tcase(s, rnd);
