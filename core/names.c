@@ -133,7 +133,7 @@ roma_op roma_aio_link(roma_store *store, const char *key, const char *name, cons
 
         if (ri_key_check(store, "link", key) < 0)
                 return 0;
-        op = start_change(store, "link", name, opts, done, arg);
+        op = start_change(store, "link", key, opts, done, arg);
         if (op && !LACKS(op, link))
                 store->be->link(op, key, name);
         return ri_op_id(op);

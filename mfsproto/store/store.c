@@ -305,7 +305,7 @@ const struct ri_backend mfs_backend = {
         .options = options,
         .flags = RI_FOLDERS,
         .caps = ROMA_CAP_DIRS | ROMA_CAP_INPLACE | ROMA_CAP_RENAME | ROMA_CAP_LINK | ROMA_CAP_SYMLINK |
-                ROMA_CAP_IF_ABSENT | ROMA_CAP_REPLICAS | ROMA_CAP_MODE,
+                ROMA_CAP_IF_ABSENT | ROMA_CAP_REPLICAS | ROMA_CAP_MODE | ROMA_CAP_SORTED,
         .store_new = store_new,
         .connect = store_connect,
         .close = store_close,

@@ -322,15 +322,15 @@ static int silent_name_server(void)
 }
 
 static struct trouble troubles[] = {
-        { .name = "a FIFO as source", .want = { ROMA_ETIMEDOUT }, .limit = 3600 },
+        { .name = "a FIFO as source", .want = { ROMA_ETIMEDOUT }, .limit = 8000 },
         { .name = "a peer that closes",
           .want = { ROMA_ECLOSED, ROMA_EPROTOCOL, ROMA_ETIMEDOUT },
-          .limit = 3600 },
-        { .name = "a peer that is silent", .want = { ROMA_ETIMEDOUT }, .limit = 3600 },
-        { .name = "a closed port", .want = { ROMA_ECONNECT, ROMA_ETIMEDOUT, ROMA_ECONNECT }, .limit = 3600 },
-        { .name = "a stopped master", .want = { ROMA_ETIMEDOUT }, .limit = 3600 },
-        { .name = "a put to a stopped master", .want = { ROMA_ETIMEDOUT }, .limit = 3600 },
-        { .name = "a silent name server", .want = { ROMA_ETIMEDOUT, ROMA_ERESOLVE }, .limit = 3600 },
+          .limit = 8000 },
+        { .name = "a peer that is silent", .want = { ROMA_ETIMEDOUT }, .limit = 8000 },
+        { .name = "a closed port", .want = { ROMA_ECONNECT, ROMA_ETIMEDOUT, ROMA_ECONNECT }, .limit = 8000 },
+        { .name = "a stopped master", .want = { ROMA_ETIMEDOUT }, .limit = 8000 },
+        { .name = "a put to a stopped master", .want = { ROMA_ETIMEDOUT }, .limit = 8000 },
+        { .name = "a silent name server", .want = { ROMA_ETIMEDOUT, ROMA_ERESOLVE }, .limit = 8000 },
 };
 
 static roma_op open_trouble(struct trouble *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
