@@ -139,8 +139,13 @@ roma_op roma_aio_file_close(roma_file *file, const roma_opts *opts, roma_done *d
         if (ri_loop_enter(store->loop) < 0 || file->closing)
                 return 0;
         op = ri_op_new(store->loop, store, RI_ENDING, "close", file->key, opts, done, arg);
-        if (op)
+        if (op) {
                 close_start(op, file);
+        } else {
+                /* The handle is invalid whatever the result. */
+                end_operations(file);
+                ri_file_drop(file);
+        }
         return ri_op_id(op);
 }
 

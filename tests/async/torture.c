@@ -337,6 +337,17 @@ static unsigned open_fds(void)
         return n;
 }
 
+static void list_fds(void)
+{
+        for (int fd = 0; fd < 1024; fd++) {
+                char link[64], to[256] = "";
+
+                snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+                if (readlink(link, to, sizeof(to) - 1) >= 0)
+                        printf("descriptor %d: %s\n", fd, to);
+        }
+}
+
 /* Without faults: the object is the old one or the new one, and whole. */
 static void inspect(const char *uri, bool must_be_new)
 {
@@ -384,8 +395,10 @@ int main(int argc, char **argv)
                 armed = true;
                 r = put_and_get(argv[2]);
                 armed = false;
-                if (open_fds() != fds)
+                if (open_fds() != fds) {
+                        list_fds();
                         die("%u descriptors, %u before (%s)", open_fds(), fds, where);
+                }
                 inspect(argv[2], r == 0);
                 if (!failed_one)
                         break;
