@@ -33,3 +33,14 @@ tests_unit_test_mfs_peer_LDADD = libroma-peer.la $(LDADD)
 check_PROGRAMS += tests/faults/peer-matrix
 tests_faults_peer_matrix_LDADD = libroma-peer.la $(LDADD)
 EXTRA_DIST += tests/faults/peer-matrix.sh
+
+fuzz_targets += fuzz/fuzz-session
+fuzz_fuzz_session_SOURCES = fuzz/fuzz-session.c fuzz/session-play.c fuzz/session-play.h
+fuzz_fuzz_session_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime
+fuzz_fuzz_session_LDADD = $(fuzz_ldadd)
+
+# Records the seeds in fuzz/corpus/fuzz-session; not part of any build.
+EXTRA_PROGRAMS += fuzz/gen-session-seeds
+fuzz_gen_session_seeds_SOURCES = fuzz/gen-session-seeds.c fuzz/session-play.c fuzz/session-play.h
+fuzz_gen_session_seeds_LDADD = libroma-peer.la $(test_libs) libroma-core.la
+CLEANFILES += fuzz/gen-session-seeds
