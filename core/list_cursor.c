@@ -50,7 +50,7 @@ void ri_cursor_keep(roma_store *store, struct listing *l, const char *last)
         }
         c->l = l;
         c->changes = store->changes;
-        strcpy(c->last, last);
+        memcpy(c->last, last, strlen(last) + 1);
         c->timer.fire = cursor_old;
         ri_list_add_tail(&store->cursors, &c->link);
         if (ri_list_count(&store->cursors) > MOST_CURSORS)

@@ -9,6 +9,7 @@ set -u -o pipefail
 
 "$cluster" up --dir "$scratch/second" --join "$ROMA_MFS_DIR" --net 10.78.0 --chunkservers 1 ||
   fail "the second cluster did not start"
+# shellcheck disable=SC2317 # called by the trap
 end() {
   "$cluster" down --dir "$scratch/second"
   remove_mounted

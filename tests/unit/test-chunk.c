@@ -763,7 +763,7 @@ static void one_history(unsigned seed, bool cancels)
 START_TEST(test_random)
 {
         if (getenv("CHUNK_TEST_SEED")) {
-                unsigned seed = (unsigned)atoi(getenv("CHUNK_TEST_SEED"));
+                unsigned seed = (unsigned)strtoul(getenv("CHUNK_TEST_SEED"), NULL, 10);
 
                 one_history(seed, seed >= 5000);
                 return;

@@ -265,7 +265,7 @@ START_TEST(changes_between_pages)
         ck_assert_str_eq(roma_last(loop)->list->entry[0].key, "n10a");
         /* Another prefix, other flags, another place: none of them may be taken for the page that was kept. */
         o.start_after = roma_last(loop)->list->entry[4].key;
-        strcpy(name, o.start_after);
+        snprintf(name, sizeof(name), "%s", o.start_after);
         o.start_after = name;
         ck_assert_int_eq(roma_list_page(store, "n1", &o), 0);
         ck_assert_str_eq(roma_last(loop)->list->entry[0].key, "n15");
