@@ -232,8 +232,10 @@ static void line_work(struct ri_task *task)
 {
         struct line *l = ri_container_of(task, struct line, work);
         struct ri_error e;
-        bool gone = false;
+        /* The line may go while it is worked on, and then nobody can take this address out of it; one thread only. */
+        static bool gone;
 
+        gone = false;
         if (l->failing) {
                 if (!l->failed) {
                         l->failed = true;
