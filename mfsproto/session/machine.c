@@ -47,6 +47,8 @@ void mfs_enter(struct mfs_session *s, enum mfs_state state)
         const struct state *st = &states[state];
 
         trace_step(s, ROMA_OK);
+        if (state != MFS_READY)
+                s->entered_at = ri_now();
         s->state = state;
         s->step_ns = ri_trace_start(s->loop);
         ri_timer_stop(&s->timer);
@@ -401,8 +403,25 @@ static void probe_packet(struct mfs_session *s, uint32_t type, const uint8_t *pa
         mfs_attempt_failed(s, &e);
 }
 
+/* Nobody drove the loop between our registration and its answer, and a master does not wait for long: it may have given
+ * up on this connection already, and what is sent on it would be lost. */
+static bool answered_late(struct mfs_session *s)
+{
+        struct ri_error e;
+
+        if (ri_now() - s->entered_at <= (TIMEOUT_MS - TIMEOUT_MARGIN_MS) * UINT64_C(1000000))
+                return false;
+        memset(&e, 0, sizeof(e));
+        ri_error_set(&e, ROMA_ECLOSED, s->server, "the connection was left alone while it was registered");
+        s->suspect = true;
+        mfs_lost(s, &e);
+        return true;
+}
+
 static void enter_ready(struct mfs_session *s)
 {
+        if (answered_late(s))
+                return;
         s->rounds = 0;
         s->info.master_ip = s->ip[s->ip_at];
         s->info.master_port = s->port;
@@ -596,7 +615,7 @@ void mfs_lost(struct mfs_session *s, const struct ri_error *e)
         mfs_calls_lost(s, &copy, !slept);
         if (s->state != MFS_BACKOFF)
                 return;
-        if (wanted(s))
+        if (wanted(s) || s->connect_op)
                 begin_round(s); /* the first try is at once: often only this connection died */
         else
                 mfs_enter(s, MFS_IDLE);
@@ -606,8 +625,7 @@ void mfs_need_connection(struct mfs_session *s)
 {
         if (s->state != MFS_IDLE)
                 return;
-        if (!s->lost_at)
-                s->lost_at = ri_now();
+        s->lost_at = ri_now(); /* idle until now: the time for trying begins here */
         begin_round(s);
 }
 

@@ -98,8 +98,9 @@ struct mfs_session {
 
         /* the connection's health */
         struct ri_timer tick;
-        uint64_t driven_at; /* when this code last ran */
-        uint64_t grace_at;  /* silence counts from here */
+        uint64_t entered_at; /* when the last step before READY began */
+        uint64_t driven_at;  /* when this code last ran */
+        uint64_t grace_at;   /* silence counts from here */
         uint32_t timeout_ms;
         bool suspect; /* nobody drove the loop for so long that the master may have gone */
         bool hold;    /* send nothing that matters until the master is heard */
