@@ -2,4 +2,5 @@
 EXTRA_DIST += \
 	tests/faults/bad-input.sh \
 	tests/faults/chunkserver.sh \
-	tests/faults/functions.sh
+	tests/faults/functions.sh \
+	tests/faults/master.sh
