@@ -394,7 +394,7 @@ static void probe_packet(struct mfs_session *s, uint32_t type, const uint8_t *pa
                         "and its client port (9421)",
                         v);
         else if (payload[0] == 1)
-                ri_error_set(&e, ROMA_EPROTOCOL, s->server,
+                ri_error_set(&e, ROMA_ECLOSED, s->server,
                              "the MooseFS master (%s) closed the connection instead of answering the "
                              "registration: "
                              "see its log for the reason",

@@ -214,8 +214,7 @@ void mfs_be_file_open(struct ri_op *op, roma_file *file, const char *key, unsign
         r->file = file;
         r->flags = flags;
         r->mode = mode;
-        r->key = mfs_req_strdup(r, key);
-        if (!r->key || ((flags & ROMA_O_WRITE) && mfs_req_readonly(r)))
+        if (!mfs_req_keep(r, &r->key, key) || ((flags & ROMA_O_WRITE) && mfs_req_readonly(r)))
                 return;
         open_begin(r);
 }
@@ -250,8 +249,7 @@ void mfs_be_file_close(struct ri_op *op, roma_file *file)
                 return;
         }
         r->ino = ino; /* given back when r ends, however it does */
-        r->key = mfs_req_strdup(r, file->key);
-        if (!r->key)
+        if (!mfs_req_keep(r, &r->key, file->key))
                 return;
         child = mfs_req_child(r, RI_ENDING, "close", flushed_for_close);
         if (child)
@@ -326,8 +324,7 @@ static struct mfs_req *file_req(struct ri_op *op, roma_file *file)
         r->file = file;
         r->flags = file->flags;
         r->inode = mfs_inode_number(inode_of(file));
-        r->key = mfs_req_strdup(r, file->key);
-        return r->key ? r : NULL;
+        return mfs_req_keep(r, &r->key, file->key) ? r : NULL;
 }
 
 void mfs_be_file_stat(struct ri_op *op, roma_file *file)

@@ -276,8 +276,7 @@ roma_op roma_aio_mfs_chunks(roma_store *store, const char *key, const roma_opts 
         if (!r)
                 return id;
         r->begin = chunks_begin;
-        r->key = mfs_req_strdup(r, key);
-        if (r->key)
+        if (mfs_req_keep(r, &r->key, key))
                 chunks_begin(r);
         return id;
 }

@@ -13,11 +13,7 @@ static struct mfs_req *begin(struct ri_op *op, const char *key, const char *key2
         if (!r)
                 return NULL;
         r->begin = fn;
-        r->key = mfs_req_strdup(r, key);
-        if (!r->key)
-                return NULL;
-        r->key2 = mfs_req_strdup(r, key2);
-        return r->key2 ? r : NULL;
+        return mfs_req_keep(r, &r->key, key) && mfs_req_keep(r, &r->key2, key2) ? r : NULL;
 }
 
 static void finish_if_ok(struct mfs_req *r, const struct mfs_reply *rep)
@@ -387,8 +383,7 @@ void mfs_be_symlink(struct ri_op *op, const char *target, const char *name)
 
         if (!r || mfs_req_readonly(r))
                 return;
-        r->text = mfs_req_strdup(r, target);
-        if (r->text)
+        if (mfs_req_keep(r, &r->text, target))
                 symlink_begin(r);
 }
 

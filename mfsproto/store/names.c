@@ -64,8 +64,7 @@ static struct mfs_req *begin(struct ri_op *op, const char *key, void (*fn)(struc
         if (!r)
                 return NULL;
         r->begin = fn;
-        r->key = mfs_req_strdup(r, key);
-        return r->key ? r : NULL;
+        return mfs_req_keep(r, &r->key, key) ? r : NULL;
 }
 
 void mfs_be_stat(struct ri_op *op, const char *key, unsigned flags)

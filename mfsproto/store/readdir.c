@@ -104,7 +104,6 @@ void mfs_be_readdir(struct ri_op *op, const char *key, ri_dirent_fn *fn, void *a
         r->begin = begin;
         r->fn = fn;
         r->fn_arg = arg;
-        r->key = mfs_req_strdup(r, key);
-        if (r->key)
+        if (mfs_req_keep(r, &r->key, key))
                 begin(r);
 }

@@ -154,13 +154,16 @@ void mfs_req_fail_status(struct mfs_req *r, uint8_t status, const char *what)
         mfs_req_fail(r);
 }
 
-char *mfs_req_strdup(struct mfs_req *r, const char *text)
+bool mfs_req_keep(struct mfs_req *r, char **where, const char *text)
 {
-        char *s = strdup(text);
+        char *copy = strdup(text);
 
-        if (!s)
+        if (!copy) {
                 mfs_req_fail_with(r, ROMA_ENOMEM, "out of memory");
-        return s;
+                return false;
+        }
+        *where = copy;
+        return true;
 }
 
 void mfs_req_ask(struct mfs_req *r, struct wire_msg *m, const char *phase,

@@ -206,13 +206,14 @@ static int store_new(roma_store *store, const struct ri_uri *uri, struct ri_erro
         ri_list_init(&st->queries);
         st->store = store;
         st->watch.all_changed = all_changed;
+        errno = 0;
         if (read_hosts(set, uri, &err) == 0 && read_base(st, uri, &err) == 0 &&
             read_export(set, uri, &err) == 0 && read_identity(set, uri, &err) == 0)
                 rc = 0;
         if (rc < 0)
-                ri_error_set(e, ROMA_EURI, "", "%s", ri_str_cstr(&err));
+                ri_error_set(e, errno == ENOMEM ? ROMA_ENOMEM : ROMA_EURI, "", "%s", ri_str_cstr(&err));
         if (rc == 0 && read_password(store, set, uri, &err) < 0) {
-                ri_error_set(e, ROMA_ECONFIG, "", "%s", ri_str_cstr(&err));
+                ri_error_set(e, errno == ENOMEM ? ROMA_ENOMEM : ROMA_ECONFIG, "", "%s", ri_str_cstr(&err));
                 rc = -1;
         }
         set->cfg.info = "libroma";

@@ -143,7 +143,8 @@ bool mfs_req_readonly(struct mfs_req *r);
 /* A LOOKUP of a name; next() gets the answer whatever it is. */
 void mfs_req_lookup(struct mfs_req *r, uint32_t parent, const char *name, size_t len,
                     void (*next)(struct mfs_req *r, const struct mfs_reply *rep));
-char *mfs_req_strdup(struct mfs_req *r, const char *text); /* NULL: r has failed */
+/* *where becomes a copy, owned by r. false: r has failed and is gone, and nothing was touched. */
+bool mfs_req_keep(struct mfs_req *r, char **where, const char *text);
 bool mfs_is_enoent(uint8_t status);
 void mfs_attr_convert(roma_attr *out, const struct wire_attr *in, uint32_t inode);
 

@@ -21,9 +21,11 @@ tests_integration_interop_LDFLAGS = $(AM_LDFLAGS) -no-install
 EXTRA_DIST += \
 	tests/integration/async-heartbeat.sh \
 	tests/integration/async-pauses.sh \
+	tests/integration/cluster.sh \
 	tests/integration/functions.sh \
 	tests/integration/interop-large.sh \
 	tests/integration/interop-mfsmount.sh \
 	tests/integration/interop-repeat.sh \
 	tests/integration/model.sh \
+	tests/integration/quickstart.sh \
 	tests/integration/torture.sh
