@@ -94,9 +94,10 @@ static bool hold(struct mfs_req *r, uint32_t inode)
                 mfs_session_inode_release(r->st->session, r->inode);
         r->held = mfs_session_inode_hold(r->st->session, inode) == 0;
         r->inode = inode;
-        if (!r->held)
-                mfs_req_fail_with(r, ROMA_ENOMEM, "out of memory");
-        return r->held;
+        if (r->held)
+                return true;
+        mfs_req_fail_with(r, ROMA_ENOMEM, "out of memory");
+        return false; /* and r is gone */
 }
 
 static void open_send(struct mfs_req *r, uint32_t inode)
