@@ -79,6 +79,33 @@ static bool changed(const roma_attr *a, const roma_attr *b)
                ((mask & ROMA_ATTR_INODE) && a->inode != b->inode);
 }
 
+static void still_named(void *arg, const roma_result *res)
+{
+        struct file_reader *r = arg;
+        struct ri_op *op = r->base.next;
+
+        r->check = 0;
+        r->checked = true;
+        if (!op)
+                return;
+        if (res->code == ROMA_ENOENT)
+                ri_op_fail(op, ROMA_ESOURCE,
+                           "it was removed while it was read: what came may be a part of it");
+        else
+                ri_op_finish(op);
+}
+
+/* It has no name any more, or another file has the name now: what was replaced was whole and came whole. */
+static void look_for_name(struct file_reader *r, struct ri_op *op)
+{
+        roma_opts opts = ri_child_opts(op);
+
+        r->checked = false;
+        r->check = ri_adopt(op, roma_aio_stat(r->base.store, r->base.object, 0, &opts, still_named, r));
+        if (!r->check)
+                ri_fail_start(op);
+}
+
 static void checked(void *arg, const roma_result *res)
 {
         struct file_reader *r = arg;
@@ -95,6 +122,9 @@ static void checked(void *arg, const roma_result *res)
                            "it changed while it was read (%llu bytes at the start, %llu now): read it again "
                            "when nobody writes",
                            (unsigned long long)r->base.attr.length, (unsigned long long)res->attr->length);
+        else if ((r->base.attr.mask & res->attr->mask & ROMA_ATTR_NLINK) && r->base.attr.nlink > 0 &&
+                 res->attr->nlink == 0)
+                look_for_name(r, op);
         else
                 ri_op_finish(op);
 }

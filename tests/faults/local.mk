@@ -3,4 +3,5 @@ EXTRA_DIST += \
 	tests/faults/bad-input.sh \
 	tests/faults/chunkserver.sh \
 	tests/faults/functions.sh \
+	tests/faults/interrupted.sh \
 	tests/faults/master.sh
