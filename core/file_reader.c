@@ -157,10 +157,14 @@ static void step(struct file_reader *r)
                 return;
         }
         p = ri_container_of(ri_list_first(&r->pieces), struct piece, link);
-        if (p->ready)
+        if (p->ready) {
                 give(r, p);
-        else
-                ri_buf_need(&p->wait);
+                return;
+        }
+        ri_buf_need(&p->wait);
+        /* a time-out asks it what it waits for */
+        if (p->op)
+                ri_adopt(r->base.next, p->op);
 }
 
 /* Asking */
@@ -208,6 +212,8 @@ static void piece_buf(struct ri_buf_wait *w, roma_buf *buf)
         p->op = ri_aio_read_buf(r->file, buf, p->len, p->offset, &opts, piece_done, p);
         if (!p->op)
                 piece_fail(p, ROMA_ENOMEM, r->base.loop->error);
+        else if (r->base.next && ri_list_first(&r->pieces) == &p->link)
+                ri_adopt(r->base.next, p->op);
 }
 
 static bool ask(struct file_reader *r)
