@@ -273,6 +273,7 @@ struct mfs_writer {
         bool locked;    /* the master has granted the chunk and END was not answered */
         bool maybe;     /* a WRITE_CHUNK was sent and its answer lost */
         bool closing;   /* no new data under this lock */
+        bool lost;      /* the last refusal said that the chunk is lost */
         bool giving_up; /* nothing of the queue will be written any more */
         uint64_t locked_at;
         struct mfs_place *place; /* the grant */

@@ -128,6 +128,9 @@ static void space_known(struct mfs_call *c, const struct mfs_reply *r)
                              w->chunk->index, server, (unsigned long long)avail, (unsigned long long)total);
                 mfs_writer_fail(w, &e);
                 return;
+        } else if (w->lost) {
+                refused_for_good(w, WIRE_STATUS_CHUNKLOST);
+                return;
         } else {
                 ri_error_set(&e, ROMA_EUNAVAILABLE, server,
                              "%s finds no chunkservers for chunk %u although there is room: too few of the "
@@ -160,11 +163,13 @@ static void no_lock(struct mfs_writer *w, uint8_t status)
                         mfs_lock_waits(w->ino, p->wop->op, status);
         }
         longer = ri_now() - w->refused_at > REFUSED_LONG;
-        if (ms == 0 || (status == WIRE_STATUS_CHUNKLOST && longer)) {
+        if (ms == 0 || (status == WIRE_STATUS_CHUNKLOST && longer && w->tries == 0)) {
                 refused_for_good(w, status);
                 return;
         }
-        if ((status == WIRE_STATUS_NOSPACE || status == WIRE_STATUS_NOCHUNKSERVERS) && longer &&
+        /* A chunkserver whose disk is full fails our write, and its copy then counts as damaged. */
+        w->lost = status == WIRE_STATUS_CHUNKLOST;
+        if ((status == WIRE_STATUS_NOSPACE || status == WIRE_STATUS_NOCHUNKSERVERS || w->lost) && longer &&
             ask_space(d, &w->call, space_known, &e) == 0) {
                 w->state = MW_SPACE;
                 return;

@@ -4,4 +4,5 @@ EXTRA_DIST += \
 	tests/faults/chunkserver.sh \
 	tests/faults/functions.sh \
 	tests/faults/interrupted.sh \
-	tests/faults/master.sh
+	tests/faults/master.sh \
+	tests/faults/space.sh
