@@ -197,7 +197,7 @@ static void granted(struct mfs_writer *w, struct mfs_place *p)
         mfs_place_unref(w->place);
         w->place = p;
         w->refusals = 0;
-        w->maybe = false;
+        w->maybe = w->ours = false;
         w->closing = false;
         w->locked_at = ri_now();
         set_locked(w, true);
@@ -247,10 +247,14 @@ static void lock_answered(struct mfs_call *c, const struct mfs_reply *r)
                 return;
         }
         p = mfs_place_parse(r->msg, &e, mfs_session_server(w->ino->data->session));
-        if (p)
+        if (p) {
                 granted(w, p);
-        else
-                mfs_writer_wait(w, 1000, &e);
+                return;
+        }
+        /* The chunk is locked, by us: asked for again without saying so it would keep us out until the lock ends. */
+        w->ours = true;
+        w->locked_at = ri_now();
+        mfs_writer_wait(w, 1000, &e);
 }
 
 void mfs_writer_lock(struct mfs_writer *w)
@@ -259,7 +263,9 @@ void mfs_writer_lock(struct mfs_writer *w)
         struct ri_error e = { 0 };
         struct wire_msg m;
         struct ri_op *op = NULL;
+        bool ours;
 
+        ours = w->ours && lock_age_ms(w) <= MFS_LOCK_SURE_MS;
         if (w->locked && lock_age_ms(w) > MFS_LOCK_SURE_MS)
                 set_locked(w, false); /* it may have ended: ask like anybody else */
         ri_list_for_each(it, &w->queue)
@@ -274,7 +280,7 @@ void mfs_writer_lock(struct mfs_writer *w)
         wire_set_u(&m, WF_INODE, w->ino->number);
         wire_set_u(&m, WF_INDEX, w->chunk->index);
         wire_set_u(&m, WF_CHUNKOPFLAGS,
-                   w->locked || (w->maybe && w->ino->sole_writer) ? WIRE_CHUNKOP_CONTINUEOP : 0);
+                   w->locked || (w->maybe && w->ino->sole_writer) || ours ? WIRE_CHUNKOP_CONTINUEOP : 0);
         w->state = MW_LOCK;
         w->call.done = lock_answered;
         mfs_writer_says(w, "the lock of a chunk", mfs_session_server(s));
