@@ -444,6 +444,7 @@ static void find(struct mfs_piece *p)
                 no_memory(p);
                 return;
         }
+        drop_place(p); /* of an earlier try that found no memory to begin */
         p->locate.done = located;
         p->place = mfs_locate_start(&p->locate, c, p->rd->op);
         if (p->place) {
