@@ -38,7 +38,8 @@ ROMA_API int roma_loop_turn(roma_loop *loop, int timeout_ms);
 ROMA_API int roma_loop_fd(roma_loop *loop);
 
 /* Calls fn(arg) soon on the loop's thread. Legal from any thread and from signal-free foreign callbacks, as long as
- * the loop exists. Posts keep the loop running until they are delivered. 0, or -1 when memory is missing. */
+ * the loop exists. A post keeps roma_loop_run() running until it is delivered, but not the
+ * program's own loop on an attached one. 0, or -1 when memory is missing. */
 ROMA_API int roma_loop_post(roma_loop *loop, void (*fn)(void *arg), void *arg);
 
 /* A timer for programs on an own loop: fn(arg) once, ms from now. It counts as an operation in flight and can be

@@ -22,8 +22,7 @@ enum roma_writer_flags {
 /* size_hint: bytes that will come, or ROMA_SIZE_UNKNOWN. Commit with another size is ROMA_ESOURCE when a hint was
  *   given: a source that shrank must not become a short object.
  * attr: mode, uid, gid, mtime to set (by mask), or NULL; a replaced object's mode and owner are kept otherwise.
- * inplace_ok: the destination may be something that is not a regular file (a FIFO, a device): it is then written
- *   in place and never replaced. */
+ * A destination that is not a regular file (a FIFO, a device) is written in place and never replaced. */
 typedef struct roma_writer_opts {
         size_t size;
         uint32_t stall_ms;
