@@ -4,6 +4,7 @@
 build_packages=(gcc make autoconf automake libtool pkg-config libev-dev libssl-dev libdeflate-dev libjansson-dev)
 test_packages=("${build_packages[@]}" check g++ openssl)
 mfs_packages=(moosefs-master moosefs-chunkserver moosefs-client moosefs-cli fuse3 iproute2 util-linux)
+ceph_packages=(ceph-mon ceph-mgr ceph-osd ceph-mds radosgw ceph-common ceph-fuse librados-dev libcephfs-dev)
 
 missing_packages() {
   local package
