@@ -3,6 +3,7 @@
  * backends. */
 #include <dlfcn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -46,9 +47,13 @@ static bool speaks(const struct ri_backend *be, const char *scheme)
         return false;
 }
 
+/* ROMA_MODULE_DIR is for programs that are not installed, such as our own tests. Where the process has more rights than
+ * its user, the environment does not decide what is loaded. */
 static void module_path(const struct module *m, char path[4096])
 {
-        snprintf(path, 4096, "%s/%s.so", ROMA_MODULE_DIR, m->module);
+        const char *dir = secure_getenv("ROMA_MODULE_DIR");
+
+        snprintf(path, 4096, "%s/%s.so", dir && *dir ? dir : ROMA_MODULE_DIR, m->module);
 }
 
 const char *roma_scheme(unsigned i, int *installed)
@@ -83,8 +88,13 @@ static const struct ri_backend *module_open(const struct module *m, struct ri_er
         module_path(m, path);
         lib = dlopen(path, RTLD_NOW | RTLD_LOCAL);
         if (!lib) {
-                ri_error_set(e, ROMA_ENOTINSTALLED, NULL, "%s:// is not installed: package %s", m->scheme,
-                             m->package);
+                why = dlerror();
+                if (access(path, F_OK) != 0)
+                        ri_error_set(e, ROMA_ENOTINSTALLED, NULL, "%s:// is not installed: package %s",
+                                     m->scheme, m->package);
+                else
+                        ri_error_set(e, ROMA_ENOTINSTALLED, NULL, "%s:// cannot be loaded: %s", m->scheme,
+                                     why ? why : path);
                 return NULL;
         }
         *(void **)(&backend) = dlsym(lib, "roma_module");

@@ -1,6 +1,7 @@
 script_tests += \
 	tests/headers.sh \
 	tests/link.sh \
+	tests/module.sh \
 	tests/symbols.sh \
 	tests/version.sh
 

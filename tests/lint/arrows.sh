@@ -20,11 +20,17 @@ forbid core "${up}(fileio|mfsproto|cephio|s3compat|tools)/" \
   "core knows the backends through core/registry.c only" '^core/registry\.c$'
 forbid fileio "${up}(mfsproto|cephio|s3compat|tools)/" "a backend includes no other backend"
 forbid mfsproto "${up}(fileio|cephio|s3compat|tools)/" "a backend includes no other backend"
+forbid cephio "${up}(fileio|mfsproto|s3compat|tools)/" "a backend includes no other backend"
+forbid cephio/cephfs "${up}cephio/rados/" "the two stores of the module know nothing of each other"
+forbid cephio/rados "${up}cephio/cephfs/" "the two stores of the module know nothing of each other"
+for who in core fileio mfsproto s3compat tools; do
+  forbid "$who" 'rados/|cephfs/' "only the module is linked with Ceph"
+done
 for who in tools examples bench; do
   forbid "$who" "${up}(core|fileio|mfsproto|cephio|s3compat)/" "programs use the public headers only"
 done
 forbid include '[^r>]*\.\./|(core|fileio|mfsproto|cephio|s3compat|tools)/' "a public header includes public headers only"
-for who in core fileio mfsproto tools; do
+for who in core fileio mfsproto cephio tools; do
   forbid "$who" 'ev\.h' "libev is known to core/loop_ev.c only" '^core/loop_ev\.c$'
 done
 forbid mfsproto/wire 'sys/socket\.h|netinet/|arpa/|poll\.h|sys/epoll\.h' "the wire floor knows no sockets"

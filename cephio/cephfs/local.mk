@@ -1,0 +1,1 @@
+cephfs_sources =

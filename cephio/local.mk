@@ -1,0 +1,16 @@
+# Linked with the libraries of Ceph, which no program pays for that does not open cephfs:// or rados://.
+cephio_sources = \
+	cephio/cephio.h \
+	cephio/module.c
+
+if CEPHIO
+module_LTLIBRARIES += cephio.la
+cephio_la_SOURCES = $(cephio_sources) $(cephfs_sources) $(rados_sources)
+cephio_la_LIBADD = libroma.la $(CEPHFS_LIBS) $(RADOS_LIBS)
+# nodelete: threads of Ceph's libraries may run for as long as the process does.
+cephio_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -no-undefined -export-symbols-regex '^roma_module$$' \
+	-Wl,-z,nodelete
+else
+EXTRA_DIST += $(cephio_sources) $(cephfs_sources) $(rados_sources)
+endif
+

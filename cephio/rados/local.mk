@@ -1,0 +1,1 @@
+rados_sources =
