@@ -27,7 +27,7 @@ loaded=$(LD_DEBUG=files "$BUILD_DIR/roma" ls "$BUILD_DIR/tests" 2>&1 >/dev/null 
 for scheme in cephfs rados; do
   said=$("$BUILD_DIR/roma" ls "$scheme://" 2>&1) && fail "roma ls $scheme:// succeeds"
   case $said in
-  *"not installed"* | *"cannot be loaded"* | *"cannot be used"*) fail "$scheme: $said" ;;
+  *"not installed"* | *"cannot be loaded"*) fail "$scheme: $said" ;;
   esac
 done
 exit $status
