@@ -104,6 +104,14 @@ tests_unit_test_wire_random_SOURCES = \
 	tests/unit/wire-random.c \
 	tests/unit/wire-random.h
 
+# A client that corrupts files, run by tests/integration/wrong-client.sh and by what finds such files.
+check_PROGRAMS += tests/integration/wrong-client
+tests_integration_wrong_client_SOURCES = \
+	tests/integration/wrong-client.c \
+	tests/unit/raw-client.c \
+	tests/unit/raw-client.h
+tests_integration_wrong_client_LDADD = $(test_libs) libroma-core.la
+
 fuzz_targets += fuzz/fuzz-wire
 fuzz_fuzz_wire_SOURCES = fuzz/fuzz-wire.c fuzz/wire-input.h
 fuzz_fuzz_wire_LDADD = $(fuzz_ldadd)

@@ -23,7 +23,11 @@ libroma_peer_la_SOURCES = \
 	mfsproto/peer/tree.c
 
 unit_tests += tests/unit/test-peer
-tests_unit_test_peer_SOURCES = tests/unit/test-peer.c tests/unit/raw-client.c tests/unit/raw-client.h
+tests_unit_test_peer_SOURCES = \
+	tests/unit/raw-check.c \
+	tests/unit/raw-client.c \
+	tests/unit/raw-client.h \
+	tests/unit/test-peer.c
 tests_unit_test_peer_LDADD = libroma-peer.la $(LDADD)
 
 unit_tests += tests/unit/test-mfs-peer

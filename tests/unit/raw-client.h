@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A blocking client that speaks packets and nothing else, for tests of servers: it keeps no rule by itself. */
+/* A blocking client that speaks packets and nothing else, for tests of servers: it keeps no rule by itself. What must
+ * be there and is not ends in raw_failed(), which each program brings: raw-check.c for Check. */
 #ifndef RAW_CLIENT_H
 #define RAW_CLIENT_H
 
@@ -15,7 +16,10 @@ struct raw {
         uint32_t type;
 };
 
-void raw_open(struct raw *r, uint16_t port);
+void raw_failed(const char *fmt, ...) __attribute__((noreturn, format(printf, 1, 2)));
+
+void raw_open(struct raw *r, uint16_t port); /* on 127.0.0.1 */
+void raw_connect(struct raw *r, uint32_t ip, uint16_t port);
 void raw_close(struct raw *r);
 void raw_send(struct raw *r, const void *bytes, size_t n);
 /* A packet from a type and a payload, whatever they are. */
@@ -34,13 +38,17 @@ uint8_t raw_status(struct raw *r, struct wire_msg *m);
 bool raw_is_closed(struct raw *r, int ms); /* the server hangs up, with nothing in between but NOPs */
 
 /* Everyday things. */
-void raw_register(struct raw *r, uint32_t declared); /* a new session on / */
+void raw_register(struct raw *r, uint32_t declared); /* a new session on /; learns the server's version */
 uint32_t raw_create(struct raw *r, const char *name);
+uint32_t raw_create_in(struct raw *r, uint32_t parent, const char *name);
+
+enum { RAW_SERVERS = 8 };
 struct raw_grant {
         uint64_t chunk, length;
         uint32_t version, inode, index;
         unsigned n;
-        uint16_t port[8];
+        uint32_t ip[RAW_SERVERS];
+        uint16_t port[RAW_SERVERS];
 };
 uint8_t raw_write_chunk(struct raw *r, uint32_t inode, uint32_t index, uint8_t flags, struct raw_grant *g);
 uint8_t raw_write_end(struct raw *r, const struct raw_grant *g, uint64_t length);
