@@ -425,7 +425,7 @@ static void start(struct client *c, const struct raw_grant *g)
         struct raw_grant chain = *g;
 
         if (c->bug == HEAD_ONLY) {
-                printf("struck: %u of %u servers\n", 1, g->n);
+                printf("struck: 1 of %u servers\n", g->n);
                 chain.n = 1;
         }
         raw_connect(&c->cs, g->ip[0], g->port[0]);
