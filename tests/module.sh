@@ -20,7 +20,7 @@ exported=$(${NM:-nm} -D --defined-only "$BUILD_DIR/.libs/cephio.so" | awk '{ pri
   grep -vE '^(__asan_|__odr_asan|__sancov_|__start_|__stop_)')
 [ "$exported" = roma_module ] || fail "cephio.so exports: $exported"
 
-loaded=$(LD_DEBUG=files "$BUILD_DIR/roma" ls "$BUILD_DIR/tests" 2>&1 >/dev/null | grep -E 'calling init: .*(ceph|rados)')
+loaded=$(LD_DEBUG=files "$BUILD_DIR/roma" ls "$BUILD_DIR/tests" 2>&1 >/dev/null | grep -E 'calling init: .*/(libceph|librados|cephio)[^/]*$')
 [ -z "$loaded" ] || fail "a program without a URI of Ceph loads: $loaded"
 
 # An authority that cannot be: refused by the module itself, before it looks for a cluster.
