@@ -38,5 +38,5 @@ install_packages() {
   return 1
 }
 
-apt_get() { "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y "$@" >>"$apt_log" 2>&1 </dev/null; }
+apt_get() { "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=600 -q -y "$@" >>"$apt_log" 2>&1 </dev/null; }
 apt_install() { apt_get install --no-install-recommends "$@"; }
