@@ -131,7 +131,7 @@ roma_op roma_aio_link(roma_store *store, const char *key, const char *name, cons
 {
         struct ri_op *op;
 
-        if (ri_key_check(store, "link", key) < 0)
+        if (ri_key_check(store, "link", name) < 0)
                 return 0;
         op = start_change(store, "link", key, opts, done, arg);
         if (op && !LACKS(op, link))
