@@ -13,6 +13,7 @@
 #include "core/writer.h"
 
 enum { IN_FLIGHT = 16 << 20, DIGEST_AHEAD = 4 << 20, PROGRESS_NS = 100000000, BLOCK = 65536 };
+enum { LEAVE_MS = 5000 }; /* how long a failure waits for the removal of what was written */
 
 struct copy {
         struct ri_op *op;
@@ -34,6 +35,13 @@ struct copy {
         size_t n_blocks, cap_blocks;
         uint64_t told_at;
         struct ri_child guard; /* in ends.from */
+        struct leaving *leaving;
+};
+
+/* A copy that has failed, and says so when what it wrote is gone. Outlives a copy that is cancelled meanwhile. */
+struct leaving {
+        struct copy *c; /* NULL: nobody waits any more */
+        struct ri_error error;
 };
 
 struct write {
@@ -47,12 +55,13 @@ static void move(struct copy *c);
 
 /* Ending */
 
-static void copy_free(struct copy *c)
+static void copy_stop(struct copy *c)
 {
         struct ri_list *l;
         roma_loop *loop = c->ends.loop;
 
         ri_op_drop(loop, c->child);
+        c->child = 0;
         while ((l = ri_list_pop(&c->writes))) {
                 struct write *w = ri_container_of(l, struct write, link);
 
@@ -60,9 +69,18 @@ static void copy_free(struct copy *c)
                 free(w);
         }
         roma_reader_close(c->reader);
+        c->reader = NULL;
+        ri_digester_free(c->digester);
+        c->digester = NULL;
+}
+
+static void copy_free(struct copy *c)
+{
+        copy_stop(c);
         if (c->writer)
                 roma_aio_writer_abort(c->writer, NULL, NULL, NULL);
-        ri_digester_free(c->digester);
+        if (c->leaving)
+                c->leaving->c = NULL;
         free(c->blocks);
         if (c->ends.free)
                 c->ends.free(c->ends.arg);
@@ -85,27 +103,67 @@ static void copy_cancel(struct ri_op *op)
         copy_free(op->impl);
 }
 
+static void left(void *arg, const roma_result *r)
+{
+        struct leaving *l = arg;
+        struct copy *c = l->c;
+
+        (void)r; /* what could not be removed is for gc */
+        if (c) {
+                c->leaving = NULL;
+                ri_op_fail_error(c->op, &l->error);
+                copy_free(c);
+        }
+        free(l);
+}
+
+/* Whether something is left to be removed, by a server that still answers. */
+static bool can_leave(const struct copy *c, const struct ri_error *e)
+{
+        return c->writer && !(e->code >= ROMA_ERESOLVE && e->code < ROMA_ENOENT) && e->code != ROMA_ENOMEM;
+}
+
+/* Whoever is told of a failure finds nothing of the attempt. */
+static void end_badly(struct copy *c, const struct ri_error *e)
+{
+        roma_opts opts = { sizeof opts, 0, LEAVE_MS };
+        struct leaving *l = can_leave(c, e) ? calloc(1, sizeof *l) : NULL;
+        roma_writer *w = c->writer;
+
+        c->op->res.bytes = c->written;
+        if (l) {
+                copy_stop(c);
+                l->c = c;
+                l->error = *e;
+                c->leaving = l;
+                c->writer = NULL;
+                if (roma_aio_writer_abort(w, &opts, left, l))
+                        return;
+                c->writer = w;
+                c->leaving = NULL;
+                free(l);
+        }
+        ri_op_fail_error(c->op, e);
+        copy_free(c);
+}
+
 /* The code tells who failed: what a path of this machine refuses is not a server's refusal. */
 static void fail_from(struct copy *c, const roma_result *r, bool local)
 {
-        struct ri_op *op = c->op;
         struct ri_error e;
 
-        op->res.bytes = c->written;
         ri_error_from(&e, r);
         if (local && e.code >= ROMA_ENOENT && e.code != ROMA_EEXIST && e.code != ROMA_ECORRUPT)
                 e.code = ROMA_ELOCALIO;
-        ri_op_fail_error(op, &e);
-        copy_free(c);
+        end_badly(c, &e);
 }
 
 static void fail(struct copy *c, int code, const char *why)
 {
-        struct ri_op *op = c->op;
+        struct ri_error e = { 0 };
 
-        op->res.bytes = c->written;
-        ri_op_fail(op, code, "%s", why);
-        copy_free(c);
+        ri_error_set(&e, code, NULL, "%s", why);
+        end_badly(c, &e);
 }
 
 /* A child that did not start. */
