@@ -162,6 +162,8 @@ static void remove_all(struct fw *f)
                 return;
         }
         f->child = op->id;
+        if (f->op)
+                ri_op_set_parent(op, f->op);
         store->be->unlink(op, f->temp, ROMA_UNLINK_NO_TRASH);
 }
 
