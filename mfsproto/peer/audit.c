@@ -252,6 +252,24 @@ void peer_audit_trouble(struct mfs_peer *p, uint64_t chunk)
                 g->trouble = true;
 }
 
+void peer_audit_unanswered(struct mfs_peer *p, uint32_t session, uint32_t inode, uint32_t index)
+{
+        unsigned at = p->last_unanswered++ % PEER_UNANSWERED;
+
+        p->unanswered[at].session = session;
+        p->unanswered[at].inode = inode;
+        p->unanswered[at].index = index;
+}
+
+bool peer_audit_was_unanswered(const struct mfs_peer *p, uint32_t session, uint32_t inode, uint32_t index)
+{
+        for (unsigned i = 0; i < PEER_UNANSWERED; i++)
+                if (p->unanswered[i].session == session && p->unanswered[i].inode == inode &&
+                    p->unanswered[i].index == index)
+                        return true;
+        return false;
+}
+
 void peer_audit_free(struct mfs_peer *p)
 {
         struct ri_list *l, *m;

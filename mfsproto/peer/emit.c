@@ -105,6 +105,9 @@ bool peer_fault_request(struct peer_conn *c, const struct mfs_peer_fault *f, uin
 {
         if (type == WIRE_CLTOMA_FUSE_WRITE_CHUNK_END && len >= 12)
                 peer_audit_trouble(c->peer, wire_be64(payload + 4));
+        if (type == WIRE_CLTOMA_FUSE_WRITE_CHUNK && c->session && len >= 12)
+                peer_audit_unanswered(c->peer, c->session->id, wire_be32(payload + 4),
+                                      wire_be32(payload + 8));
         if (f->action == MFS_PEER_HANG) /* it will be there when the server wakes up */
                 peer_hold_in(c, 1, type, payload, len);
         if (fault_common(c, f))

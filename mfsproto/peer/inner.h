@@ -84,6 +84,8 @@ struct peer_conn {
         uint64_t nop_ns;
 };
 
+enum { PEER_UNANSWERED = 16 };
+
 struct mfs_peer {
         struct mfs_peer_cfg cfg;
         roma_loop *loop;
@@ -104,6 +106,10 @@ struct mfs_peer {
         struct ri_str violations;
         size_t broken[MFS_RULES + 1]; /* the last: mistakes of the peer itself */
         struct ri_list grants;
+        struct {
+                uint32_t session, inode, index;
+        } unanswered[PEER_UNANSWERED]; /* the oldest gives way */
+        unsigned last_unanswered;
 
         /* tree.c, master*.c */
         struct ri_map nodes, chunks, sessions;
@@ -196,6 +202,10 @@ void peer_audit_ack(struct mfs_peer *p, uint64_t chunk, uint32_t from, uint32_t 
 void peer_audit_lost(struct mfs_peer *p, uint64_t chunk, uint32_t from, uint32_t to);
 /* A fault came between: the client may rightly think that less was acknowledged than was. */
 void peer_audit_trouble(struct mfs_peer *p, uint64_t chunk);
+/* A WRITE_CHUNK that a fault left without an answer: its sender cannot know whether it holds the lock, and may say that
+ * it does as long as nobody else does. */
+void peer_audit_unanswered(struct mfs_peer *p, uint32_t session, uint32_t inode, uint32_t index);
+bool peer_audit_was_unanswered(const struct mfs_peer *p, uint32_t session, uint32_t inode, uint32_t index);
 void peer_audit_free(struct mfs_peer *p);
 
 /* ---- copies of chunks: copy.c ------------------------------------------------------------------------------ */

@@ -102,7 +102,8 @@ static bool on_write_chunk(struct peer_req *r)
         locked = ch && peer_chunk_locked(ch, ri_now());
         if (locked && !again)
                 return peer_park(r, WIRE_STATUS_LOCKED);
-        if (again && !(locked && ch->locker == session))
+        if (again &&
+            (locked ? ch->locker != session : !peer_audit_was_unanswered(r->p, session, n->inode, index)))
                 peer_broken(r->p, MFS_RULE_CONTINUE,
                             "inode %u, chunk %u: CONTINUEOP without holding the lock", n->inode, index);
         status = writable(r, n, index, &ch);
