@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/crc.h"
+
 enum { KEPT = 32 };
 
 struct ri_budget {
@@ -181,6 +183,33 @@ void ri_buf_need(struct ri_buf_wait *w)
         ri_list_del(&w->link);
         ri_list_add_tail(w->bulk ? &b->bulk : &b->small, &w->link);
         serve(w->loop);
+}
+
+uint32_t ri_buf_sum(roma_buf *buf, size_t len)
+{
+        const unsigned char *p = buf->mem + buf->off;
+        uint32_t crc = 0;
+        size_t at = 0;
+
+        for (unsigned i = 0; at < len && i < RI_SUMS; i++) {
+                size_t n = len - at < RI_SUM_BLOCK ? len - at : RI_SUM_BLOCK;
+
+                buf->sum[i] = ri_crc32(0, p + at, n);
+                crc = ri_crc32_combine(crc, buf->sum[i], n);
+                at += n;
+        }
+        buf->summed = at;
+        return at < len ? ri_crc32(crc, p + at, len - at) : crc;
+}
+
+bool ri_buf_sum_of(const roma_buf *buf, size_t at, size_t len, uint32_t *crc)
+{
+        if (at % RI_SUM_BLOCK || at >= buf->summed || len > buf->summed - at)
+                return false;
+        if (len != RI_SUM_BLOCK && (len > RI_SUM_BLOCK || at + len != buf->summed))
+                return false;
+        *crc = buf->sum[at / RI_SUM_BLOCK];
+        return true;
 }
 
 const void *roma_buf_data(const roma_buf *buf)

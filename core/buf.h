@@ -7,6 +7,7 @@
 #include "core/loop.h"
 
 enum { RI_PIECE = 1 << 20 }; /* the usual size of a piece of a stream */
+enum { RI_SUM_BLOCK = 1 << 16, RI_SUMS = RI_PIECE / RI_SUM_BLOCK };
 
 struct roma_buf {
         roma_loop *loop;
@@ -15,6 +16,10 @@ struct roma_buf {
         size_t off; /* first byte of the data */
         size_t len; /* bytes of data */
         unsigned char *mem;
+        /* Whoever filled it may leave the CRC-32 of each block of the first `summed` bytes (the last block may be short):
+         * computed once, where the bytes came from, they go along to the server that checks them. */
+        size_t summed;
+        uint32_t sum[RI_SUMS];
 };
 
 /* A request that may have to wait, embedded in its owner. */
@@ -40,6 +45,11 @@ void ri_buf_cancel(struct ri_buf_wait *w);
 /* Somebody waits now for what was asked for ahead. Bytes read ahead get half of the budget at most: streams that nobody
  * reads on could otherwise take all of it, and those that are read would wait for ever. */
 void ri_buf_need(struct ri_buf_wait *w);
+
+/* Takes the sums of the first len bytes, from any thread that has the buffer to itself. Their CRC-32. */
+uint32_t ri_buf_sum(roma_buf *buf, size_t len);
+/* The CRC-32 of len bytes at `at` of the data, when it is one of the sums. */
+bool ri_buf_sum_of(const roma_buf *buf, size_t at, size_t len, uint32_t *crc);
 
 /* Memory that a lost worker still holds: takes it out of the budget's sight. Used on an abandoned job's buffer. */
 void ri_buf_orphan(roma_buf *buf);

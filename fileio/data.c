@@ -34,7 +34,7 @@ static void read_work(struct fio_job *j)
                         break;
                 j->got += (size_t)n;
         }
-        j->crc = ri_crc32(j->crc, p, j->got);
+        j->crc = ri_crc32_combine(j->crc, ri_buf_sum(j->buf, j->got), j->got);
 }
 
 static void write_work(struct fio_job *j)

@@ -33,6 +33,8 @@ void mfs_inode_set_length(struct mfs_inode *ino, uint64_t length);
 void mfs_inode_read(struct ri_op *op, struct mfs_inode *ino, const struct iovec *iov, int n, uint64_t offset);
 void mfs_inode_write(struct ri_op *op, struct mfs_inode *ino, const struct iovec *iov, int n,
                      uint64_t offset);
+/* The same for a buffer of the loop, which the operation holds: CRCs that came with its bytes are not computed again. */
+void mfs_inode_write_buf(struct ri_op *op, struct mfs_inode *ino, roma_buf *buf, uint64_t offset);
 /* RESERVE at the master, then write there; res.offset. */
 void mfs_inode_append(struct ri_op *op, struct mfs_inode *ino, const struct iovec *iov, int n);
 void mfs_inode_truncate(struct ri_op *op, struct mfs_inode *ino, uint64_t length);

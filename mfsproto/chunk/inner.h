@@ -4,6 +4,7 @@
 #ifndef MFS_CHUNK_INNER_H
 #define MFS_CHUNK_INNER_H
 
+#include "core/buf.h"
 #include "core/crc.h"
 #include "mfsproto/chunk/chunk.h"
 #include "mfsproto/chunk/pool.h"
@@ -364,6 +365,7 @@ struct mfs_wop {
         struct mfs_turn turn;
         struct iovec *iov;
         int n;
+        roma_buf *buf; /* that the iovec names, or NULL; the operation holds it */
         uint64_t offset;
         size_t len;
         unsigned nparts, left;
@@ -374,8 +376,8 @@ void mfs_wop_fail(struct mfs_wop *wop, const struct ri_error *e);
 /* Memory of [from, from + len) of the part, in at most max pieces; *got bytes are covered. */
 int mfs_part_iov(const struct mfs_wpart *p, uint32_t from, uint32_t len, struct iovec *out, int max,
                  size_t *got);
-/* Starts the write of op (for append too, whose offset is known late). Takes over the iovecs. */
-void mfs_wop_run(struct ri_op *op, struct mfs_inode *ino, struct iovec *iov, int n, size_t len,
+/* Starts the write of op (for append too, whose offset is known late). Takes over the iovecs. buf: see struct mfs_wop. */
+void mfs_wop_run(struct ri_op *op, struct mfs_inode *ino, struct iovec *iov, int n, roma_buf *buf, size_t len,
                  uint64_t offset);
 /* Copies the iovecs; NULL: op has failed. */
 struct iovec *mfs_iov_copy(struct ri_op *op, const struct iovec *iov, int n, size_t *len);

@@ -151,7 +151,7 @@ static void wop_start(struct mfs_turn *t)
         }
 }
 
-void mfs_wop_run(struct ri_op *op, struct mfs_inode *ino, struct iovec *iov, int n, size_t len,
+void mfs_wop_run(struct ri_op *op, struct mfs_inode *ino, struct iovec *iov, int n, roma_buf *buf, size_t len,
                  uint64_t offset)
 {
         struct mfs_wop *wop;
@@ -178,6 +178,7 @@ void mfs_wop_run(struct ri_op *op, struct mfs_inode *ino, struct iovec *iov, int
         wop->ino = ino;
         wop->iov = iov;
         wop->n = n;
+        wop->buf = buf;
         wop->len = len;
         wop->offset = offset;
         ino->refs++;
@@ -192,5 +193,15 @@ void mfs_inode_write(struct ri_op *op, struct mfs_inode *ino, const struct iovec
         struct iovec *copy = mfs_iov_copy(op, iov, n, &len);
 
         if (copy)
-                mfs_wop_run(op, ino, copy, n, len, offset);
+                mfs_wop_run(op, ino, copy, n, NULL, len, offset);
+}
+
+void mfs_inode_write_buf(struct ri_op *op, struct mfs_inode *ino, roma_buf *buf, uint64_t offset)
+{
+        struct iovec v = { buf->mem + buf->off, buf->len };
+        size_t len;
+        struct iovec *copy = mfs_iov_copy(op, &v, 1, &len);
+
+        if (copy)
+                mfs_wop_run(op, ino, copy, 1, buf, len, offset);
 }

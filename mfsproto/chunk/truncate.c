@@ -97,7 +97,7 @@ static void reserved(struct trunc *t, uint64_t at)
         op->res.offset = at;
         op->outcome = ROMA_NOT_DONE;
         ino->refs++;
-        mfs_wop_run(op, ino, iov, n, len, at);
+        mfs_wop_run(op, ino, iov, n, NULL, len, at);
         trunc_free(t);
         mfs_inode_put(ino);
 }

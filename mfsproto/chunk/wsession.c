@@ -67,6 +67,8 @@ static uint32_t crc_of(const struct mfs_wpart *p, uint32_t from, uint32_t size)
 {
         uint32_t crc = 0;
 
+        if (!p->copy && p->wop->buf && ri_buf_sum_of(p->wop->buf, p->base + (from - p->from), size, &crc))
+                return crc;
         while (size > 0) {
                 struct iovec v[64];
                 size_t got;

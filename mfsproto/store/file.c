@@ -276,6 +276,11 @@ void mfs_be_file_pwritev(struct ri_op *op, roma_file *file, const struct iovec *
         mfs_inode_write(op, inode_of(file), iov, n, offset);
 }
 
+void mfs_be_file_write_buf(struct ri_op *op, roma_file *file, roma_buf *buf, uint64_t offset)
+{
+        mfs_inode_write_buf(op, inode_of(file), buf, offset);
+}
+
 void mfs_be_file_append(struct ri_op *op, roma_file *file, const struct iovec *iov, int n)
 {
         mfs_inode_append(op, inode_of(file), iov, n);

@@ -327,6 +327,7 @@ const struct ri_backend mfs_backend = {
         .file_drop = mfs_be_file_drop,
         .file_preadv = mfs_be_file_preadv,
         .file_pwritev = mfs_be_file_pwritev,
+        .file_write_buf = mfs_be_file_write_buf,
         .file_append = mfs_be_file_append,
         .file_truncate = mfs_be_file_truncate,
         .file_fsync = mfs_be_file_fsync,

@@ -171,6 +171,7 @@ void mfs_be_file_close(struct ri_op *op, roma_file *file);
 void mfs_be_file_drop(roma_file *file);
 void mfs_be_file_preadv(struct ri_op *op, roma_file *file, const struct iovec *iov, int n, uint64_t offset);
 void mfs_be_file_pwritev(struct ri_op *op, roma_file *file, const struct iovec *iov, int n, uint64_t offset);
+void mfs_be_file_write_buf(struct ri_op *op, roma_file *file, roma_buf *buf, uint64_t offset);
 void mfs_be_file_append(struct ri_op *op, roma_file *file, const struct iovec *iov, int n);
 void mfs_be_file_truncate(struct ri_op *op, roma_file *file, uint64_t length);
 void mfs_be_file_fsync(struct ri_op *op, roma_file *file);

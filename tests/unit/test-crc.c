@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Unit tests of core/crc: against a bit-by-bit CRC, known values, and the algebra against the plain sum. */
+#include "core/buf.h"
 #include "core/crc.h"
 
 #include <check.h>
@@ -127,6 +128,35 @@ START_TEST(zeros)
 }
 END_TEST
 
+START_TEST(sums_of_a_buffer)
+{
+        static const size_t len[] = { 0, 1, 65535, 65536, 65537, RI_PIECE - 1, RI_PIECE, RI_PIECE + 70000 };
+        unsigned char *p = noise(RI_PIECE + 70007);
+        roma_buf b = { .mem = p, .off = 7 };
+        uint32_t crc;
+
+        for (size_t i = 0; i < sizeof(len) / sizeof(len[0]); i++) {
+                size_t n = len[i], summed = n < RI_PIECE ? n : RI_PIECE, last = summed % 65536;
+
+                ck_assert_uint_eq(ri_buf_sum(&b, n), ri_crc32(0, p + 7, n));
+                for (size_t at = 0; at + 65536 <= summed; at += 65536) {
+                        ck_assert(ri_buf_sum_of(&b, at, 65536, &crc));
+                        ck_assert_uint_eq(crc, ri_crc32(0, p + 7 + at, 65536));
+                        ck_assert(!ri_buf_sum_of(&b, at, 65535, &crc));
+                        ck_assert(!ri_buf_sum_of(&b, at + 1, 65536, &crc));
+                }
+                if (last) {
+                        ck_assert(ri_buf_sum_of(&b, summed - last, last, &crc));
+                        ck_assert_uint_eq(crc, ri_crc32(0, p + 7 + summed - last, last));
+                        ck_assert(!ri_buf_sum_of(&b, summed - last, last + 1, &crc));
+                }
+                ck_assert(!ri_buf_sum_of(&b, summed, 1, &crc));
+                ck_assert(!ri_buf_sum_of(&b, 0, SIZE_MAX, &crc));
+        }
+        free(p);
+}
+END_TEST
+
 int main(void)
 {
         Suite *s = suite_create("crc");
@@ -140,6 +170,7 @@ int main(void)
         tcase_add_test(tc, combine_is_associative_for_huge_lengths);
         tcase_add_test(tc, block_table_equals_general_way);
         tcase_add_test(tc, zeros);
+        tcase_add_test(tc, sums_of_a_buffer);
         suite_add_tcase(s, tc);
         sr = srunner_create(s);
         srunner_run_all(sr, CK_ENV);
