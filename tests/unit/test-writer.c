@@ -298,6 +298,7 @@ END_TEST
 START_TEST(closing_the_store_cleans_up)
 {
         roma_writer *w = open_writer("x", NULL), *v = open_writer("y", NULL);
+        uint64_t closed_at;
 
         ended = failed = 0;
         ck_assert_int_eq(roma_writer_write(w, "hello", 5, NULL), 0);
@@ -313,11 +314,14 @@ START_TEST(closing_the_store_cleans_up)
                 ck_assert(roma_aio_writer_open(store, key, NULL, count, NULL));
                 roma_loop_turn(loop, 1);
         }
+        closed_at = ri_now();
         roma_store_close(store);
         ck_assert_int_eq(roma_loop_run(loop), 0);
         /* The writers that had been handed out belong to us, and have ended with their store. */
         ck_assert_int_eq(ended, 13);
-        ck_assert_int_le(local_names(), 1);
+        /* After 5 s a store is cut off, and what a disk that hangs has not removed by then is for gc. */
+        if (ri_now() - closed_at < UINT64_C(4900000000))
+                ck_assert_int_le(local_names(), 1);
         char uri[128];
         snprintf(uri, sizeof(uri), "file://%s", folder);
         store = roma_store_open(loop, uri, NULL);
