@@ -121,10 +121,13 @@ void s3_iso_time(char out[17], int64_t t)
 void s3_http_time(char out[40], int64_t t)
 {
         struct tm tm;
+        char text[128]; /* the compiler does not know the ranges */
 
         utc(&tm, t);
-        snprintf(out, 40, "%s, %02d %s %04d %02d:%02d:%02d GMT", days[tm.tm_wday % 7], tm.tm_mday,
+        snprintf(text, sizeof(text), "%s, %02d %s %04d %02d:%02d:%02d GMT", days[tm.tm_wday % 7], tm.tm_mday,
                  months[tm.tm_mon % 12], tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+        memcpy(out, text, 29);
+        out[29] = 0;
 }
 
 static int from_parts(int year, int month, int day, int hour, int minute, int second, int64_t *t)
