@@ -291,7 +291,7 @@ struct mfs_writer {
         struct mfs_getlen getlen;
         uint64_t end_length;
         unsigned end_tries;
-        bool has_again; /* after the lock has ended: wait for usable places, which were missing */
+        uint32_t again_ms; /* not 0: after the lock has ended, ask for it again in so much time */
         struct ri_error again;
         struct mfs_wsession ws;
         const char *waits, *waits_server;

@@ -144,6 +144,23 @@ static void space_known(struct mfs_call *c, const struct mfs_reply *r)
 
 /* WRITE_CHUNK */
 
+/* A 4.x master lets nobody write to a chunk whose lost copy can be replaced, and replaces no copy of a chunk that is
+ * locked. It says so even to the holder of the lock, until that lock ends in 120 s. So it is given back, and what is
+ * not acknowledged goes to all copies under the next one. */
+static bool give_back_for_repair(struct mfs_writer *w, uint8_t status)
+{
+        struct ri_error e = { 0 };
+
+        if (status != WIRE_STATUS_EAGAIN || !w->locked || lock_age_ms(w) > MFS_LOCK_SURE_MS)
+                return false;
+        mfs_status_error(&e, status, mfs_session_server(w->ino->data->session),
+                         "the lock of a chunk for writing");
+        w->again = e;
+        w->again_ms = 10;
+        mfs_writer_end_lock(w);
+        return true;
+}
+
 static void no_lock(struct mfs_writer *w, uint8_t status)
 {
         struct mfs_data *d = w->ino->data;
@@ -162,6 +179,8 @@ static void no_lock(struct mfs_writer *w, uint8_t status)
                 if (p && p->wop)
                         mfs_lock_waits(w->ino, p->wop->op, status);
         }
+        if (give_back_for_repair(w, status))
+                return;
         longer = ri_now() - w->refused_at > REFUSED_LONG;
         if (ms == 0 || (status == WIRE_STATUS_CHUNKLOST && longer && w->tries == 0)) {
                 refused_for_good(w, status);
@@ -219,7 +238,7 @@ static void granted(struct mfs_writer *w, struct mfs_place *p)
                              p->n);
                 e.flags = ROMA_RETRIABLE;
                 w->again = e;
-                w->has_again = true;
+                w->again_ms = 500;
                 mfs_writer_end_lock(w);
         } else {
                 w->state = MW_SESSION;
@@ -314,14 +333,17 @@ void mfs_writer_ended(struct mfs_writer *w)
         {
                 mfs_writer_kick(ri_list_entry(it, struct mfs_writer, in_inode));
         }
-        mfs_endings_tell(d);
-        if (w->has_again && mfs_writer_has_parts(w)) {
-                w->has_again = false;
+        if (w->again_ms && mfs_writer_has_parts(w)) {
+                uint32_t ms = w->again_ms;
+
+                w->again_ms = 0;
                 w->active = true;
                 ino->active++;
-                mfs_writer_wait(w, 500, &w->again);
+                mfs_writer_wait(w, ms, &w->again);
+        } else {
+                w->again_ms = 0;
+                mfs_endings_tell(d);
         }
-        w->has_again = false;
 }
 
 static void end_failed(struct mfs_writer *w, const struct ri_error *e)

@@ -315,6 +315,10 @@ static void write_chunk(struct conn *c, uint32_t msgid, unsigned index, uint8_t 
         }
         if ((flags & WIRE_CHUNKOP_CONTINUEOP) && !k->locked && !s->sole_writer)
                 broke(s, "CONTINUEOP for chunk %u, which is not locked", index);
+        if (s->repairs && k->broken_chain && k->locked && !k->orphan_lock) {
+                reply_status(c, WIRE_MATOCL_FUSE_WRITE_CHUNK, msgid, WIRE_STATUS_EAGAIN);
+                return;
+        }
         if (k->locked && !(flags & WIRE_CHUNKOP_CONTINUEOP)) {
                 if (!k->orphan_lock)
                         broke(s, "WRITE_CHUNK for chunk %u, which is locked by us", index);
@@ -340,6 +344,38 @@ static void write_chunk(struct conn *c, uint32_t msgid, unsigned index, uint8_t 
                 return;
         }
         reply_places(c, WIRE_MATOCL_FUSE_WRITE_CHUNK, msgid, k);
+}
+
+/* One server of the chain is lost; another gets a copy of what one of the rest has. */
+static void repair(struct sim *s, unsigned index)
+{
+        struct sim_chunk *k = &s->chunk[index];
+        unsigned lost = sim_random(s, SIM_SERVERS), from, to = 0;
+
+        k->broken_chain = false;
+        if (s->copies < 2)
+                return;
+        while (!k->held[lost])
+                lost = (lost + 1) % SIM_SERVERS;
+        k->held[lost] = false;
+        from = (unsigned)sim_a_copy(s, index);
+        while (k->held[to] || to == lost)
+                to++;
+        for (unsigned b = 0; b < SIM_BLOCKS; b++) {
+                const unsigned char *p = s->copy[from][index].block[b];
+
+                free(s->copy[to][index].block[b]);
+                s->copy[to][index].block[b] = p ? memcpy(malloc(WIRE_BLOCK_SIZE), p, WIRE_BLOCK_SIZE) : NULL;
+        }
+        k->held[to] = true;
+        k->version++;
+        for (unsigned v = 0; v < SIM_SERVERS; v++) {
+                if (!k->held[v])
+                        continue;
+                s->copy[v][index].id = k->id;
+                s->copy[v][index].version = k->version;
+        }
+        s->repaired++;
 }
 
 static void write_end(struct conn *c, uint32_t msgid, const unsigned char *p)
@@ -371,6 +407,8 @@ static void write_end(struct conn *c, uint32_t msgid, const unsigned char *p)
                         broke(s, "END with length %llu, expected %llu", (unsigned long long)length,
                               (unsigned long long)want);
         }
+        if (s->repairs && k->broken_chain)
+                repair(s, index);
         if (k->broken_chain)
                 broke(s, "END after a broken chain without sending the rest again");
         ri_list_for_each(it, &s->conns)

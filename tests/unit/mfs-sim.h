@@ -55,13 +55,14 @@ struct sim {
         unsigned trickle;        /* a chunkserver's connection delivers at most so many bytes in a tick */
         bool stuck[SIM_SERVERS]; /* takes everything, answers nothing */
         bool rotten[SIM_SERVERS];
+        bool repairs; /* as a 4.x master: a chunk whose chain broke gets another copy before any write, once unlocked */
         uint8_t write_status; /* every WRITE_CHUNK answers this */
         uint8_t end_status;
         bool swallow_end; /* the next END is executed, its answer lost with the connection */
         bool swallow_lock;
         bool sole_writer; /* nobody else has this file: a lock may be taken for ours, an END sent twice */
 
-        unsigned writes, ends, finishes, packets, grants, reads, connects;
+        unsigned writes, ends, finishes, packets, grants, repaired, reads, connects;
         uint64_t last_end_length;
 };
 

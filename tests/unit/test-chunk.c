@@ -527,6 +527,23 @@ START_TEST(test_lost_lock)
 }
 END_TEST
 
+/* A server is lost in the middle, and the master wants the lock back before it makes another copy. */
+START_TEST(test_repair_needs_the_lock)
+{
+        unsigned char *p = noise(3000000, 20);
+
+        sim.repairs = true;
+        sim.p_close = 50;
+        for (int i = 0; i < 5; i++) {
+                do_write(p + i * 1000, 2900000, (uint64_t)i * 500);
+                ck_assert_str_eq(sim_compare(&sim), "");
+                expect(p + i * 1000, 2900000, (uint64_t)i * 500, 2900000);
+        }
+        ck_assert_uint_gt(sim.repaired, 0);
+        free(p);
+}
+END_TEST
+
 /* A hanging chain: the operation ends by its stall time, its bytes arrive later all the same, on all replicas. */
 START_TEST(test_stall_and_orphans)
 {
@@ -663,6 +680,7 @@ static void random_faults(void)
         for (unsigned i = 0; i < sizeof knob / sizeof knob[0]; i++)
                 *knob[i] = sim_random(&sim, 3) == 0 ? value[i] : 0;
         sim.slow = sim_random(&sim, 4);
+        sim.repairs = sim_random(&sim, 3) == 0;
         sim.copies = 1 + sim_random(&sim, 3);
 }
 
@@ -802,6 +820,7 @@ int main(void)
         tcase_add_test(tc, test_refusals);
         tcase_add_test(tc, test_lost_end);
         tcase_add_test(tc, test_lost_lock);
+        tcase_add_test(tc, test_repair_needs_the_lock);
         tcase_add_test(tc, test_stall_and_orphans);
         tcase_add_test(tc, test_parts);
         tcase_add_test(tc, test_stuck_server_read);
