@@ -32,7 +32,7 @@ exec_or_run() {
   if [ "$BASHPID" != $$ ]; then exec "$@"; else "$@"; fi
 }
 
-# in_cluster COMMAND...: runs it in the namespace of the cluster, where mfssetgoal and its like must run.
+# in_cluster COMMAND...: runs it in the namespace of the cluster, where mfssetsclass and its like must run.
 in_cluster() {
   # shellcheck disable=SC2086
   exec_or_run ${ROMA_MFS_NS:-} "$@"

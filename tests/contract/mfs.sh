@@ -15,7 +15,7 @@ suite() {
   shift 2
   echo "== $copies copies, --loop $loop"
   mkdir -p "$folder"
-  "$cluster" exec mfssetgoal "$copies" "$folder" >/dev/null || status=1
+  "$cluster" exec mfssetsclass "$copies" "$folder" >/dev/null || status=1
   "$cluster" exec "$BUILD_DIR/tests/contract/contract" "mfs://$ROMA_MFS_MASTER/${folder##*/}" --loop "$loop" "$@" ||
     status=1
   rmdir "$folder" || status=1

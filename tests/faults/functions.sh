@@ -35,7 +35,7 @@ limited() {
 # folder COPIES NAME: makes a folder of the store whose files have so many copies.
 folder() {
   mkdir "$mounted/$2" || fail "mkdir $2"
-  in_cluster mfssetgoal "$1" "$mounted/$2" >/dev/null || fail "mfssetgoal $1 $2"
+  in_cluster mfssetsclass "$1" "$mounted/$2" >/dev/null || fail "mfssetsclass $1 $2"
 }
 
 # begin ARGUMENT...: starts the program in the background.

@@ -19,7 +19,7 @@
 inside() { "$cluster" exec "$@"; }
 
 # Set COPIES FOLDER: how many copies new files below have.
-goal() { inside mfssetgoal "$1" "$2" >/dev/null || fail "mfssetgoal $1 $2"; }
+goal() { inside mfssetsclass "$1" "$2" >/dev/null || fail "mfssetsclass $1 $2"; }
 
 # All data folders of all chunkservers.
 disks() {

@@ -83,9 +83,9 @@ grep -q '^1 removed' out || fail "gc: $(cat out)"
 [ "$(roma ls --all "$here" | grep -c '^\.roma~')" = 0 ] || fail "gc left a temporary"
 
 # Two copies, and then one whose first block is another one, with the right checksum for it
-[ -n "$ROMA_MFS_MOUNT" ] || skip "no FUSE mount: the rest needs mfssetgoal"
+[ -n "$ROMA_MFS_MOUNT" ] || skip "no FUSE mount: the rest needs mfssetsclass"
 mkdir "$ROMA_MFS_MOUNT/tools-$$/two"
-"${ns[@]}" mfssetgoal 2 "$ROMA_MFS_MOUNT/tools-$$/two" >out || fail "mfssetgoal: $(cat out)"
+"${ns[@]}" mfssetsclass 2 "$ROMA_MFS_MOUNT/tools-$$/two" >out || fail "mfssetsclass: $(cat out)"
 expect 0 roma put tree/sub/3000000 "$here/two/x"
 expect 0 roma chunks "$here/two/x" >out
 [ "$(grep -c ' valid$' out)" = 2 ] || fail "chunks: $(cat out)"
