@@ -68,7 +68,8 @@ enum roma_result_flags {
 enum roma_status_kind {
         ROMA_STATUS_NONE = 0,
         ROMA_STATUS_ERRNO = 1, /* of this machine */
-        ROMA_STATUS_MFS = 2    /* a MooseFS status */
+        ROMA_STATUS_MFS = 2,   /* a MooseFS status */
+        ROMA_STATUS_HTTP = 3   /* of an S3-like server; status_name is its word, such as NoSuchKey */
 };
 
 struct roma_list;

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT */
+/* Single names: what is there, away with it; and the bucket itself. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "s3compat/store.h"
+
+/* stat: HEAD; then, for what is no object, whether keys lie below it. */
+
+static int any_key(void *arg, const char *path, const char *text)
+{
+        bool *any = arg;
+
+        (void)text;
+        if (strcmp(path, "ListBucketResult/Contents") == 0)
+                *any = true;
+        return 0;
+}
+
+static void finish_folder(struct ri_op *op)
+{
+        const roma_attr dir = { .size = sizeof(dir), .mask = ROMA_ATTR_TYPE, .type = ROMA_TYPE_DIR };
+
+        ri_op_set_attr(op, &dir);
+        ri_op_finish(op);
+}
+
+static void looked_below(struct s3_request *r)
+{
+        struct ri_str err = RI_STR_INIT(400);
+        struct ri_op *op;
+        bool any = false;
+
+        if (r->error.code) {
+                s3_op_fail(r);
+                return;
+        }
+        op = s3_op_take(r);
+        if (s3_xml_read(r->answer.p ? r->answer.p : "", r->answer.len, any_key, &any, &err) < 0)
+                ri_op_fail(op, ROMA_EPROTOCOL, "%s", ri_str_cstr(&err));
+        else if (any)
+                finish_folder(op);
+        else
+                ri_op_fail(op, ROMA_ENOENT, "there is no such object in the bucket %s",
+                           r->st->profile.bucket);
+        s3_request_free(r);
+        ri_str_free(&err);
+}
+
+static void look_below(struct ri_op *op, const char *key)
+{
+        struct s3_request *r = s3_op_request(op, "ListObjects", "GET", NULL, looked_below);
+
+        if (!r)
+                return;
+        if (r->st->profile.list_v2)
+                s3_fields_add(&r->query, "list-type", "2");
+        s3_fields_add(&r->query, "max-keys", "1");
+        s3_fields_addf(&r->query, "prefix", "%s/", key);
+        s3_request_start(r);
+}
+
+static void stat_done(struct s3_request *r)
+{
+        struct ri_op *op;
+        roma_attr a;
+
+        if (r->error.code == ROMA_ENOENT && r->status == 404) {
+                char *key = strdup(r->key);
+
+                op = s3_op_take(r);
+                s3_request_free(r);
+                if (key)
+                        look_below(op, key);
+                else
+                        ri_op_fail(op, ROMA_ENOMEM, "no memory for a request");
+                free(key);
+                return;
+        }
+        if (r->error.code) {
+                s3_op_fail(r);
+                return;
+        }
+        op = s3_op_take(r);
+        s3_attr_from_reply(&a, &r->reply);
+        s3_request_free(r);
+        ri_op_set_attr(op, &a);
+        ri_op_finish(op);
+}
+
+static void bucket_is_there(struct s3_request *r)
+{
+        struct ri_op *op;
+
+        if (r->error.code == ROMA_ENOENT)
+                snprintf(r->error.text, sizeof(r->error.text), "there is no bucket %.100s; roma mb makes one",
+                         r->st->profile.bucket);
+        if (r->error.code) {
+                s3_op_fail(r);
+                return;
+        }
+        op = s3_op_take(r);
+        s3_request_free(r);
+        finish_folder(op);
+}
+
+void s3_stat(struct ri_op *op, const char *key, unsigned flags)
+{
+        bool root = !*key;
+        struct s3_request *r = s3_op_request(op, root ? "HeadBucket" : "HeadObject", "HEAD",
+                                             root ? NULL : key, root ? bucket_is_there : stat_done);
+
+        (void)flags;
+        if (r)
+                s3_request_start(r);
+}
+
+/* unlink: DELETE says the same whether there was something or not, so look first. */
+
+static void unlinked(struct s3_request *r)
+{
+        struct ri_op *op;
+
+        if (r->error.code) {
+                s3_op_fail(r);
+                return;
+        }
+        op = s3_op_take(r);
+        s3_request_free(r);
+        ri_op_finish(op);
+}
+
+static void found(struct s3_request *r)
+{
+        const char *key = r->key + strlen(r->st->profile.prefix);
+        struct s3_request *del;
+        struct ri_op *op;
+
+        if (r->error.code) {
+                s3_op_fail(r);
+                return;
+        }
+        op = s3_op_take(r);
+        del = s3_op_request(op, "DeleteObject", "DELETE", key, unlinked);
+        s3_request_free(r);
+        if (!del)
+                return;
+        del->changes = true;
+        s3_request_start(del);
+}
+
+void s3_unlink(struct ri_op *op, const char *key, unsigned flags)
+{
+        struct s3_request *r;
+
+        (void)flags;
+        if (!*key) {
+                ri_op_fail(op, ROMA_EISDIR, "the bucket is no object; roma rb removes one");
+                return;
+        }
+        r = s3_op_request(op, "HeadObject", "HEAD", key, found);
+        if (r)
+                s3_request_start(r);
+}
+
+/* Buckets */
+
+static void bucket_done(struct s3_request *r)
+{
+        unlinked(r);
+}
+
+/* false: none is to be said. */
+static bool location(struct s3_request *r, struct ri_str *text)
+{
+        const struct s3_profile *p = &r->st->profile;
+
+        if (p->vendor != S3_VENDOR_AWS || strcmp(p->region, "us-east-1") == 0 || !*p->region)
+                return false;
+        ri_str_puts(text, "<CreateBucketConfiguration><LocationConstraint>");
+        s3_xml_escape(text, p->region);
+        ri_str_puts(text, "</LocationConstraint></CreateBucketConfiguration>");
+        return true;
+}
+
+struct bucket {
+        struct s3_span span;
+        char text[];
+};
+
+static void bucket_made(struct s3_request *r)
+{
+        free(r->arg);
+        bucket_done(r);
+}
+
+static void bucket_cancel(struct ri_op *op)
+{
+        struct s3_request *r = op->impl;
+
+        op->impl = NULL;
+        free(r->arg);
+        s3_request_free(r);
+}
+
+void s3_mkdir(struct ri_op *op, const char *key, uint32_t mode)
+{
+        struct ri_str text = RI_STR_INIT(1024);
+        struct s3_request *r;
+        struct bucket *b = NULL;
+
+        (void)mode;
+        if (*key) {
+                ri_op_fail(op, ROMA_ENOTSUP, "this kind of store has no folders: a key may hold slashes");
+                return;
+        }
+        r = s3_op_request(op, "CreateBucket", "PUT", NULL, bucket_made);
+        if (!r)
+                return;
+        op->cancel = bucket_cancel;
+        if (location(r, &text)) {
+                b = malloc(sizeof(*b) + text.len + 1);
+                if (b && !text.failed) {
+                        memcpy(b->text, text.p, text.len + 1);
+                        b->span = (struct s3_span){ b->text, text.len };
+                        r->body = &b->span;
+                        r->spans = 1;
+                        r->length = text.len;
+                }
+        }
+        r->arg = b;
+        r->has_body = true;
+        r->changes = true;
+        ri_str_free(&text);
+        s3_request_start(r);
+}
+
+void s3_rmdir(struct ri_op *op, const char *key)
+{
+        struct s3_request *r;
+
+        if (*key) {
+                ri_op_fail(op, ROMA_ENOTSUP, "this kind of store has no folders: a key may hold slashes");
+                return;
+        }
+        r = s3_op_request(op, "DeleteBucket", "DELETE", NULL, bucket_done);
+        if (!r)
+                return;
+        r->changes = true;
+        s3_request_start(r);
+}
+
+/* ping */
+
+static void pinged(struct s3_request *r)
+{
+        const char *server = s3_fields_get(&r->reply, "server");
+        struct ri_op *op;
+        char text[256];
+
+        if (r->error.code) {
+                s3_op_fail(r);
+                return;
+        }
+        snprintf(text, sizeof(text), "the bucket %.64s answers%s%.100s", r->st->profile.bucket,
+                 server ? ", server " : "", server ? server : "");
+        op = s3_op_take(r);
+        s3_request_free(r);
+        if (ri_op_set_text(op, text, strlen(text)) == 0)
+                ri_op_finish(op);
+}
+
+void s3_ping(struct ri_op *op)
+{
+        struct s3_request *r = s3_op_request(op, "HeadBucket", "HEAD", NULL, pinged);
+
+        if (r)
+                s3_request_start(r);
+}

@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: MIT */
+#include "s3compat/part.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/crc.h"
+#include "s3compat/crc64.h"
+
+enum { DIGEST_ON_LOOP = 128 << 10, BLOCK = 1 << 20 };
+
+struct s3_part *s3_part_new(struct s3_store *st, void *owner, unsigned number, uint64_t capacity)
+{
+        struct s3_part *p = calloc(1, sizeof(*p));
+
+        if (!p)
+                return NULL;
+        ri_list_init(&p->link);
+        p->st = st;
+        p->owner = owner;
+        p->number = number;
+        p->capacity = capacity;
+        return p;
+}
+
+static int grow(struct s3_part *p)
+{
+        size_t cap = p->spans_cap ? 2 * p->spans_cap : 8;
+        struct s3_span *span;
+        roma_buf **buf;
+
+        if (p->spans < p->spans_cap)
+                return 0;
+        span = reallocarray(p->span, cap, sizeof(*span));
+        if (span)
+                p->span = span;
+        buf = reallocarray(p->buf, cap, sizeof(roma_buf *));
+        if (buf)
+                p->buf = buf;
+        if (!span || !buf)
+                return -1;
+        p->spans_cap = cap;
+        return 0;
+}
+
+static int refer_to(struct s3_part *p, const void *bytes, size_t n, roma_buf *buf)
+{
+        if (grow(p) < 0)
+                return -1;
+        p->span[p->spans] = (struct s3_span){ bytes, n };
+        p->buf[p->spans++] = roma_buf_ref(buf);
+        p->last_free = 0;
+        p->st->referenced += n;
+        return 0;
+}
+
+static int copy(struct s3_part *p, const char *bytes, size_t n)
+{
+        while (n) {
+                size_t take = n < p->last_free ? n : p->last_free;
+                struct s3_span *last = p->spans ? &p->span[p->spans - 1] : NULL;
+
+                if (take) {
+                        memcpy((char *)(uintptr_t)last->p + last->n, bytes, take);
+                        last->n += take;
+                        p->last_free -= take;
+                        p->st->held += take;
+                        bytes += take;
+                        n -= take;
+                        continue;
+                }
+                if (grow(p) < 0)
+                        return -1;
+                take = p->capacity - p->length < BLOCK ? (size_t)(p->capacity - p->length) : BLOCK;
+                take = take < n ? n : take;
+                p->span[p->spans] = (struct s3_span){ malloc(take), 0 };
+                p->buf[p->spans] = NULL;
+                if (!p->span[p->spans].p)
+                        return -1;
+                p->spans++;
+                p->last_free = take;
+        }
+        return 0;
+}
+
+int64_t s3_part_take(struct s3_part *p, const void *bytes, size_t n, roma_buf *buf, bool refer)
+{
+        uint64_t room = p->capacity - p->length;
+
+        if (n > room)
+                n = (size_t)room;
+        if ((buf && refer ? refer_to(p, bytes, n, buf) : copy(p, bytes, n)) < 0)
+                return -1;
+        p->length += n;
+        p->crc32 = ri_crc32_combine(p->crc32, ri_crc32(0, bytes, n), n);
+        if (p->st->profile.checksum == S3_SUM_CRC64)
+                p->crc64 = s3_crc64(p->crc64, bytes, n);
+        return (int64_t)n;
+}
+
+/* Digests */
+
+static void job_work(struct ri_job *job)
+{
+        struct s3_part *p = ri_container_of(job, struct s3_part, job);
+        struct ri_str err = RI_STR_INIT(150);
+        struct ri_digest d = { 0 };
+        unsigned char out[RI_DIGEST_MAX];
+        int r = ri_digest_begin(&d, p->kind, &err);
+
+        for (size_t i = 0; r == 0 && i < p->spans; i++)
+                ri_digest_update(&d, p->span[i].p, p->span[i].n);
+        if (r == 0)
+                r = ri_digest_end(&d, out, &err);
+        if (r == 0) {
+                struct ri_str coded = RI_STR_INIT(sizeof(p->md5_base64) - 1);
+
+                ri_hex(p->digest, out, ri_digest_size(p->kind));
+                if (p->kind == RI_MD5)
+                        s3_base64(&coded, out, 16);
+                snprintf(p->md5_base64, sizeof(p->md5_base64), "%s", ri_str_cstr(&coded));
+                ri_str_free(&coded);
+        } else {
+                snprintf(p->digest_error, sizeof(p->digest_error), "%s", ri_str_cstr(&err));
+        }
+        ri_str_free(&err);
+}
+
+/* Any thread: the store may be gone, and nothing in here is shared. */
+static void memory_free(struct s3_part *p)
+{
+        for (size_t i = 0; i < p->spans; i++)
+                if (!p->buf[i])
+                        free((void *)(uintptr_t)p->span[i].p);
+        free(p->span);
+        free(p->buf);
+        free(p);
+}
+
+static void job_orphan(struct ri_job *job)
+{
+        memory_free(ri_container_of(job, struct s3_part, job));
+}
+
+static void job_done(struct ri_job *job)
+{
+        struct s3_part *p = ri_container_of(job, struct s3_part, job);
+
+        p->working = false;
+        p->digested(p);
+}
+
+void s3_part_digest(struct s3_part *p, enum ri_digest_kind kind, void (*digested)(struct s3_part *p))
+{
+        p->kind = kind;
+        p->digested = digested;
+        if (p->length <= DIGEST_ON_LOOP) {
+                job_work(&p->job);
+                digested(p);
+                return;
+        }
+        p->working = true;
+        p->job.work = job_work;
+        p->job.done = job_done;
+        p->job.orphan = job_orphan;
+        p->job.bytes = (size_t)p->length;
+        ri_job_start(p->st->loop, &p->job);
+}
+
+void s3_part_free(struct s3_part *p)
+{
+        if (!p)
+                return;
+        s3_request_free(p->r);
+        ri_list_del(&p->link);
+        for (size_t i = 0; i < p->spans; i++) {
+                if (p->buf[i]) {
+                        p->st->referenced -= p->span[i].n;
+                        roma_buf_unref(p->buf[i]);
+                } else {
+                        p->st->held -= p->span[i].n;
+                }
+        }
+        if (p->working)
+                ri_job_abandon(&p->job);
+        else
+                memory_free(p);
+}

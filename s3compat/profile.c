@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: MIT */
+#include "s3compat/profile.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum { MIN_PART = 5 << 20, MIN_PART_OSS = 100 << 10, MAX_ATTEMPTS = 20, MAX_CONNECTIONS = 256 };
+
+static const struct s3_traits traits[] = {
+        [S3_VENDOR_AWS] = { .name = "aws",
+                            .dialect = S3_AWS4,
+                            .checksum = S3_SUM_CRC32,
+                            .if_none_match = true,
+                            .if_none_match_complete = true,
+                            .list_v2 = true,
+                            .list_encoding = true,
+                            .min_part = MIN_PART },
+        [S3_VENDOR_OSS] = { .name = "oss",
+                            .dialect = S3_OSS4,
+                            .checksum = S3_SUM_CRC64,
+                            .forbid_overwrite = "x-oss-forbid-overwrite",
+                            .list_v2 = true,
+                            .list_encoding = true,
+                            .min_part = MIN_PART_OSS },
+        [S3_VENDOR_OBS] = { .name = "obs",
+                            .dialect = S3_OBS,
+                            .checksum = S3_SUM_MD5,
+                            .min_part = MIN_PART_OSS },
+        [S3_VENDOR_MINIO] = { .name = "minio",
+                              .dialect = S3_AWS4,
+                              .checksum = S3_SUM_CRC32,
+                              .path_style = true,
+                              .if_none_match = true,
+                              .if_none_match_complete = true,
+                              .list_v2 = true,
+                              .list_encoding = true,
+                              .min_part = MIN_PART },
+        [S3_VENDOR_RADOSGW] = { .name = "radosgw",
+                                .dialect = S3_AWS4,
+                                .checksum = S3_SUM_SIGNED,
+                                .path_style = true,
+                                .if_none_match = true,
+                                .list_v2 = true,
+                                .list_encoding = true,
+                                .min_part = MIN_PART },
+        [S3_VENDOR_GENERIC] = { .name = "generic",
+                                .dialect = S3_AWS4,
+                                .checksum = S3_SUM_SIGNED,
+                                .path_style = true,
+                                .list_v2 = true,
+                                .list_encoding = true,
+                                .min_part = MIN_PART },
+};
+
+const struct s3_traits *s3_traits(enum s3_vendor v)
+{
+        return &traits[v];
+}
+
+const char *const s3_options[] = { "access_key",
+                                   "addressing",
+                                   "anonymous",
+                                   "attempts",
+                                   "ca",
+                                   "cert",
+                                   "cert_key",
+                                   "checksum",
+                                   "connections",
+                                   "dialect",
+                                   "endpoint",
+                                   "if_absent",
+                                   "insecure",
+                                   "internal",
+                                   "list",
+                                   "part",
+                                   "profile",
+                                   "proxy",
+                                   "region",
+                                   "secret_key_file",
+                                   "session_token_file",
+                                   "vendor",
+                                   NULL };
+
+void s3_profile_clear(struct s3_profile *p)
+{
+        free(p->bucket);
+        free(p->prefix);
+        free(p->host);
+        free(p->region);
+        free(p->access_key);
+        free(p->aws_profile);
+        free(p->ca);
+        free(p->proxy);
+        free(p->cert);
+        free(p->cert_key);
+        memset(p, 0, sizeof(*p));
+}
+
+static char *option(const struct ri_uri *u, const char *name)
+{
+        const char *v = ri_uri_opt(u, name);
+
+        return strdup(v ? v : "");
+}
+
+static bool ends_with(const char *host, const char *suffix)
+{
+        size_t n = strcspn(host, ":"), m = strlen(suffix);
+
+        return n >= m && strncasecmp(host + n - m, suffix, m) == 0;
+}
+
+/* Which kind of server is meant by this scheme at this host. */
+static enum s3_vendor guess_vendor(const char *scheme, const char *host)
+{
+        if (strcmp(scheme, "oss") == 0)
+                return S3_VENDOR_OSS;
+        if (strcmp(scheme, "obs") == 0)
+                return S3_VENDOR_OBS;
+        if (strcmp(scheme, "minio") == 0)
+                return S3_VENDOR_MINIO;
+        if (!*host || ends_with(host, ".amazonaws.com") || ends_with(host, ".amazonaws.com.cn"))
+                return S3_VENDOR_AWS;
+        return S3_VENDOR_GENERIC;
+}
+
+/* The vendor's own name for the endpoint of a region. */
+static int default_host(struct s3_profile *p, bool internal, struct ri_str *out)
+{
+        const char *r = p->region;
+        bool china = strncmp(r, "cn-", 3) == 0;
+
+        switch (p->vendor) {
+        case S3_VENDOR_OSS:
+                return ri_str_printf(out, "oss-%s%s.aliyuncs.com", r, internal ? "-internal" : "");
+        case S3_VENDOR_OBS: return ri_str_printf(out, "obs.%s.myhuaweicloud.com", r);
+        default: return ri_str_printf(out, "s3.%s.amazonaws.com%s", r, china ? ".cn" : "");
+        }
+}
+
+/* Names with which a certificate for *.host works, and DNS too. */
+static bool dns_bucket(const char *b, bool tls)
+{
+        size_t n = strlen(b);
+
+        if (n < 3 || n > 63)
+                return false;
+        for (size_t i = 0; i < n; i++)
+                if (!((b[i] >= 'a' && b[i] <= 'z') || (b[i] >= '0' && b[i] <= '9') || b[i] == '-' ||
+                      (b[i] == '.' && !tls)))
+                        return false;
+        return b[0] != '-' && b[n - 1] != '-';
+}
+
+static bool is_address(const char *host)
+{
+        return host[0] == '[' || host[strspn(host, "0123456789.")] == ':' ||
+               !host[strspn(host, "0123456789.")] || strncmp(host, "localhost", 9) == 0;
+}
+
+static int take_endpoint(struct s3_profile *p, const char *text, struct ri_str *err)
+{
+        const char *host = text;
+
+        p->tls = true;
+        if (strncasecmp(text, "http://", 7) == 0) {
+                p->tls = false;
+                host = text + 7;
+        } else if (strncasecmp(text, "https://", 8) == 0) {
+                host = text + 8;
+        }
+        free(p->host);
+        p->host = strndup(host, strcspn(host, "/"));
+        if (!p->host)
+                return ri_str_fail(err, "no memory for the store");
+        if (!*p->host || strpbrk(p->host, "@?# ") ||
+            (host[strlen(p->host)] && strcmp(host + strlen(p->host), "/")))
+                return ri_str_fail(err, "option endpoint: expected https://host[:port]");
+        p->endpoint_given = true;
+        return 0;
+}
+
+static int find_endpoint(struct s3_profile *p, const struct ri_uri *u, struct ri_str *err)
+{
+        const char *given = ri_uri_opt(u, "endpoint");
+        bool aws = strcmp(u->scheme, "s3") == 0;
+
+        if (!given && aws)
+                given = secure_getenv("AWS_ENDPOINT_URL_S3");
+        if (!given && aws)
+                given = secure_getenv("AWS_ENDPOINT_URL");
+        if (given && *given)
+                return take_endpoint(p, given, err);
+        p->tls = true;
+        p->host = strdup("");
+        if (!p->host)
+                return ri_str_fail(err, "no memory for the store");
+        if (strcmp(u->scheme, "minio") == 0)
+                return ri_str_fail(err, "minio:// needs an endpoint: ?endpoint=https://host:9000");
+        return 0;
+}
+
+static int choose(const struct ri_uri *u, const char *name, const char *const *choices, size_t *v,
+                  struct ri_str *err)
+{
+        return ri_uri_opt_choice(u, name, choices, v, err);
+}
+
+static int take_vendor(struct s3_profile *p, const struct ri_uri *u, struct ri_str *err)
+{
+        static const char *const names[] = { "aws", "oss", "obs", "minio", "radosgw", "generic", NULL };
+        static const char *const dialects[] = { "aws4", "aws2", "oss4", "oss1", "obs", NULL };
+        static const char *const sums[] = { "auto", "none", "signed", "md5", "crc32", "crc64", NULL };
+        size_t v = guess_vendor(u->scheme, p->host), d, s = S3_SUM_AUTO;
+
+        if (choose(u, "vendor", names, &v, err) < 0)
+                return -1;
+        p->vendor = (enum s3_vendor)v;
+        p->traits = &traits[v];
+        d = p->traits->dialect;
+        if (choose(u, "dialect", dialects, &d, err) < 0 || choose(u, "checksum", sums, &s, err) < 0)
+                return -1;
+        p->dialect = (enum s3_dialect)d;
+        p->checksum = s == S3_SUM_AUTO ? p->traits->checksum : (enum s3_checksum)s;
+        if (p->checksum == S3_SUM_SIGNED && p->dialect != S3_AWS4)
+                p->checksum = S3_SUM_MD5;
+        return 0;
+}
+
+static int take_addressing(struct s3_profile *p, const struct ri_uri *u, struct ri_str *err)
+{
+        static const char *const words[] = { "auto", "path", "virtual", NULL };
+        size_t v = 0;
+
+        if (choose(u, "addressing", words, &v, err) < 0)
+                return -1;
+        if (v == 0)
+                p->path_style =
+                        p->traits->path_style || is_address(p->host) || !dns_bucket(p->bucket, p->tls);
+        else
+                p->path_style = v == 1;
+        return 0;
+}
+
+static int take_numbers(struct s3_profile *p, const struct ri_uri *u, struct ri_str *err)
+{
+        uint64_t attempts = 5, connections = 16, list = p->traits->list_v2 ? 2 : 1;
+
+        p->if_absent = p->traits->if_none_match || p->traits->forbid_overwrite;
+        if (ri_uri_opt_u64(u, "attempts", 1, MAX_ATTEMPTS, &attempts, err) < 0 ||
+            ri_uri_opt_u64(u, "connections", 1, MAX_CONNECTIONS, &connections, err) < 0 ||
+            ri_uri_opt_u64(u, "list", 1, 2, &list, err) < 0 ||
+            ri_uri_opt_size(u, "part", &p->part, err) < 0 ||
+            ri_uri_opt_bool(u, "if_absent", &p->if_absent, err) < 0 ||
+            ri_uri_opt_bool(u, "anonymous", &p->anonymous, err) < 0 ||
+            ri_uri_opt_bool(u, "insecure", &p->insecure, err) < 0)
+                return -1;
+        if (p->part && (p->part < 4096 || p->part > UINT64_C(1) << 30))
+                return ri_str_fail(err, "option part: from 4 KiB to 1 GiB expected");
+        p->attempts = (unsigned)attempts;
+        p->connections = (unsigned)connections;
+        p->list_v2 = list == 2;
+        return 0;
+}
+
+static char *prefix_of(const char *path)
+{
+        size_t n;
+        char *s;
+
+        if (*path == '/')
+                path++;
+        n = strlen(path);
+        s = malloc(n + 2);
+        if (!s)
+                return NULL;
+        memcpy(s, path, n + 1);
+        if (n && s[n - 1] != '/')
+                memcpy(s + n, "/", 2);
+        return s;
+}
+
+/* oss-cn-hangzhou is an endpoint's name for cn-hangzhou. */
+static char *region_of(const struct ri_uri *u)
+{
+        const char *r = ri_uri_opt(u, "region");
+
+        if (r && strcmp(u->scheme, "oss") == 0 && strncmp(r, "oss-", 4) == 0)
+                r += 4;
+        if (!r && strcmp(u->scheme, "s3") == 0) {
+                r = secure_getenv("AWS_REGION");
+                if (!r || !*r)
+                        r = secure_getenv("AWS_DEFAULT_REGION");
+        }
+        return strdup(r ? r : "");
+}
+
+static bool region_is_sane(const char *r)
+{
+        return strlen(r) < 64 &&
+               !r[strspn(r, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")];
+}
+
+static int take_strings(struct s3_profile *p, const struct ri_uri *u, struct ri_str *err)
+{
+        p->bucket = strdup(u->authority);
+        p->prefix = prefix_of(u->path);
+        p->region = region_of(u);
+        p->access_key = option(u, "access_key");
+        p->aws_profile = option(u, "profile");
+        p->ca = option(u, "ca");
+        p->proxy = option(u, "proxy");
+        p->cert = option(u, "cert");
+        p->cert_key = option(u, "cert_key");
+        if (!p->bucket || !p->prefix || !p->region || !p->access_key || !p->aws_profile || !p->ca ||
+            !p->proxy || !p->cert || !p->cert_key)
+                return ri_str_fail(err, "no memory for the store");
+        if (!*p->bucket || strpbrk(p->bucket, "/?#: @"))
+                return ri_str_fail(err, "no bucket is named; write %s://bucket/key", u->scheme);
+        if (!region_is_sane(p->region))
+                return ri_str_fail(err, "option region: expected a name such as eu-central-1");
+        p->region_given = *p->region;
+        return 0;
+}
+
+int s3_profile_set_region(struct s3_profile *p, const char *region)
+{
+        struct ri_str host = RI_STR_INIT(512);
+        char *copy = strdup(region), *name = NULL;
+
+        if (!copy)
+                return -1;
+        free(p->region);
+        p->region = copy;
+        if (p->endpoint_given)
+                return 0;
+        default_host(p, false, &host);
+        name = ri_str_take(&host, NULL);
+        if (!name)
+                return -1;
+        free(p->host);
+        p->host = name;
+        return 0;
+}
+
+static int settle_region(struct s3_profile *p, const struct ri_uri *u, struct ri_str *err)
+{
+        bool internal = false;
+        struct ri_str host = RI_STR_INIT(512);
+
+        if (ri_uri_opt_bool(u, "internal", &internal, err) < 0)
+                return -1;
+        if (!*p->region && !p->endpoint_given && p->vendor != S3_VENDOR_AWS)
+                return ri_str_fail(err, "%s:// needs a region or an endpoint: ?region=cn-...", u->scheme);
+        if (p->endpoint_given || !*p->region)
+                return 0;
+        default_host(p, internal, &host);
+        free(p->host);
+        p->host = ri_str_take(&host, NULL);
+        return p->host ? 0 : ri_str_fail(err, "no memory for the store");
+}
+
+int s3_profile_from_uri(struct s3_profile *p, const struct ri_uri *u, struct ri_str *err)
+{
+        memset(p, 0, sizeof(*p));
+        if (take_strings(p, u, err) == 0 && find_endpoint(p, u, err) == 0 && take_vendor(p, u, err) == 0 &&
+            settle_region(p, u, err) == 0 && take_addressing(p, u, err) == 0 && take_numbers(p, u, err) == 0)
+                return 0;
+        s3_profile_clear(p);
+        return -1;
+}
+
+int s3_profile_host(const struct s3_profile *p, struct ri_str *out)
+{
+        if (!p->path_style)
+                ri_str_printf(out, "%s.", p->bucket);
+        return ri_str_puts(out, p->host);
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/* Where a bucket is and what its server is like: vendor, endpoint, region, addressing. No sockets. */
+#ifndef S3_PROFILE_H
+#define S3_PROFILE_H
+
+#include "core/uri.h"
+#include "s3compat/sign/sign.h"
+
+enum s3_vendor {
+        S3_VENDOR_AWS,
+        S3_VENDOR_OSS,
+        S3_VENDOR_OBS,
+        S3_VENDOR_MINIO,
+        S3_VENDOR_RADOSGW,
+        S3_VENDOR_GENERIC
+};
+
+/* How the bytes of a body are protected on their way. */
+enum s3_checksum {
+        S3_SUM_AUTO,
+        S3_SUM_NONE,
+        S3_SUM_SIGNED, /* a SHA-256 of the body in the signature */
+        S3_SUM_MD5,    /* Content-MD5 */
+        S3_SUM_CRC32,  /* x-amz-checksum-crc32 */
+        S3_SUM_CRC64   /* OSS: x-oss-hash-crc64ecma of the answer, compared */
+};
+
+/* What a kind of server takes; facts and sources in doc/s3.md. */
+struct s3_traits {
+        const char *name;
+        enum s3_dialect dialect;
+        enum s3_checksum checksum;
+        bool path_style;
+        bool if_none_match; /* "If-None-Match: *" of a PUT is atomic */
+        bool if_none_match_complete;
+        const char *forbid_overwrite; /* a header that does the same; NULL: none */
+        bool list_v2, list_encoding;
+        uint64_t min_part;
+};
+const struct s3_traits *s3_traits(enum s3_vendor v);
+
+struct s3_profile {
+        enum s3_vendor vendor;
+        const struct s3_traits *traits;
+        enum s3_dialect dialect;
+        enum s3_checksum checksum;
+        bool tls, path_style, anonymous, insecure, list_v2, if_absent;
+        char *bucket;                       /* "" only for presigning nothing: always given */
+        char *prefix;                       /* of all keys: "" or with a slash at its end */
+        char *host;                         /* name[:port], without the bucket */
+        char *region;                       /* "" until it is known: from files, or the vendor's first */
+        char *access_key;                   /* option; or "" */
+        char *aws_profile;                  /* of ~/.aws; "" : $AWS_PROFILE, default */
+        char *ca, *proxy, *cert, *cert_key; /* paths and a URL; "": none */
+        bool region_given, endpoint_given;
+        uint64_t part; /* bytes of a part; 0: chosen */
+        unsigned attempts, connections;
+};
+
+extern const char *const s3_options[];
+/* 0, or -1 with a sentence. Reads no files; `env` gives the environment (NULL: getenv). */
+int s3_profile_from_uri(struct s3_profile *p, const struct ri_uri *u, struct ri_str *err);
+/* The region has become known (files): the endpoint follows when it was not given. */
+int s3_profile_set_region(struct s3_profile *p, const char *region);
+void s3_profile_clear(struct s3_profile *p);
+/* "bucket.host" or "host" */
+int s3_profile_host(const struct s3_profile *p, struct ri_str *out);
+
+#endif

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+/* A request and its tries. Tries are spaced by a random part of a growing time, so that many clients do not come back
+ * together. What is not safe to be sent twice is not: its outcome is UNKNOWN when the answer was lost. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "s3compat/store.h"
+
+enum { BASE_MS = 100, SLOW_MS = 800, MOST_MS = 20000 };
+
+static void attempt(struct s3_request *r);
+
+char *s3_key(const struct s3_store *st, const char *key)
+{
+        char *s;
+
+        return asprintf(&s, "%s%s", st->profile.prefix, key) < 0 ? NULL : s;
+}
+
+/* Tries */
+
+static uint64_t random_below(struct s3_store *st, uint64_t n)
+{
+        st->random ^= st->random << 13;
+        st->random ^= st->random >> 7;
+        st->random ^= st->random << 17;
+        return n ? st->random % n : 0;
+}
+
+static uint64_t pause_ms(struct s3_request *r, bool slowly)
+{
+        uint64_t most = (uint64_t)(slowly ? SLOW_MS : BASE_MS) << (r->attempt < 8 ? r->attempt : 8);
+        const char *told = s3_fields_get(&r->reply, "retry-after");
+        unsigned long seconds = told ? strtoul(told, NULL, 10) : 0;
+
+        if (most > MOST_MS)
+                most = MOST_MS;
+        if (seconds > 0 && seconds <= 20)
+                return seconds * 1000 + random_below(r->st, 500);
+        return 1 + random_below(r->st, most);
+}
+
+static void again(struct ri_timer *t)
+{
+        attempt(ri_container_of(t, struct s3_request, again));
+}
+
+static void again_in(struct s3_request *r, uint64_t ms)
+{
+        r->again.fire = again;
+        if (ri_timer_start(r->st->loop, &r->again, ms) < 0) {
+                ri_error_set(&r->error, ROMA_ENOMEM, NULL, "no memory for a timer");
+                r->done(r);
+        }
+}
+
+/* The answer to a change was lost: what became of it? */
+static void settle_outcome(struct s3_request *r)
+{
+        r->error.outcome = r->changes && r->sent && r->error.code ? ROMA_UNKNOWN : ROMA_NOT_DONE;
+        if (r->op && r->changes && r->error.outcome == ROMA_NOT_DONE)
+                r->op->outcome = ROMA_NOT_DONE;
+}
+
+static void finish(struct s3_request *r)
+{
+        settle_outcome(r);
+        r->done(r);
+}
+
+static void retry(struct s3_request *r, enum s3_verdict v)
+{
+        if (r->attempt + 1 >= r->st->profile.attempts || (r->sent && r->changes && !r->safe)) {
+                finish(r);
+                return;
+        }
+        r->attempt++;
+        r->st->loop->stats.retries_total++;
+        if (r->op) {
+                r->op->tries = r->attempt;
+                ri_op_waits(r->op, "a new try", r->server);
+        }
+        again_in(r, pause_ms(r, v == S3_AGAIN_SLOWLY));
+}
+
+static void refresh(struct s3_request *r)
+{
+        if (r->refreshed || r->st->creds_fixed || r->st->profile.anonymous ||
+            s3_keys_lookup(r->st, NULL) < 0) {
+                finish(r);
+                return;
+        }
+        r->refreshed = true;
+        ri_list_add_tail(&r->st->wait_keys, &r->link);
+}
+
+static void attempt_done(struct s3_call *call, CURLcode code)
+{
+        struct s3_request *r = ri_container_of(call, struct s3_request, call);
+        enum s3_verdict v = s3_judge(r, code);
+
+        s3_http_stop(call);
+        ri_trace(r->st->loop, r->op, r->name, r->server, r->trace, r->got ? r->got : r->length,
+                 r->error.code);
+        switch (v) {
+        case S3_GOOD: finish(r); break;
+        case S3_FAILED: finish(r); break;
+        case S3_AGAIN_NOW: again_in(r, 0); break;
+        case S3_REFRESH: refresh(r); break;
+        default: retry(r, v);
+        }
+}
+
+static void attempt(struct s3_request *r)
+{
+        if (r->op && r->changes)
+                r->op->outcome = ROMA_UNKNOWN;
+        if (s3_attempt_start(r, attempt_done) < 0) {
+                r->sent = false;
+                finish(r);
+                return;
+        }
+        if (r->op)
+                ri_op_waits(r->op, "an answer", r->server);
+}
+
+/* Life */
+
+struct s3_request *s3_request_new(struct s3_store *st, struct ri_op *op, const char *name, const char *method,
+                                  const char *key)
+{
+        struct s3_request *r = calloc(1, sizeof(*r));
+
+        if (!r)
+                return NULL;
+        r->st = st;
+        r->op = op;
+        r->name = name;
+        r->method = method;
+        r->of_bucket = !key;
+        r->safe = true;
+        ri_str_init(&r->answer, S3_MAX_ANSWER);
+        ri_list_init(&r->link);
+        r->key = key ? s3_key(st, key) : strdup("");
+        if (!r->key) {
+                s3_request_free(r);
+                return NULL;
+        }
+        return r;
+}
+
+void s3_request_start(struct s3_request *r)
+{
+        /* By way of the timer: nothing ends inside its start, and curl is not entered from a callback. */
+        again_in(r, 0);
+}
+
+void s3_request_free(struct s3_request *r)
+{
+        if (!r)
+                return;
+        s3_http_stop(&r->call);
+        ri_timer_stop(&r->again);
+        ri_list_del(&r->link);
+        curl_slist_free_all(r->list);
+        s3_fields_clear(&r->query);
+        s3_fields_clear(&r->headers);
+        s3_fields_clear(&r->reply);
+        ri_str_free(&r->answer);
+        free(r->key);
+        free(r->host);
+        free(r);
+}
+
+/* Operations that are one request */
+
+static void op_cancel(struct ri_op *op)
+{
+        struct s3_request *r = op->impl;
+
+        op->impl = NULL;
+        s3_request_free(r);
+}
+
+struct s3_request *s3_op_request(struct ri_op *op, const char *name, const char *method, const char *key,
+                                 void (*done)(struct s3_request *r))
+{
+        struct s3_request *r = s3_request_new(s3_of(op->store), op, name, method, key);
+
+        if (!r) {
+                ri_op_fail(op, ROMA_ENOMEM, "no memory for a request");
+                return NULL;
+        }
+        r->done = done;
+        op->impl = r;
+        op->cancel = op_cancel;
+        return r;
+}
+
+struct ri_op *s3_op_take(struct s3_request *r)
+{
+        struct ri_op *op = r->op;
+
+        op->impl = NULL;
+        op->cancel = NULL;
+        return op;
+}
+
+void s3_op_fail(struct s3_request *r)
+{
+        struct ri_op *op = s3_op_take(r);
+        struct ri_error e = r->error;
+
+        s3_request_free(r);
+        ri_op_fail_error(op, &e);
+}

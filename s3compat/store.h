@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: MIT */
+/* The store of S3 and its relatives, inner declarations.
+ *
+ * Everything is one signed HTTP request or several of them. request.c sends one: it signs, waits, retries what may be
+ * sent again, understands errors, and tells its owner once. What an operation of core needs is built on that, one file
+ * for each kind. */
+#ifndef S3_STORE_H
+#define S3_STORE_H
+
+#include "core/backend.h"
+#include "core/workers.h"
+#include "s3compat/creds.h"
+#include "s3compat/http.h"
+#include "s3compat/profile.h"
+#include "s3compat/xml.h"
+
+enum {
+        S3_MAX_KEY = 1024,        /* bytes, of every vendor but OSS: 1023 */
+        S3_MAX_ANSWER = 16 << 20, /* of XML */
+        S3_MAX_ERROR = 64 << 10,  /* what is kept of an error's body */
+        S3_MAX_HEADERS = 64 << 10,
+        S3_MAX_PARTS = 10000
+};
+
+struct s3_store {
+        roma_store *store;
+        roma_loop *loop;
+        struct s3_profile profile;
+        struct s3_creds creds;
+        bool creds_fixed; /* from roma.conf: nothing to be looked up again */
+        struct s3_http *http;
+        struct ri_uri uri;        /* for secrets named by it */
+        int64_t skew;             /* seconds that the server's clock is ahead of ours */
+        uint64_t random;          /* of the jitter */
+        struct keys_job *keys;    /* while keys are looked up */
+        struct ri_list wait_keys; /* s3_request.link */
+        uint64_t held;            /* bytes that writers hold in memory of their own */
+        uint64_t referenced;      /* bytes of the loop's buffers that writers hold */
+};
+
+static inline struct s3_store *s3_of(roma_store *store)
+{
+        return store->impl;
+}
+
+/* A part of a body in memory. */
+struct s3_span {
+        const void *p;
+        size_t n;
+};
+
+/* One request and all its tries. Made, filled, started; then `done` exactly once, unless it is cancelled before. The owner
+ * frees it. */
+struct s3_request {
+        struct s3_store *st;
+        struct ri_op *op; /* what it is for: progress, tries, server; NULL: nobody looks */
+        void (*done)(struct s3_request *r);
+        void (*moved)(struct s3_request *r); /* bytes went or came; may be NULL */
+        void *arg;
+
+        /* what is asked */
+        const char *name;   /* "PutObject", static */
+        const char *method; /* static */
+        char *key;          /* whole, with the store's prefix; owned */
+        bool of_bucket;     /* the key is not in the path */
+        struct s3_fields query, headers;
+        const struct s3_span *body; /* borrowed until done */
+        size_t spans;
+        uint64_t length;
+        bool has_body;
+        const char *sha256;       /* of the body, hexadecimal, borrowed; NULL: not signed */
+        bool changes;             /* something on the server */
+        bool safe;                /* may be sent again when an answer is lost */
+        const struct iovec *into; /* where a good answer's bytes go, borrowed; NULL: into `answer` */
+        int into_n;
+        size_t into_max;
+
+        /* what came */
+        struct ri_error error; /* code 0: the answer is good */
+        char code[64];         /* the server's word for an error */
+        long status;
+        struct s3_fields reply; /* headers, lower case */
+        struct ri_str answer;
+        size_t got; /* bytes in `into` */
+
+        /* private */
+        struct s3_call call;
+        struct ri_list link; /* in st->wait_keys */
+        struct curl_slist *list;
+        struct ri_timer again;
+        char *host;      /* where a redirect sent it; NULL: where the profile says */
+        char server[64]; /* for sentences */
+        uint64_t at;     /* of the body, sent */
+        size_t header_bytes;
+        unsigned attempt, redirects;
+        bool refreshed, skewed, overrun, sent;
+        uint64_t trace;
+};
+
+/* request.c */
+/* NULL: no memory. key: as core gives it, the prefix is added; NULL: of the bucket. */
+struct s3_request *s3_request_new(struct s3_store *st, struct ri_op *op, const char *name, const char *method,
+                                  const char *key);
+/* Later: done, also for what fails at once. */
+void s3_request_start(struct s3_request *r);
+/* Frees it, in flight or not. NULL is fine. */
+void s3_request_free(struct s3_request *r);
+/* A request for an operation that is nothing else: op->impl, op->cancel; when it ends, r is freed after `done`. */
+struct s3_request *s3_op_request(struct ri_op *op, const char *name, const char *method, const char *key,
+                                 void (*done)(struct s3_request *r));
+/* The end of such a one: takes r from the operation and returns that. */
+struct ri_op *s3_op_take(struct s3_request *r);
+void s3_op_fail(struct s3_request *r); /* with r's error; frees r */
+/* Whole key, prefix included. NULL: no memory. */
+char *s3_key(const struct s3_store *st, const char *key);
+
+/* attempt.c: one try */
+/* 0: under way; -1: r->error says why not. */
+int s3_attempt_start(struct s3_request *r, void (*done)(struct s3_call *call, CURLcode code));
+
+/* answer.c: what a try's end means */
+enum s3_verdict { S3_GOOD, S3_FAILED, S3_AGAIN, S3_AGAIN_SLOWLY, S3_AGAIN_NOW, S3_REFRESH };
+enum s3_verdict s3_judge(struct s3_request *r, CURLcode code);
+
+/* keys.c */
+/* Looks the keys up on a worker; then requests that wait go on. 0, or -1: no memory. */
+int s3_keys_lookup(struct s3_store *st, struct ri_op *connect);
+void s3_keys_cancel(struct s3_store *st);
+
+/* attr.c */
+void s3_attr_from_reply(roma_attr *a, const struct s3_fields *reply);
+void s3_etag(roma_attr *a, const char *text);
+/* Guessed from a name's end; never NULL. */
+const char *s3_content_type(const char *key);
+
+/* The entries of the backend table, by file. */
+/* names.c */
+void s3_stat(struct ri_op *op, const char *key, unsigned flags);
+void s3_unlink(struct ri_op *op, const char *key, unsigned flags);
+void s3_mkdir(struct ri_op *op, const char *key, uint32_t mode);
+void s3_rmdir(struct ri_op *op, const char *key);
+void s3_ping(struct ri_op *op);
+/* list.c */
+void s3_list(struct ri_op *op, const char *prefix, const roma_list_opts *opts);
+/* file.c */
+void s3_file_open(struct ri_op *op, roma_file *file, const char *key, unsigned flags, uint32_t mode);
+void s3_file_close(struct ri_op *op, roma_file *file);
+void s3_file_drop(roma_file *file);
+void s3_file_preadv(struct ri_op *op, roma_file *file, const struct iovec *iov, int n, uint64_t offset);
+void s3_file_fsync(struct ri_op *op, roma_file *file);
+void s3_file_stat(struct ri_op *op, roma_file *file);
+/* writer.c */
+extern const struct ri_writer_ops s3_writer;
+
+#endif

@@ -1,0 +1,1044 @@
+/* SPDX-License-Identifier: MIT */
+/* Making an object. Bytes gather in a part; an object that fits into one is put whole at the commit, a longer one is a
+ * multipart upload, whose parts go out as they fill, several at a time.
+ *
+ * A write ends when its bytes are in a part: the part holds them until the server has confirmed them, so that a try that
+ * failed can be repeated. How much may be held is bounded; then writes wait. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/crc.h"
+#include "core/writer.h"
+#include "s3compat/crc64.h"
+#include "s3compat/part.h"
+
+enum {
+        SINGLE = 16 << 20, /* objects of a known length up to this are put in one piece */
+        PART = 8 << 20,    /* usual part */
+        GROW_EVERY = 1000, /* parts of an object of unknown length: then they double */
+        IN_FLIGHT = 4,     /* parts of one writer */
+        HELD = 32 << 20, /* bytes in parts of all writers, above which those wait that have parts in flight */
+        LONGEST_ATOMIC = 64 << 20 /* for If-None-Match where only a single PUT can be conditional */
+};
+
+struct told_part {
+        char etag[80];
+        uint32_t crc32;
+        uint64_t length;
+};
+
+struct pending {
+        struct ri_list link;
+        struct ri_op *op;
+        const char *data;
+        size_t len, taken;
+        roma_buf *buf; /* the caller's, lives as long as op */
+        struct s3w *w;
+};
+
+struct s3w {
+        roma_writer *w;
+        struct s3_store *st;
+        struct ri_op *op;       /* open, commit or abort */
+        struct ri_list pending; /* writes whose bytes are not all taken */
+        struct s3_part *cur;
+        struct ri_list parts; /* full: waiting for the upload's id, digested, sent */
+        unsigned in_flight, next_number;
+        struct told_part *told; /* by number - 1 */
+        size_t told_cap;
+        char *upload;         /* id; NULL: none begun */
+        struct s3_request *r; /* look, create, complete, find out, abort */
+        struct ri_str body;   /* of complete */
+        struct s3_span span;
+        bool committing, failed, aborting;
+        struct ri_error why;
+        uint64_t crc64;
+        struct ri_task failer;
+};
+
+static void pump(struct s3w *f);
+static void commit_step(struct s3w *f);
+static void begin_abort(struct s3w *f);
+
+/* Life */
+
+static void parts_free(struct s3w *f)
+{
+        struct ri_list *l;
+
+        while ((l = ri_list_first(&f->parts)))
+                s3_part_free(ri_container_of(l, struct s3_part, link));
+        s3_part_free(f->cur);
+        f->cur = NULL;
+        f->in_flight = 0;
+}
+
+static void s3w_free(struct s3w *f)
+{
+        ri_task_drop(&f->failer);
+        parts_free(f);
+        s3_request_free(f->r);
+        ri_str_free(&f->body);
+        free(f->told);
+        free(f->upload);
+        free(f);
+}
+
+static void gone(struct s3w *f)
+{
+        roma_writer *w = f->w;
+
+        w->impl = NULL;
+        s3w_free(f);
+        ri_writer_gone(w);
+}
+
+/* The operation is over for us. */
+static struct ri_op *let_go(struct s3w *f)
+{
+        struct ri_op *op = f->op;
+
+        f->op = NULL;
+        if (op) {
+                op->cancel = NULL;
+                op->impl = NULL;
+        }
+        return op;
+}
+
+static void op_cancel(struct ri_op *op)
+{
+        struct s3w *f = op->impl;
+
+        f->op = NULL;
+        if (f->aborting) {
+                if (f->r)
+                        f->r->op = NULL;
+                return; /* goes on with nobody waiting */
+        }
+        begin_abort(f);
+}
+
+static void waits_for(struct s3w *f, struct ri_op *op)
+{
+        f->op = op;
+        op->impl = f;
+        op->cancel = op_cancel;
+}
+
+static struct s3_request *request(struct s3w *f, const char *name, const char *method,
+                                  void (*done)(struct s3_request *r))
+{
+        struct s3_request *r = s3_request_new(f->st, f->op, name, method, f->w->key);
+
+        if (!r)
+                return NULL;
+        r->arg = f;
+        r->done = done;
+        f->r = r;
+        return r;
+}
+
+static void end_request(struct s3w *f)
+{
+        s3_request_free(f->r);
+        f->r = NULL;
+}
+
+/* Failing: what is pending fails, later writes are refused by core; the commit fails with the reason. */
+
+static void fail_pending(struct s3w *f)
+{
+        struct ri_list *l;
+
+        while ((l = ri_list_pop(&f->pending))) {
+                struct pending *p = ri_container_of(l, struct pending, link);
+                struct ri_op *op = p->op;
+
+                op->cancel = NULL;
+                free(p);
+                ri_op_fail_error(op, &f->why);
+        }
+}
+
+static void writer_fail(struct s3w *f, const struct ri_error *e)
+{
+        if (f->failed)
+                return;
+        f->failed = true;
+        f->why = *e;
+        f->why.outcome = ROMA_NOT_DONE; /* of the object: nothing is shown before the commit */
+        fail_pending(f);
+        /* Soon, not here: whoever found the failure may still look at the writer. */
+        if (f->committing && f->op)
+                ri_task_queue(f->st->loop, &f->failer);
+}
+
+static void fail_soon(struct ri_task *t)
+{
+        struct s3w *f = ri_container_of(t, struct s3w, failer);
+
+        if (!f->aborting)
+                begin_abort(f);
+}
+
+static void writer_fail_with(struct s3w *f, int code, const char *text)
+{
+        struct ri_error e;
+
+        ri_error_set(&e, code, NULL, "%s", text);
+        writer_fail(f, &e);
+}
+
+/* Headers of the object */
+
+static void object_headers(struct s3w *f, struct s3_request *r)
+{
+        const char *prefix = s3_header_prefix(f->st->profile.dialect);
+        const roma_attr *a = &f->w->attr;
+        char name[40];
+
+        s3_fields_add(&r->headers, "Content-Type", s3_content_type(f->w->key));
+        if (a->mask & ROMA_ATTR_MTIME && a->mtime_ns >= 0) {
+                snprintf(name, sizeof(name), "%smeta-mtime", prefix);
+                s3_fields_addf(&r->headers, name, "%" PRId64 ".%09" PRId64, a->mtime_ns / 1000000000,
+                               a->mtime_ns % 1000000000);
+        }
+}
+
+static void condition(struct s3w *f, struct s3_request *r)
+{
+        const struct s3_traits *t = f->st->profile.traits;
+
+        if (f->w->precondition != ROMA_IF_ABSENT)
+                return;
+        if (t->forbid_overwrite)
+                s3_fields_add(&r->headers, t->forbid_overwrite, "true");
+        else
+                s3_fields_add(&r->headers, "If-None-Match", "*");
+        /* Sent twice, the second finds what the first has made. */
+        r->safe = false;
+}
+
+/* Checksums of a part's request */
+static void protect(struct s3w *f, struct s3_part *p, struct s3_request *r)
+{
+        struct ri_str coded = RI_STR_INIT(16);
+        unsigned char be[4] = { (unsigned char)(p->crc32 >> 24), (unsigned char)(p->crc32 >> 16),
+                                (unsigned char)(p->crc32 >> 8), (unsigned char)p->crc32 };
+
+        switch (f->st->profile.checksum) {
+        case S3_SUM_SIGNED: r->sha256 = p->digest; break;
+        case S3_SUM_MD5: s3_fields_add(&r->headers, "Content-MD5", p->md5_base64); break;
+        case S3_SUM_CRC32:
+                s3_base64(&coded, be, 4);
+                s3_fields_add(&r->headers, "x-amz-checksum-crc32", ri_str_cstr(&coded));
+                break;
+        default: break;
+        }
+        ri_str_free(&coded);
+}
+
+static bool needs_digest(const struct s3w *f)
+{
+        return f->st->profile.checksum == S3_SUM_SIGNED || f->st->profile.checksum == S3_SUM_MD5;
+}
+
+/* What the server says it has, against what was sent. false: they differ, and the error is set. */
+static bool confirmed(struct s3w *f, const struct s3_part *p, struct s3_request *r)
+{
+        const char *crc64 = s3_fields_get(&r->reply, "x-oss-hash-crc64ecma"),
+                   *etag = s3_fields_get(&r->reply, "etag");
+        roma_attr a = { .size = sizeof(a) };
+        char ours[24];
+
+        snprintf(ours, sizeof(ours), "%" PRIu64, p->crc64);
+        if (f->st->profile.checksum == S3_SUM_CRC64 && crc64 && strcmp(crc64, ours) != 0) {
+                ri_error_set(&r->error, ROMA_ECORRUPT, r->server,
+                             "the server has CRC-64 %.24s of what was sent, it must be %s", crc64, ours);
+                return false;
+        }
+        s3_etag(&a, etag ? etag : "");
+        if (f->st->profile.checksum == S3_SUM_MD5 && strlen(a.etag) == 32 &&
+            strcasecmp(a.etag, p->digest) != 0) {
+                ri_error_set(&r->error, ROMA_ECORRUPT, r->server,
+                             "the server has MD5 %.32s of what was sent, it must be %.32s", a.etag,
+                             p->digest);
+                return false;
+        }
+        return true;
+}
+
+/* Parts */
+
+static uint64_t part_size(const struct s3w *f)
+{
+        uint64_t hint = f->w->size_hint, least = f->st->profile.part ? f->st->profile.part : PART;
+        bool atomic = f->w->precondition == ROMA_IF_ABSENT &&
+                      !f->st->profile.traits->if_none_match_complete &&
+                      !f->st->profile.traits->forbid_overwrite;
+
+        if (atomic)
+                return LONGEST_ATOMIC;
+        if (hint == ROMA_SIZE_UNKNOWN)
+                return least << (f->next_number / GROW_EVERY < 10 ? f->next_number / GROW_EVERY : 9);
+        if (hint <= SINGLE && !f->st->profile.part)
+                return hint ? hint : 1;
+        if (hint / S3_MAX_PARTS >= least)
+                return (hint / S3_MAX_PARTS + (1 << 20)) & ~((UINT64_C(1) << 20) - 1);
+        return least;
+}
+
+static unsigned most_in_flight(const struct s3w *f)
+{
+        uint64_t size = f->cur ? f->cur->capacity : PART;
+        uint64_t n = size ? HELD / size : IN_FLIGHT;
+
+        return n < 1 ? 1 : n > IN_FLIGHT ? IN_FLIGHT : (unsigned)n;
+}
+
+static int remember(struct s3w *f, const struct s3_part *p, const char *etag)
+{
+        struct told_part *t;
+
+        if (p->number > f->told_cap) {
+                size_t cap = f->told_cap ? 2 * f->told_cap : 16;
+                struct told_part *v;
+
+                while (cap < p->number)
+                        cap *= 2;
+                v = reallocarray(f->told, cap, sizeof(*v));
+                if (!v)
+                        return -1;
+                memset(v + f->told_cap, 0, (cap - f->told_cap) * sizeof(*v));
+                f->told = v;
+                f->told_cap = cap;
+        }
+        t = &f->told[p->number - 1];
+        snprintf(t->etag, sizeof(t->etag), "%s", etag);
+        t->crc32 = p->crc32;
+        t->length = p->length;
+        return 0;
+}
+
+static void part_done(struct s3_request *r)
+{
+        struct s3_part *p = r->arg;
+        struct s3w *f = p->owner;
+        const char *etag = s3_fields_get(&r->reply, "etag");
+        struct ri_error e;
+
+        if (!r->error.code && !etag)
+                ri_error_set(&r->error, ROMA_EPROTOCOL, r->server, "UploadPart: the server gave no ETag");
+        if (!r->error.code && confirmed(f, p, r) && remember(f, p, etag) < 0)
+                ri_error_set(&r->error, ROMA_ENOMEM, NULL, "no memory for the list of parts");
+        e = r->error;
+        f->in_flight--;
+        s3_part_free(p);
+        if (e.code)
+                writer_fail(f, &e);
+        else
+                pump(f);
+}
+
+static void part_moved(struct s3_request *r)
+{
+        struct s3w *f = ((struct s3_part *)r->arg)->owner;
+
+        if (f->op)
+                ri_op_progress(f->op);
+        if (!ri_list_empty(&f->pending))
+                ri_op_progress(ri_container_of(ri_list_first(&f->pending), struct pending, link)->op);
+}
+
+static void send_part(struct s3w *f, struct s3_part *p)
+{
+        struct s3_request *r = s3_request_new(f->st, NULL, "UploadPart", "PUT", f->w->key);
+
+        if (!r) {
+                writer_fail_with(f, ROMA_ENOMEM, "no memory for a request");
+                return;
+        }
+        p->r = r;
+        r->arg = p;
+        r->done = part_done;
+        r->moved = part_moved;
+        r->body = p->span;
+        r->spans = p->spans;
+        r->length = p->length;
+        r->has_body = true;
+        s3_fields_addf(&r->query, "partNumber", "%u", p->number);
+        s3_fields_add(&r->query, "uploadId", f->upload);
+        protect(f, p, r);
+        s3_request_start(r);
+}
+
+static void part_digested(struct s3_part *p)
+{
+        struct s3w *f = p->owner;
+
+        if (p->digest_error[0])
+                writer_fail_with(f, ROMA_ESYSTEM, p->digest_error);
+        else if (f->upload && !f->failed)
+                send_part(f, p);
+}
+
+static void go(struct s3w *f, struct s3_part *p)
+{
+        if (needs_digest(f))
+                s3_part_digest(p, f->st->profile.checksum == S3_SUM_MD5 ? RI_MD5 : RI_SHA256, part_digested);
+        else
+                send_part(f, p);
+}
+
+static int upload_id(void *arg, const char *path, const char *text)
+{
+        struct s3w *f = arg;
+
+        if (strcmp(path, "InitiateMultipartUploadResult/UploadId") == 0 && text) {
+                free(f->upload);
+                f->upload = strdup(text);
+        }
+        return 0;
+}
+
+static void created(struct s3_request *r)
+{
+        struct s3w *f = r->arg;
+        struct ri_error e = r->error;
+        struct ri_str err = RI_STR_INIT(300);
+
+        if (!e.code && (s3_xml_read(r->answer.p ? r->answer.p : "", r->answer.len, upload_id, f, &err) < 0 ||
+                        !f->upload || !*f->upload))
+                ri_error_set(&e, ROMA_EPROTOCOL, r->server,
+                             "CreateMultipartUpload: no upload id came back%s%s", err.len ? ": " : "",
+                             ri_str_cstr(&err));
+        ri_str_free(&err);
+        end_request(f);
+        if (e.code) {
+                writer_fail(f, &e);
+                return;
+        }
+        ri_list_for_each_safe(l, tmp, &f->parts)
+        {
+                go(f, ri_container_of(l, struct s3_part, link));
+                if (f->failed)
+                        return;
+        }
+        pump(f);
+}
+
+static void create(struct s3w *f)
+{
+        struct s3_request *r = request(f, "CreateMultipartUpload", "POST", created);
+
+        if (!r) {
+                writer_fail_with(f, ROMA_ENOMEM, "no memory for a request");
+                return;
+        }
+        r->has_body = true;
+        s3_fields_add(&r->query, "uploads", NULL);
+        object_headers(f, r);
+        if (f->st->profile.checksum == S3_SUM_CRC32) {
+                s3_fields_add(&r->headers, "x-amz-checksum-algorithm", "CRC32");
+                s3_fields_add(&r->headers, "x-amz-checksum-type", "FULL_OBJECT");
+        }
+        s3_request_start(r);
+}
+
+/* The part that was filled goes out. */
+static void release(struct s3w *f)
+{
+        struct s3_part *p = f->cur;
+
+        f->cur = NULL;
+        if (p->number > S3_MAX_PARTS) {
+                s3_part_free(p);
+                writer_fail_with(
+                        f, ROMA_EFBIG,
+                        "the object has more than 10000 parts: say how long it will be, or ?part=SIZE");
+                return;
+        }
+        f->next_number = p->number;
+        f->in_flight++;
+        ri_list_add_tail(&f->parts, &p->link);
+        if (f->upload)
+                go(f, p);
+        else if (!f->r)
+                create(f);
+}
+
+/* Writing */
+
+static void write_cancel(struct ri_op *op)
+{
+        struct pending *p = op->impl;
+
+        ri_list_del(&p->link);
+        free(p);
+}
+
+static bool must_wait(const struct s3w *f)
+{
+        uint64_t held = f->st->held + f->st->referenced;
+
+        return f->in_flight >= most_in_flight(f) || (f->in_flight && held >= HELD);
+}
+
+/* References keep buffers of the loop, which others need too. */
+static bool may_refer(const struct s3w *f, size_t n)
+{
+        uint64_t max = f->st->loop->opts.max_buffer_bytes ? f->st->loop->opts.max_buffer_bytes : HELD;
+
+        return !needs_digest(f) && f->st->referenced + n <= max / 2;
+}
+
+static bool is_single_only(const struct s3w *f)
+{
+        return f->w->precondition == ROMA_IF_ABSENT && !f->st->profile.traits->if_none_match_complete &&
+               !f->st->profile.traits->forbid_overwrite;
+}
+
+/* Takes what it can of one write. false: it has to wait, or the writer has failed. */
+static bool take(struct s3w *f, struct pending *p)
+{
+        while (p->taken < p->len) {
+                int64_t n;
+
+                if (f->cur && f->cur->length == f->cur->capacity) {
+                        if (is_single_only(f)) {
+                                writer_fail_with(
+                                        f, ROMA_ENOTSUP,
+                                        "this server checks whether a name exists only for objects up to "
+                                        "64 MiB; put it without that");
+                                return false;
+                        }
+                        release(f);
+                        if (f->failed)
+                                return false;
+                }
+                if (!f->cur && must_wait(f))
+                        return false;
+                if (!f->cur)
+                        f->cur = s3_part_new(f->st, f, f->next_number + 1, part_size(f));
+                n = f->cur ? s3_part_take(f->cur, p->data + p->taken, p->len - p->taken, p->buf,
+                                          may_refer(f, p->len - p->taken))
+                           : -1;
+                if (n < 0) {
+                        writer_fail_with(f, ROMA_ENOMEM, "no memory for a part of the object");
+                        return false;
+                }
+                p->taken += (size_t)n;
+        }
+        return true;
+}
+
+static void pump(struct s3w *f)
+{
+        struct ri_list *l;
+
+        while (!f->failed && (l = ri_list_first(&f->pending))) {
+                struct pending *p = ri_container_of(l, struct pending, link);
+                struct ri_op *op = p->op;
+
+                if (!take(f, p))
+                        return;
+                ri_list_del(&p->link);
+                op->cancel = NULL;
+                op->res.bytes = p->len;
+                free(p);
+                ri_op_finish(op);
+        }
+        if (f->committing && !f->failed)
+                commit_step(f);
+}
+
+static void s3_write(struct ri_op *op, roma_writer *w, const void *data, size_t len, roma_buf *buf,
+                     uint64_t offset)
+{
+        struct s3w *f = w->impl;
+        struct pending *p;
+
+        (void)offset; /* in the order of their starts */
+        if (f->failed) {
+                ri_op_fail_error(op, &f->why);
+                return;
+        }
+        p = calloc(1, sizeof(*p));
+        if (!p) {
+                ri_op_fail(op, ROMA_ENOMEM, "no memory for a request");
+                return;
+        }
+        *p = (struct pending){ .op = op, .data = data, .len = len, .buf = buf, .w = f };
+        op->impl = p;
+        op->cancel = write_cancel;
+        if (f->st->profile.checksum == S3_SUM_CRC64)
+                f->crc64 = s3_crc64(f->crc64, data, len);
+        ri_list_add_tail(&f->pending, &p->link);
+        ri_op_waits(op, "room for it: earlier parts are on their way", f->st->profile.host);
+        pump(f);
+}
+
+/* Committing */
+
+static void committed(struct s3w *f, const char *etag)
+{
+        struct ri_op *op = let_go(f);
+        roma_attr a = { .size = sizeof(a),
+                        .mask = ROMA_ATTR_TYPE | ROMA_ATTR_LENGTH,
+                        .type = ROMA_TYPE_FILE,
+                        .length = f->w->bytes };
+
+        s3_etag(&a, etag ? etag : "");
+        ri_op_set_attr(op, &a);
+        free(f->upload);
+        f->upload = NULL;
+        gone(f);
+        ri_op_finish(op);
+}
+
+static void commit_failed(struct s3w *f, const struct ri_error *e)
+{
+        f->why = *e;
+        f->failed = true;
+        if (f->op)
+                f->op->outcome = e->outcome;
+        if (e->outcome == ROMA_UNKNOWN) {
+                struct ri_op *op = let_go(f);
+
+                /* It may be there: nothing is taken away. */
+                gone(f);
+                ri_op_fail_error(op, e);
+                return;
+        }
+        begin_abort(f);
+}
+
+static void exists_instead(struct s3w *f, struct ri_error *e)
+{
+        if (f->w->precondition != ROMA_IF_ABSENT || (e->code != ROMA_EPRECONDITION && e->code != ROMA_EEXIST))
+                return;
+        e->code = ROMA_EEXIST;
+        e->outcome = ROMA_NOT_DONE;
+        snprintf(e->text, sizeof(e->text),
+                 "there is an object of this name already, and it was to be put only if absent");
+}
+
+static void put_done(struct s3_request *r)
+{
+        struct s3w *f = r->arg;
+        struct ri_error e;
+
+        if (!r->error.code)
+                confirmed(f, f->cur, r);
+        e = r->error;
+        exists_instead(f, &e);
+        if (e.code) {
+                end_request(f);
+                commit_failed(f, &e);
+        } else {
+                char etag[80];
+
+                snprintf(etag, sizeof(etag), "%s",
+                         s3_fields_get(&r->reply, "etag") ? s3_fields_get(&r->reply, "etag") : "");
+                end_request(f);
+                committed(f, etag);
+        }
+}
+
+static void put_whole(struct s3_part *p)
+{
+        struct s3w *f = p->owner;
+        struct s3_request *r;
+
+        if (p->digest_error[0]) {
+                writer_fail_with(f, ROMA_ESYSTEM, p->digest_error);
+                return;
+        }
+        r = request(f, "PutObject", "PUT", put_done);
+        if (!r) {
+                writer_fail_with(f, ROMA_ENOMEM, "no memory for a request");
+                return;
+        }
+        r->body = p->span;
+        r->spans = p->spans;
+        r->length = p->length;
+        r->has_body = true;
+        r->changes = true;
+        object_headers(f, r);
+        condition(f, r);
+        protect(f, p, r);
+        s3_request_start(r);
+}
+
+static void put_single(struct s3w *f)
+{
+        if (!f->cur)
+                f->cur = s3_part_new(f->st, f, 1, 1);
+        if (!f->cur)
+                writer_fail_with(f, ROMA_ENOMEM, "no memory for a part of the object");
+        else if (needs_digest(f))
+                s3_part_digest(f->cur, f->st->profile.checksum == S3_SUM_MD5 ? RI_MD5 : RI_SHA256, put_whole);
+        else
+                put_whole(f->cur);
+}
+
+/* Complete */
+
+static void base64_crc(struct ri_str *out, uint32_t crc)
+{
+        unsigned char be[4] = { (unsigned char)(crc >> 24), (unsigned char)(crc >> 16),
+                                (unsigned char)(crc >> 8), (unsigned char)crc };
+
+        s3_base64(out, be, 4);
+}
+
+static int complete_body(struct s3w *f)
+{
+        bool crc = f->st->profile.checksum == S3_SUM_CRC32;
+
+        ri_str_reset(&f->body);
+        ri_str_puts(&f->body, "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">");
+        for (unsigned i = 0; i < f->next_number; i++) {
+                ri_str_printf(&f->body, "<Part><PartNumber>%u</PartNumber><ETag>", i + 1);
+                s3_xml_escape(&f->body, f->told[i].etag);
+                ri_str_puts(&f->body, "</ETag>");
+                if (crc) {
+                        ri_str_puts(&f->body, "<ChecksumCRC32>");
+                        base64_crc(&f->body, f->told[i].crc32);
+                        ri_str_puts(&f->body, "</ChecksumCRC32>");
+                }
+                ri_str_puts(&f->body, "</Part>");
+        }
+        return ri_str_puts(&f->body, "</CompleteMultipartUpload>");
+}
+
+/* MD5 of the parts' MD5s and their number, where the parts' ETags are MD5s. false: they are not. */
+static bool expected_etag(const struct s3w *f, char out[80])
+{
+        struct ri_digest d;
+        char hex[RI_DIGEST_HEX_MAX];
+        unsigned char bytes[16];
+
+        if (ri_digest_begin(&d, RI_MD5, NULL) < 0)
+                return false;
+        for (unsigned i = 0; i < f->next_number; i++) {
+                const char *e = f->told[i].etag;
+
+                e += *e == '"';
+                for (int k = 0; k < 16; k++) {
+                        char pair[3] = { e[2 * k], e[2 * k] ? e[2 * k + 1] : '\0', '\0' }, *end;
+
+                        bytes[k] = (unsigned char)strtoul(pair, &end, 16);
+                        if (!pair[0] || !pair[1] || *end) {
+                                ri_digest_free(&d);
+                                return false;
+                        }
+                }
+                ri_digest_update(&d, bytes, 16);
+        }
+        if (ri_digest_end_hex(&d, hex, NULL) < 0)
+                return false;
+        snprintf(out, 80, "%.40s-%u", hex, f->next_number);
+        return true;
+}
+
+static int result_etag(void *arg, const char *path, const char *text)
+{
+        char *etag = arg;
+
+        if (strcmp(path, "CompleteMultipartUploadResult/ETag") == 0 && text)
+                snprintf(etag, 80, "%s", text);
+        return 0;
+}
+
+/* The answer to complete was lost and the upload is gone: is the object ours? */
+static void found_out(struct s3_request *r)
+{
+        struct s3w *f = r->arg;
+        char want[80] = "";
+        bool known = expected_etag(f, want), ours;
+        struct ri_error e = f->why;
+        roma_attr a;
+
+        s3_attr_from_reply(&a, &r->reply);
+        ours = !r->error.code && known && a.length == f->w->bytes && strcasecmp(a.etag, want) == 0;
+        end_request(f);
+        if (ours) {
+                committed(f, want);
+                return;
+        }
+        e.outcome = ROMA_UNKNOWN;
+        commit_failed(f, &e);
+}
+
+static void find_out(struct s3w *f, const struct ri_error *e)
+{
+        struct s3_request *r;
+
+        f->why = *e;
+        r = request(f, "HeadObject", "HEAD", found_out);
+        if (!r) {
+                f->why.outcome = ROMA_UNKNOWN;
+                commit_failed(f, &f->why);
+                return;
+        }
+        s3_request_start(r);
+}
+
+/* What the finished object is said to be, against what we know. */
+static void check_complete(struct s3w *f, struct s3_request *r, const char *etag)
+{
+        const char *crc64 = s3_fields_get(&r->reply, "x-oss-hash-crc64ecma");
+        char want[80], ours[24];
+        roma_attr a = { .size = sizeof(a) };
+
+        snprintf(ours, sizeof(ours), "%" PRIu64, f->crc64);
+        s3_etag(&a, etag);
+        if (f->st->profile.checksum == S3_SUM_CRC64 && crc64 && strcmp(crc64, ours) != 0)
+                ri_error_set(&r->error, ROMA_ECORRUPT, r->server,
+                             "the finished object has CRC-64 %.24s, it must be %s", crc64, ours);
+        else if (f->st->profile.dialect == S3_AWS4 && strlen(a.etag) > 33 && a.etag[32] == '-' &&
+                 f->st->profile.checksum != S3_SUM_CRC32 && expected_etag(f, want) &&
+                 strcasecmp(a.etag, want) != 0)
+                ri_error_set(&r->error, ROMA_ECORRUPT, r->server,
+                             "the finished object has the ETag %.60s, it must be %.60s", a.etag, want);
+        if (r->error.code)
+                r->error.outcome = ROMA_UNKNOWN; /* it is there, and it is not what was sent */
+}
+
+static void completed(struct s3_request *r)
+{
+        struct s3w *f = r->arg;
+        char etag[80] = "";
+        struct ri_error e;
+        bool lost = r->error.code == ROMA_ENOENT && r->attempt > 0;
+
+        if (!r->error.code) {
+                s3_xml_read(r->answer.p ? r->answer.p : "", r->answer.len, result_etag, etag, NULL);
+                check_complete(f, r, etag);
+        }
+        e = r->error;
+        end_request(f);
+        exists_instead(f, &e);
+        if (lost)
+                find_out(f, &e);
+        else if (e.code)
+                commit_failed(f, &e);
+        else
+                committed(f, etag);
+}
+
+static void complete(struct s3w *f)
+{
+        struct s3_request *r;
+
+        if (complete_body(f) < 0) {
+                writer_fail_with(f, ROMA_ENOMEM, "no memory for the list of parts");
+                return;
+        }
+        r = request(f, "CompleteMultipartUpload", "POST", completed);
+        if (!r) {
+                writer_fail_with(f, ROMA_ENOMEM, "no memory for a request");
+                return;
+        }
+        f->span = (struct s3_span){ f->body.p, f->body.len };
+        r->body = &f->span;
+        r->spans = 1;
+        r->length = f->body.len;
+        r->has_body = true;
+        r->changes = true;
+        s3_fields_add(&r->query, "uploadId", f->upload);
+        s3_fields_add(&r->headers, "Content-Type", "application/xml");
+        condition(f, r);
+        r->safe = true; /* a second one finds no upload, and then we look */
+        if (f->st->profile.checksum == S3_SUM_CRC32) {
+                struct ri_str coded = RI_STR_INIT(16);
+
+                base64_crc(&coded, f->w->crc);
+                s3_fields_add(&r->headers, "x-amz-checksum-crc32", ri_str_cstr(&coded));
+                s3_fields_add(&r->headers, "x-amz-checksum-type", "FULL_OBJECT");
+                ri_str_free(&coded);
+        }
+        s3_request_start(r);
+}
+
+/* All writes have been taken. */
+static void commit_step(struct s3w *f)
+{
+        if (f->r)
+                return;
+        if (!f->upload && ri_list_empty(&f->parts)) {
+                if (!(f->cur && f->cur->working))
+                        put_single(f);
+                return;
+        }
+        if (f->cur && f->cur->length) {
+                release(f);
+                return;
+        }
+        if (ri_list_empty(&f->parts))
+                complete(f);
+}
+
+static void s3_commit(struct ri_op *op, roma_writer *w)
+{
+        struct s3w *f = w->impl;
+
+        waits_for(f, op);
+        ri_op_waits(op, "the parts that are on their way", f->st->profile.host);
+        f->committing = true;
+        if (f->failed)
+                begin_abort(f);
+        else
+                commit_step(f);
+}
+
+/* Giving up */
+
+static void aborted(struct s3w *f)
+{
+        struct ri_op *op = let_go(f);
+        bool failed = f->failed;
+        struct ri_error e = f->why;
+
+        gone(f);
+        if (op && failed)
+                ri_op_fail_error(op, &e);
+        else if (op)
+                ri_op_finish(op);
+}
+
+static void abort_done(struct s3_request *r)
+{
+        struct s3w *f = r->arg;
+
+        /* What a server does not let us take away its own rules for old uploads will. */
+        end_request(f);
+        aborted(f);
+}
+
+static void begin_abort(struct s3w *f)
+{
+        struct s3_request *r;
+
+        f->aborting = true;
+        parts_free(f);
+        end_request(f);
+        r = f->upload ? request(f, "AbortMultipartUpload", "DELETE", abort_done) : NULL;
+        if (!r) {
+                aborted(f);
+                return;
+        }
+        s3_fields_add(&r->query, "uploadId", f->upload);
+        s3_request_start(r);
+}
+
+static void s3_abort(struct ri_op *op, roma_writer *w, const struct ri_error *why)
+{
+        struct s3w *f = w->impl;
+
+        if (op)
+                waits_for(f, op);
+        if (why) {
+                f->why = *why;
+                f->failed = true;
+        } else {
+                f->failed = false;
+        }
+        begin_abort(f);
+}
+
+static void s3_drop(roma_writer *w)
+{
+        struct s3w *f = w->impl;
+
+        let_go(f);
+        s3w_free(f);
+}
+
+/* Opening */
+
+static void looked(struct s3_request *r)
+{
+        struct s3w *f = r->arg;
+        struct ri_error e = r->error;
+
+        end_request(f);
+        if (e.code && e.code != ROMA_ENOENT) {
+                struct ri_op *op = let_go(f);
+
+                gone(f);
+                ri_op_fail_error(op, &e);
+                return;
+        }
+        f->w->exists = !e.code;
+        ri_op_finish(let_go(f));
+}
+
+static void open_cancel(struct ri_op *op)
+{
+        struct s3w *f = op->impl;
+
+        f->op = NULL;
+        gone(f);
+}
+
+/* What cannot be done is said before the first byte is read. */
+static const char *open_fault(const struct s3_store *st, const roma_writer *w)
+{
+        if (w->size_hint != ROMA_SIZE_UNKNOWN && w->size_hint > (UINT64_C(50) << 40))
+                return "no server of this kind takes objects above 50 TiB";
+        if (w->precondition == ROMA_IF_ABSENT && !st->profile.if_absent)
+                return "it is not known that this server checks atomically whether a name exists; ?vendor= "
+                       "or "
+                       "?if_absent=yes says that it does";
+        return NULL;
+}
+
+static void s3_writer_open(struct ri_op *op, roma_writer *w)
+{
+        struct s3_store *st = s3_of(w->store);
+        const char *fault = open_fault(st, w);
+        struct s3w *f = fault ? NULL : calloc(1, sizeof(*f));
+        struct s3_request *r;
+
+        if (!f) {
+                ri_writer_gone(w);
+                ri_op_fail(op, fault ? ROMA_ENOTSUP : ROMA_ENOMEM, "%s",
+                           fault ? fault : "no memory for a writer");
+                return;
+        }
+        f->w = w;
+        f->st = st;
+        f->failer.run = fail_soon;
+        w->impl = f;
+        ri_list_init(&f->pending);
+        ri_list_init(&f->parts);
+        ri_str_init(&f->body, 4 << 20);
+        if (w->precondition != ROMA_IF_ABSENT) {
+                ri_op_finish(op);
+                return;
+        }
+        f->op = op;
+        op->impl = f;
+        op->cancel = open_cancel;
+        r = request(f, "HeadObject", "HEAD", looked);
+        if (r) {
+                s3_request_start(r);
+        } else {
+                let_go(f);
+                gone(f);
+                ri_op_fail(op, ROMA_ENOMEM, "no memory for a request");
+        }
+}
+
+const struct ri_writer_ops s3_writer = {
+        .open = s3_writer_open,
+        .write = s3_write,
+        .commit = s3_commit,
+        .abort = s3_abort,
+        .drop = s3_drop,
+};
