@@ -68,3 +68,34 @@ int64_t roma_mfs_replica_read(roma_store *store, const roma_mfs_copy *copy, uint
         absent(store);
         return -1;
 }
+
+roma_op roma_aio_mfs_settled(roma_store *store, uint32_t inode, uint32_t index, const roma_opts *opts,
+                             roma_done *done, void *arg)
+{
+        (void)inode, (void)index, (void)opts, (void)done, (void)arg;
+        absent(store);
+        return 0;
+}
+
+int roma_mfs_settled(roma_store *store, uint32_t inode, uint32_t index, const roma_opts *opts,
+                     roma_mfs_place *out)
+{
+        (void)inode, (void)index, (void)opts, (void)out;
+        absent(store);
+        return -1;
+}
+
+roma_op roma_aio_mfs_disks(roma_store *store, const roma_mfs_copy *copy, const roma_opts *opts,
+                           roma_done *done, void *arg)
+{
+        (void)copy, (void)opts, (void)done, (void)arg;
+        absent(store);
+        return 0;
+}
+
+int roma_mfs_disks(roma_store *store, const roma_mfs_copy *copy, const roma_opts *opts)
+{
+        (void)copy, (void)opts;
+        absent(store);
+        return -1;
+}

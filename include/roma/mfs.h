@@ -40,7 +40,8 @@ typedef struct roma_mfs_chunk {
         const roma_mfs_copy *copy;
 } roma_mfs_chunk;
 
-/* The chunks of one file. Counted: the asynchronous form's lives during the callback unless it takes a share. */
+/* The chunks of one file. The last one may lie behind the end of the file (index * 64 MiB >= length): no reader sees
+ * what is in it. Counted: the asynchronous form's lives during the callback unless it takes a share. */
 typedef struct roma_mfs_map {
         uint32_t inode;
         uint32_t master_version; /* packed: (major << 16) | (middle << 8) | 2 * minor */
@@ -58,6 +59,45 @@ ROMA_API roma_mfs_map *roma_mfs_chunks(roma_store *store, const char *key,
                                        const roma_opts *opts) ROMA_MUST_CHECK;
 ROMA_API roma_mfs_map *roma_mfs_map_ref(const roma_mfs_map *map);
 ROMA_API void roma_mfs_map_unref(roma_mfs_map *map);
+
+/* What the master says about one chunk of a file at a moment when nobody writes there. */
+typedef struct roma_mfs_place {
+        uint32_t index;
+        uint32_t version;
+        uint64_t id;     /* 0: nothing is stored there */
+        uint64_t length; /* of the file, bytes */
+} roma_mfs_place;
+
+/* Asks about chunk `index` of the file `inode` (from its map) as a reader does: the master answers when nobody holds
+ * the chunk's lock for writing. Copies that differ before and after such an answer in the same way differ for good.
+ * Nothing is changed and no lock is taken. An index behind the end of the file is allowed: what is stored there is not
+ * seen by readers. Result: extra is a const roma_mfs_place *. ROMA_ELOCKED: somebody has been writing there for the
+ * 30 s that the master waits. */
+ROMA_API roma_op roma_aio_mfs_settled(roma_store *store, uint32_t inode, uint32_t index,
+                                      const roma_opts *opts, roma_done *done, void *arg);
+ROMA_API int roma_mfs_settled(roma_store *store, uint32_t inode, uint32_t index, const roma_opts *opts,
+                              roma_mfs_place *out);
+
+/* A disk (a data folder) of a chunkserver. */
+typedef struct roma_mfs_disk {
+        const char *path; /* on that server */
+        unsigned flags;   /* 1 marked for removal, 2 damaged: given up, 4 being scanned, 8 not usable */
+        uint64_t error_chunk, used, total; /* chunk of the last error; bytes */
+        int64_t error_time; /* of the last error, seconds since 1970, 0: none since the start */
+        uint32_t chunks;
+} roma_mfs_disk;
+typedef struct roma_mfs_disk_list {
+        size_t count;
+        const roma_mfs_disk *disk;
+} roma_mfs_disk_list;
+
+/* The disks of the server that has this copy. A chunkserver gives a disk up when errors follow each other too
+ * quickly (HDD_ERROR_TOLERANCE_COUNT within HDD_ERROR_TOLERANCE_PERIOD of its configuration: 2 in 600 s), and reading
+ * a damaged block is such an error: whoever reads from single copies should look here first. Result: extra is a const
+ * roma_mfs_disk_list *; after the blocking form it is roma_last(loop)->extra. */
+ROMA_API roma_op roma_aio_mfs_disks(roma_store *store, const roma_mfs_copy *copy, const roma_opts *opts,
+                                    roma_done *done, void *arg);
+ROMA_API int roma_mfs_disks(roma_store *store, const roma_mfs_copy *copy, const roma_opts *opts);
 
 /* What a chunkserver keeps about its copy: the CRC-32 of each 64 KiB block (the last one padded with zeros). It is
  * the stored table: the data are not read, so bits that rotted on the disk do not show. Entries from `blocks` on

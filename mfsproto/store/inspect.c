@@ -16,6 +16,7 @@ enum {
 struct map {
         roma_mfs_map pub;
         unsigned refs;
+        size_t asked; /* entries of chunk: one more than the length says */
         roma_mfs_chunk *chunk;
 };
 
@@ -36,7 +37,7 @@ void roma_mfs_map_unref(roma_mfs_map *pub)
 
         if (!m || --m->refs)
                 return;
-        for (size_t i = 0; i < m->pub.chunks; i++)
+        for (size_t i = 0; i < m->asked; i++)
                 free((void *)(uintptr_t)m->chunk[i].copy);
         free(m->chunk);
         free(m);
@@ -82,6 +83,8 @@ static void checks_finish(struct checks *c)
         struct ri_op *op;
 
         c->map = NULL;
+        if (m->chunk[m->pub.chunks].id)
+                m->pub.chunks++;
         op = mfs_req_end(r);
         op->payload = &m->pub;
         op->payload_free = payload_unref;
@@ -153,8 +156,10 @@ static void check_done(struct mfs_call *call, const struct mfs_reply *rep)
                 mfs_req_fail(r);
                 return;
         }
-        /* A master of version 4 says NOCHUNK where the file became shorter meanwhile: a hole, as far as we asked. */
-        if (rep->status != WIRE_STATUS_OK && rep->status != WIRE_STATUS_NOCHUNK) {
+        /* A master of version 4 says NOCHUNK behind the end, also where the file became shorter meanwhile: a hole, as
+         * far as we asked. */
+        if (rep->status != WIRE_STATUS_OK && rep->status != WIRE_STATUS_NOCHUNK &&
+            k->index < c->map->pub.chunks) {
                 mfs_req_fail_status(r, rep->status, what);
                 return;
         }
@@ -162,7 +167,7 @@ static void check_done(struct mfs_call *call, const struct mfs_reply *rep)
                 mfs_req_fail_with(r, ROMA_EPROTOCOL, "%s: the list of its copies cannot be read", what);
                 return;
         }
-        if (++c->done == c->map->pub.chunks)
+        if (++c->done == c->map->asked)
                 checks_finish(c);
         else
                 ask_next(k);
@@ -174,7 +179,7 @@ static void ask_next(struct check *k)
         struct mfs_req *r = c->req;
         struct wire_msg m;
 
-        if (c->next >= c->map->pub.chunks)
+        if (c->next >= c->map->asked)
                 return;
         k->index = (uint32_t)c->next++;
         wire_msg_init(&m, WIRE_CLTOMA_FUSE_CHECK, WIRE_TO_MASTER);
@@ -201,16 +206,17 @@ static struct checks *checks_new(struct mfs_req *r, uint64_t length, size_t n)
         if (!c->map)
                 return NULL;
         c->map->refs = 1;
-        c->map->chunk = calloc(n ? n : 1, sizeof(*c->map->chunk));
+        c->map->chunk = calloc(n + 1, sizeof(*c->map->chunk));
         if (!c->map->chunk)
                 return NULL;
+        c->map->asked = n + 1;
         c->map->pub.inode = r->inode;
         c->map->pub.master_version = info->master_version;
         c->map->pub.length = length;
         c->map->pub.chunks = n;
         c->map->pub.chunk = c->map->chunk;
         snprintf(c->map->pub.master, sizeof(c->map->pub.master), "%s", mfs_session_server(r->st->session));
-        for (size_t i = 0; i < n; i++)
+        for (size_t i = 0; i <= n; i++)
                 c->map->chunk[i].index = (uint32_t)i;
         return c;
 }
@@ -239,14 +245,11 @@ static void chunks_walked(struct mfs_req *r)
                 mfs_req_fail_with(r, ROMA_ENOMEM, "out of memory");
                 return;
         }
-        if (n == 0) {
-                checks_finish(c);
-                return;
-        }
         for (size_t i = 0; i < CHECKS; i++)
                 c->check[i].all = c;
-        /* A start that fails ends the operation, and all this with it. */
-        for (size_t i = 0; i < CHECKS && i < n && !op->finished; i++)
+        /* One chunk more than the length says: a writer whose WRITE_CHUNK_END came too short or never leaves one behind
+         * the end. A start that fails ends the operation, and all this with it. */
+        for (size_t i = 0; i < CHECKS && i <= n && !op->finished; i++)
                 ask_next(&c->check[i]);
 }
 
@@ -289,4 +292,108 @@ roma_mfs_map *roma_mfs_chunks(roma_store *store, const char *key, const roma_opt
             ri_wait(&w, roma_aio_mfs_chunks(store, key, opts, ri_wait_done, &w)) < 0)
                 return NULL;
         return roma_mfs_map_ref(store->loop->last->res.extra);
+}
+
+/* ---- one chunk, as a reader sees it ----------------------------------------------------------------------- */
+
+struct settled {
+        struct mfs_req *req;
+        roma_mfs_place *place;
+};
+
+static void settled_release(struct mfs_req *r)
+{
+        struct settled *s = r->more;
+
+        free(s->place);
+        free(s);
+}
+
+/* The places in the answer are of no interest here: they are those of a reader, without damaged copies. */
+static void settled_said(struct mfs_req *r, const struct mfs_reply *rep)
+{
+        struct settled *s = r->more;
+        roma_mfs_place *place = s->place;
+        struct wire_msg m;
+        struct ri_op *op;
+
+        if (rep->status != WIRE_STATUS_OK) {
+                mfs_req_fail_status(r, rep->status, NULL);
+                return;
+        }
+        m = *rep->msg;
+        place->length = wire_get_u(&m, WF_LENGTH);
+        place->id = wire_get_u(&m, WF_CHUNKID);
+        place->version = wire_get_u32(&m, WF_CHUNKVER);
+        if (!wire_msg_ok(&m)) {
+                mfs_req_fail_with(r, ROMA_EPROTOCOL, "the place of the chunk cannot be read");
+                return;
+        }
+        s->place = NULL;
+        op = mfs_req_end(r);
+        op->payload = place;
+        op->payload_free = free;
+        op->res.extra = place;
+        ri_op_finish(op);
+}
+
+static void settled_ask(struct mfs_req *r, uint32_t index)
+{
+        struct settled *s = calloc(1, sizeof(*s));
+        struct wire_msg m;
+
+        if (s) {
+                s->req = r;
+                r->more = s;
+                r->release = settled_release;
+                s->place = calloc(1, sizeof(*s->place));
+        }
+        if (!s || !s->place) {
+                mfs_req_fail_with(r, ROMA_ENOMEM, "out of memory");
+                return;
+        }
+        s->place->index = index;
+        wire_msg_init(&m, WIRE_CLTOMA_FUSE_READ_CHUNK, WIRE_TO_MASTER);
+        wire_set_u(&m, WF_INODE, r->inode);
+        wire_set_u(&m, WF_INDEX, index);
+        wire_set_u(&m, WF_CHUNKOPFLAGS, 0);
+        ri_op_waits(r->op, "the place of a chunk", mfs_session_server(r->st->session));
+        mfs_req_ask(r, &m, "read_chunk", settled_said);
+}
+
+roma_op roma_aio_mfs_settled(roma_store *store, uint32_t inode, uint32_t index, const roma_opts *opts,
+                             roma_done *done, void *arg)
+{
+        struct mfs_req *r;
+        struct ri_op *op;
+        roma_op id;
+
+        if (ri_loop_enter(store->loop) < 0)
+                return 0;
+        op = ri_op_new(store->loop, store, RI_SINGLE, "settled", NULL, opts, done, arg);
+        if (!op)
+                return 0;
+        id = op->id;
+        if (store->be != &mfs_backend) {
+                ri_op_fail(op, ROMA_ENOTSUP, "only objects of a MooseFS have chunks");
+                return id;
+        }
+        r = mfs_req_new(op);
+        if (!r)
+                return id;
+        r->inode = inode;
+        settled_ask(r, index);
+        return id;
+}
+
+int roma_mfs_settled(roma_store *store, uint32_t inode, uint32_t index, const roma_opts *opts,
+                     roma_mfs_place *out)
+{
+        struct ri_wait w;
+
+        if (ri_wait_begin(&w, store->loop) < 0 ||
+            ri_wait(&w, roma_aio_mfs_settled(store, inode, index, opts, ri_wait_done, &w)) < 0)
+                return -1;
+        *out = *(const roma_mfs_place *)store->loop->last->res.extra;
+        return 0;
 }

@@ -405,3 +405,121 @@ int64_t roma_mfs_replica_read(roma_store *store, const roma_mfs_copy *copy, uint
                 return -1;
         return (int64_t)store->loop->last->res.bytes;
 }
+
+/* ---- the disks -------------------------------------------------------------------------------------------- */
+
+struct disks {
+        roma_mfs_disk_list pub;
+        roma_mfs_disk *disk;
+};
+
+static void disks_free(void *payload)
+{
+        struct disks *d = payload;
+
+        for (size_t i = 0; i < d->pub.count; i++)
+                free((void *)(uintptr_t)d->disk[i].path);
+        free(d->disk);
+        free(d);
+}
+
+static void disks_ask(struct replica *p, struct mfs_link *l)
+{
+        struct wire_msg m;
+
+        wire_msg_init(&m, WIRE_CLTOCS_HDD_LIST, WIRE_TO_CS);
+        put(p, l, &m);
+}
+
+/* False: memory is missing. */
+static bool disk_take(struct disks *d, struct wire_msg *item)
+{
+        roma_mfs_disk *k = &d->disk[d->pub.count];
+        size_t n;
+        const uint8_t *path = wire_get_bytes(item, WF_PATH, &n);
+        char *copy = path ? strndup((const char *)path, n) : strdup("");
+
+        if (!copy)
+                return false;
+        k->path = copy;
+        k->flags = wire_get_u8(item, WF_DISKFLAGS);
+        k->error_chunk = wire_get_u(item, WF_ERRCHUNKID);
+        k->error_time = wire_get_u32(item, WF_ERRTIME);
+        k->used = wire_get_u(item, WF_USED);
+        k->total = wire_get_u(item, WF_TOTAL);
+        k->chunks = wire_get_u32(item, WF_CHUNKS);
+        d->pub.count++;
+        return true;
+}
+
+static struct disks *disks_take(struct wire_msg *m)
+{
+        size_t room = wire_group_count(m, WF_DISKS);
+        struct disks *d = calloc(1, sizeof(*d));
+        struct wire_iter it;
+        struct wire_msg item;
+
+        if (!d)
+                return NULL;
+        d->disk = calloc(room ? room : 1, sizeof(*d->disk));
+        d->pub.disk = d->disk;
+        if (d->disk) {
+                wire_group_begin(m, WF_DISKS, &it);
+                while (d->pub.count < room && wire_group_next(&it, &item))
+                        if (!disk_take(d, &item))
+                                break;
+        }
+        if (d->disk && d->pub.count == room)
+                return d;
+        disks_free(d);
+        return NULL;
+}
+
+static void disks_packet(struct replica *p, uint32_t type, const uint8_t *payload, uint32_t len)
+{
+        struct wire_ctx ctx = { 0 };
+        struct wire_msg m;
+        struct disks *d;
+        struct ri_op *op;
+
+        if (type != WIRE_CSTOCL_HDD_LIST ||
+            wire_decode(&m, type, WIRE_FROM_CS, payload, len, &ctx) != WIRE_OK) {
+                fail_protocol(p, type, len);
+                return;
+        }
+        d = disks_take(&m);
+        if (!d) {
+                fail_code(p, ROMA_ENOMEM, "out of memory for the list of disks");
+                return;
+        }
+        give_back(p);
+        op = mfs_req_end(p->req);
+        op->payload = d;
+        op->payload_free = disks_free;
+        op->res.extra = &d->pub;
+        ri_op_finish(op);
+}
+
+roma_op roma_aio_mfs_disks(roma_store *store, const roma_mfs_copy *copy, const roma_opts *opts,
+                           roma_done *done, void *arg)
+{
+        roma_op id;
+        struct replica *p = replica_new(store, "disks", copy, 0, 0, opts, done, arg, &id);
+
+        if (!p)
+                return id;
+        p->ask = disks_ask;
+        p->packet = disks_packet;
+        connect(p);
+        return id;
+}
+
+int roma_mfs_disks(roma_store *store, const roma_mfs_copy *copy, const roma_opts *opts)
+{
+        struct ri_wait w;
+
+        if (ri_wait_begin(&w, store->loop) < 0 ||
+            ri_wait(&w, roma_aio_mfs_disks(store, copy, opts, ri_wait_done, &w)) < 0)
+                return -1;
+        return 0;
+}

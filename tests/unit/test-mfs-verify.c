@@ -63,6 +63,7 @@ START_TEST(map_and_copies)
 {
         roma_mfs_map *map;
         roma_mfs_crcs table;
+        roma_mfs_place place;
         unsigned char back[1000];
 
         start();
@@ -71,6 +72,12 @@ START_TEST(map_and_copies)
         ck_assert_uint_eq(map->length, LENGTH);
         ck_assert_uint_eq(map->chunks, 1);
         ck_assert_uint_eq(map->chunk[0].copies, 2);
+        ck_assert_msg(roma_mfs_settled(store, map->inode, 0, NULL, &place) == 0, "%s", roma_error(loop));
+        ck_assert_uint_eq(place.id, map->chunk[0].id);
+        ck_assert_uint_eq(place.version, map->chunk[0].version);
+        ck_assert_uint_eq(place.length, LENGTH);
+        ck_assert_int_eq(roma_mfs_settled(store, 4711, 0, NULL, &place), -1);
+        ck_assert_int_eq(roma_last(loop)->code, ROMA_ENOENT);
         for (size_t i = 0; i < 2; i++) {
                 const roma_mfs_copy *c = &map->chunk[0].copy[i];
 
