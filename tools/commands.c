@@ -52,6 +52,16 @@ const struct command commands[] = {
           "compared,\n"
           "and copies that differ are exit code 7. Only chunkservers that are connected now are shown.\n",
           OPT_CRC },
+        { "diagnose", cmd_diagnose, "URI...", "are the copies of a MooseFS object the same, and right",
+          "Compares the copies of each chunk by the checksum tables that their servers keep, and with "
+          "--against\n"
+          "with the original; no data are read. Bits that rotted on a disk are seen with --deep only. What\n"
+          "differs is looked at again when nobody writes there, and named: chunk, blocks, copies, pattern, "
+          "likely\n"
+          "causes with their evidence, what to do. Nothing is ever written.\n\n"
+          "With -r all files of a folder; only those with findings are shown (-v: all).\n\n"
+          "Exit code: 0 clean, 1 something differs, 2 could not tell.\n",
+          OPT_RECURSIVE | OPT_AGAINST | OPT_DEEP | OPT_RESUME },
         { "ping", cmd_ping, "URI...", "is the server there, and who is it",
           "Connects, asks the server for its state and measures round trips.\n", OPT_COUNT },
         { "gc", cmd_gc, "URI...", "removes what interrupted writers left",

@@ -1,12 +1,29 @@
 # The program roma sees the library as any other program does: public headers only.
+
+# What can be concluded from checksum tables and blocks: no input, no output, linked by the program, unit tests and a fuzz
+# target.
+diagnose_sources = \
+	tools/diagnose/bytes.c \
+	tools/diagnose/cause.c \
+	tools/diagnose/chunkfile.c \
+	tools/diagnose/crc.c \
+	tools/diagnose/diagnose.h \
+	tools/diagnose/table.c \
+	tools/diagnose/vote.c
+
+unit_tests += tests/unit/test-diagnose
+tests_unit_test_diagnose_SOURCES = tests/unit/test-diagnose.c $(diagnose_sources)
+tests_unit_test_diagnose_LDADD = $(LDADD) $(DEFLATE_LIBS)
+
 if TOOLS
 bin_PROGRAMS += roma
-roma_SOURCES = \
+roma_SOURCES = $(diagnose_sources) \
 	tools/attrs.c \
 	tools/chore.c \
 	tools/cmd-cat.c \
 	tools/cmd-chunks.c \
 	tools/cmd-cp.c \
+	tools/cmd-diagnose.c \
 	tools/cmd-gc.c \
 	tools/cmd-get.c \
 	tools/cmd-hash.c \
@@ -20,16 +37,23 @@ roma_SOURCES = \
 	tools/cmd-stat.c \
 	tools/cmd-version.c \
 	tools/commands.c \
+	tools/examine.c \
+	tools/examine.h \
+	tools/findings.c \
 	tools/flight.c \
 	tools/folders.c \
 	tools/location.c \
+	tools/look.c \
+	tools/look.h \
 	tools/memory.c \
 	tools/names.c \
 	tools/options.c \
+	tools/original.c \
 	tools/output.c \
 	tools/place.c \
 	tools/pool.c \
 	tools/progress.c \
+	tools/refine.c \
 	tools/report.c \
 	tools/roma.c \
 	tools/signals.c \
@@ -42,7 +66,7 @@ roma_SOURCES = \
 	tools/tree.c \
 	tools/units.c \
 	tools/walk.c
-roma_LDADD = libroma.la $(JANSSON_LIBS)
+roma_LDADD = libroma.la $(JANSSON_LIBS) $(DEFLATE_LIBS)
 
 dist_man_MANS = doc/roma.1
 endif

@@ -35,7 +35,13 @@ enum id {
         ID_OLDER_THAN,
         ID_DRY_RUN,
         ID_CRC,
-        ID_NOFOLLOW
+        ID_NOFOLLOW,
+        ID_AGAINST,
+        ID_DEEP,
+        ID_RESUME,
+        ID_RATE,
+        ID_ERROR_GAP,
+        ID_INDEX
 };
 
 struct definition {
@@ -79,6 +85,20 @@ static const struct definition definitions[] = {
         { ID_COUNT, "count", OPT_COUNT, required_argument, "N", "round trips to measure (default 3)" },
         { ID_CRC, "crc", OPT_CRC, no_argument, NULL,
           "read the checksum table of every copy and compare them" },
+        { ID_AGAINST, "against", OPT_AGAINST, required_argument, "FILE|MD5",
+          "the original: a local file, an object of any store, or just its MD5" },
+        { ID_DEEP, "deep", OPT_DEEP, no_argument, NULL,
+          "read every block of every copy, each from its own server" },
+        { ID_RATE, "rate", OPT_DEEP | OPT_GAP, required_argument, "SIZE",
+          "read at most so many bytes a second from chunkservers" },
+        { ID_ERROR_GAP, "error-gap", OPT_DEEP | OPT_GAP, required_argument, "TIME",
+          "after a CRC error leave that chunkserver in peace for so long (default 10m); 0 takes the risk "
+          "that it "
+          "gives up the disk" },
+        { ID_RESUME, "resume", OPT_RESUME, required_argument, "FILE",
+          "keep in FILE how far the scan has come, and go on from there" },
+        { ID_INDEX, "index", OPT_INDEX, required_argument, "N",
+          "the place of the chunk in its file: 0 for the first 64 MiB" },
         { ID_QUIET, "quiet", OPT_COMMON, no_argument, NULL, "no progress bar" },
         { ID_VERBOSE, "verbose", OPT_COMMON, no_argument, NULL, "a line for each thing done" },
         { ID_JSON, "json", OPT_COMMON, no_argument, NULL, "one JSON object a line, for programs" },
@@ -170,6 +190,11 @@ static bool set_value(struct options *o, int id, const char *text)
         case ID_MAX: return number(text, 1, UINT64_MAX - 1, &o->max);
         case ID_OFFSET: return number(text, 0, INT64_MAX, &o->offset);
         case ID_LENGTH: return number(text, 0, INT64_MAX, &o->length);
+        case ID_AGAINST: o->against = text; return *text != 0;
+        case ID_RESUME: o->resume = text; return *text != 0;
+        case ID_RATE: return number(text, 1, INT64_MAX, &o->rate);
+        case ID_ERROR_GAP: return parse_duration_ms(text, &o->error_gap_ms) && o->error_gap_ms < 1000000000;
+        case ID_INDEX: return number(text, 0, INT32_MAX, &o->index);
         case ID_SIZE_HINT: return number(text, 0, INT64_MAX, &o->size_hint);
         case ID_VERIFY: return verification(text, &o->verify);
         case ID_ALGORITHM: return algorithm(text, &o->algorithm);
@@ -211,6 +236,7 @@ static bool set(struct options *o, int id, const char *text)
         case ID_NO_TRASH: o->no_trash = true; return true;
         case ID_DRY_RUN: o->dry_run = true; return true;
         case ID_CRC: o->crc = true; return true;
+        case ID_DEEP: o->deep = true; return true;
         default: return set_value(o, id, text);
         }
 }
@@ -240,7 +266,9 @@ int options_parse(struct options *o, const struct command *command, int argc, ch
                                .size_hint = UINT64_MAX,
                                .algorithm = ROMA_MD5,
                                .older_than_s = 24 * 3600,
-                               .count = 3 };
+                               .count = 3,
+                               .error_gap_ms = 600000,
+                               .index = UINT64_MAX };
         build(command, letters, longs);
         opterr = 0;
         optind = 1;

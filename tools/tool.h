@@ -46,7 +46,12 @@ enum option_bit {
         OPT_COUNT = 1u << 14,
         OPT_CRC = 1u << 15,
         OPT_NOFOLLOW = 1u << 16,
-        OPT_MKDIR = 1u << 17
+        OPT_MKDIR = 1u << 17,
+        OPT_AGAINST = 1u << 18,
+        OPT_DEEP = 1u << 19, /* deep, rate, error-gap */
+        OPT_RESUME = 1u << 20,
+        OPT_GAP = 1u << 21, /* rate, error-gap */
+        OPT_INDEX = 1u << 22
 };
 
 struct options {
@@ -63,6 +68,11 @@ struct options {
         int algorithm; /* ROMA_MD5, ROMA_SHA256, ROMA_CRC32 */
         uint64_t older_than_s;
         unsigned count;
+        const char *against, *resume;
+        bool deep;
+        uint64_t rate;         /* bytes a second; 0: no limit */
+        uint64_t error_gap_ms; /* between a CRC error and the next read from that chunkserver */
+        uint64_t index;        /* UINT64_MAX: not said */
 };
 
 struct command {
@@ -108,6 +118,7 @@ int cmd_cat(struct tool *t, int argc, char **argv);
 int cmd_chunks(struct tool *t, int argc, char **argv);
 int cmd_cp(struct tool *t, int argc, char **argv);
 int cmd_gc(struct tool *t, int argc, char **argv);
+int cmd_diagnose(struct tool *t, int argc, char **argv);
 int cmd_get(struct tool *t, int argc, char **argv);
 int cmd_hash(struct tool *t, int argc, char **argv);
 int cmd_help(struct tool *t, int argc, char **argv);

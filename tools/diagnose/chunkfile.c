@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/* Chunk files as chunkservers keep them: XX/chunk_<chunk>_<version>.mfs. Header of 1024 or 4096 bytes ("MFSC 1.0" or
+ * "MFSC 1.1", chunk, version, zeros), table of 1024 CRCs, whole blocks (checked against files of 3.0.117 and 4.59.2). */
+#include <string.h>
+
+#include "tools/diagnose/diagnose.h"
+
+enum { TABLE = 4 * DG_BLOCKS, OLD_HEADER = 1024, HEADER = 4096, NAME = 35 };
+
+static uint32_t be32(const unsigned char *p)
+{
+        return (uint32_t)p[0] << 24 | (uint32_t)p[1] << 16 | (uint32_t)p[2] << 8 | p[3];
+}
+
+static bool hex(const char *s, size_t n, uint64_t *value)
+{
+        *value = 0;
+        for (size_t i = 0; i < n; i++) {
+                const char *digits = "0123456789ABCDEF", *d = s[i] ? strchr(digits, s[i]) : NULL;
+                if (!d)
+                        return false;
+                *value = *value << 4 | (uint64_t)(d - digits);
+        }
+        return true;
+}
+
+/* chunk_0000000000000012_00000001.mfs */
+static void read_name(const char *name, struct dg_chunkfile *out)
+{
+        uint64_t id, version;
+
+        if (!name || strlen(name) != NAME || strncmp(name, "chunk_", 6) || name[22] != '_' ||
+            strcmp(name + 31, ".mfs") || !hex(name + 6, 16, &id) || !hex(name + 23, 8, &version))
+                return;
+        out->named = true;
+        out->name_id = id;
+        out->name_version = (uint32_t)version;
+}
+
+uint64_t dg_chunkfile_at(const struct dg_chunkfile *cf, uint32_t block)
+{
+        return (uint64_t)cf->header + TABLE + (uint64_t)block * DG_BLOCK;
+}
+
+/* The size decides between the two headers; of a file that was cut, the new one is assumed. */
+static void measure(struct dg_chunkfile *out)
+{
+        uint64_t data, rest = out->size >= TABLE ? (out->size - TABLE) % DG_BLOCK : 0;
+
+        out->header = rest == OLD_HEADER ? OLD_HEADER : HEADER;
+        if (rest != OLD_HEADER && rest != HEADER)
+                out->problems |= DG_CF_SIZE;
+        if (out->size <= out->header + TABLE) {
+                if (out->size < out->header + TABLE)
+                        out->problems |= DG_CF_EMPTY | DG_CF_SIZE;
+                return;
+        }
+        data = out->size - out->header - TABLE;
+        out->rest = (uint32_t)(data % DG_BLOCK);
+        data /= DG_BLOCK;
+        if (data > DG_BLOCKS || (data == DG_BLOCKS && out->rest)) {
+                out->problems |= DG_CF_SIZE;
+                out->rest = 0;
+                data = DG_BLOCKS;
+        }
+        out->blocks = (uint32_t)data;
+}
+
+static void read_header(const unsigned char *h, size_t n, struct dg_chunkfile *out)
+{
+        if (n < 20) {
+                out->problems |= DG_CF_SIGNATURE;
+                return;
+        }
+        for (unsigned i = 0; i < 8; i++)
+                out->signature[i] = h[i] >= 0x20 && h[i] < 0x7f ? (char)h[i] : '?';
+        if (memcmp(h, "MFSC 1.0", 8) && memcmp(h, "MFSC 1.1", 8))
+                out->problems |= DG_CF_SIGNATURE;
+        out->id = (uint64_t)be32(h + 8) << 32 | be32(h + 12);
+        out->version = be32(h + 16);
+        if (out->named && out->id != out->name_id)
+                out->problems |= DG_CF_NAME_ID;
+        if (out->named && out->version != out->name_version)
+                out->problems |= DG_CF_NAME_VERSION;
+        if (!dg_is_zero(h + 20, n - 20))
+                out->problems |= DG_CF_HEADER;
+}
+
+static void read_table(const unsigned char *t, struct dg_chunkfile *out)
+{
+        for (uint32_t b = 0; b < DG_BLOCKS; b++) {
+                out->crc[b] = be32(t + 4 * b);
+                /* Files of the older kind hold 0 for what was never there. */
+                if (b >= out->blocks + !!out->rest && out->crc[b] != DG_EMPTY && out->crc[b] != 0)
+                        out->problems |= DG_CF_TABLE;
+        }
+}
+
+static void check_block(struct dg_chunkfile *out, uint32_t b, const unsigned char *bytes, size_t n)
+{
+        out->real[b] = dg_crc_padded(bytes, n);
+        out->seen[b] = DG_GOOD;
+        if (out->real[b] == out->crc[b])
+                return;
+        out->seen[b] = DG_BAD;
+        out->bit[b] = n == DG_BLOCK ? dg_one_bit(out->real[b], out->crc[b]) : -1;
+        out->problems |= DG_CF_BLOCK;
+        out->bad++;
+}
+
+void dg_chunkfile(const char *name, uint64_t size, dg_read_fn *read, void *arg, struct dg_chunkfile *out)
+{
+        unsigned char buf[DG_BLOCK];
+        uint64_t have;
+
+        memset(out, 0, sizeof(*out));
+        for (uint32_t b = 0; b < DG_BLOCKS; b++) {
+                out->crc[b] = out->real[b] = DG_EMPTY;
+                out->bit[b] = -1;
+        }
+        out->size = size;
+        read_name(name, out);
+        measure(out);
+        have = size < out->header ? size : out->header;
+        if (read(arg, buf, (size_t)have, 0) < 0) {
+                out->problems |= DG_CF_READ;
+                return;
+        }
+        read_header(buf, (size_t)have, out);
+        if (size < out->header + TABLE)
+                return;
+        if (read(arg, buf, TABLE, out->header) < 0) {
+                out->problems |= DG_CF_READ;
+                return;
+        }
+        read_table(buf, out);
+        for (uint32_t b = 0; b < out->blocks + !!out->rest; b++) {
+                size_t n = b < out->blocks ? DG_BLOCK : out->rest;
+                if (read(arg, buf, n, dg_chunkfile_at(out, b)) < 0)
+                        out->problems |= DG_CF_READ;
+                else
+                        check_block(out, b, buf, n);
+        }
+}

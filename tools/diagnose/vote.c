@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/* Which copy's block goes into the salvaged file. */
+#include <string.h>
+
+#include "tools/diagnose/diagnose.h"
+
+static size_t copies_of(const struct dg_chunk *k)
+{
+        return k->copies < DG_COPIES ? k->copies : DG_COPIES;
+}
+
+static bool readable(const struct dg_copy *c, uint32_t block)
+{
+        return c->usable && c->part == 0 && c->seen[block] != DG_BAD;
+}
+
+/* The copies with the same bytes as copy i. */
+static uint32_t like(const struct dg_chunk *k, uint32_t block, size_t i)
+{
+        uint32_t mask = 0;
+
+        for (size_t j = 0; j < copies_of(k); j++)
+                if (readable(&k->copy[j], block) && k->copy[j].crc[block] == k->copy[i].crc[block])
+                        mask |= 1u << j;
+        return mask;
+}
+
+/* How much is for these bytes. Copies of the right version weigh most, then that they are data, then how many. */
+static unsigned weight(const struct dg_chunk *k, uint32_t block, uint32_t with, int last)
+{
+        unsigned current = 0, all = 0, w;
+        size_t first = (size_t)__builtin_ctz(with);
+
+        for (size_t i = 0; i < copies_of(k); i++) {
+                all += with >> i & 1;
+                current += (with >> i & 1) && k->copy[i].current;
+        }
+        w = current * 10000 + (k->copy[first].crc[block] != DG_EMPTY) * 1000 + all * 10;
+        return w + (last >= 0 && (with >> last & 1));
+}
+
+/* Of copies that are alike: the one before, then one of the right version, then one that has been read. */
+static int one_of(const struct dg_chunk *k, uint32_t block, uint32_t with, int last)
+{
+        int best = -1, most = -1;
+
+        for (size_t i = 0; i < copies_of(k); i++) {
+                if (!(with >> i & 1))
+                        continue;
+                int w = (k->copy[i].seen[block] == DG_GOOD) * 4 + k->copy[i].current * 2 + ((int)i == last);
+                if (w > most) {
+                        most = w;
+                        best = (int)i;
+                }
+        }
+        return best;
+}
+
+static void lost(const struct dg_chunk *k, struct dg_vote *out)
+{
+        bool any = false;
+
+        for (size_t i = 0; i < copies_of(k); i++)
+                any |= k->copy[i].usable && k->copy[i].part == 0;
+        out->certainty = DG_LOST;
+        out->copy = -1;
+        out->zeros = true;
+        out->reason = any ? "the block is damaged in every copy" : "no copy answers";
+}
+
+void dg_choose(const struct dg_chunk *k, uint32_t block, int last, struct dg_vote *out)
+{
+        uint32_t all = 0, best = 0;
+        unsigned most = 0;
+        bool original = false, current = false;
+
+        memset(out, 0, sizeof(*out));
+        for (size_t i = 0; i < copies_of(k); i++) {
+                uint32_t with;
+                bool as_original;
+                unsigned w;
+
+                if (!readable(&k->copy[i], block))
+                        continue;
+                all |= 1u << i;
+                with = like(k, block, i);
+                as_original = k->has_want && k->copy[i].crc[block] == k->want[block];
+                w = weight(k, block, with, last);
+                if (best && !as_original && (original || w <= most))
+                        continue;
+                best = with;
+                most = w;
+                original |= as_original;
+        }
+        if (!best) {
+                lost(k, out);
+                return;
+        }
+        for (size_t i = 0; i < copies_of(k); i++)
+                current |= (best >> i & 1) && k->copy[i].current;
+        out->copy = one_of(k, block, best, last);
+        out->zeros = k->copy[out->copy].crc[block] == DG_EMPTY;
+        out->with = best;
+        out->against = all & ~best;
+        if (original)
+                return;
+        /* Copies of another version are expected to say something else. */
+        for (size_t i = 0; i < copies_of(k); i++)
+                if ((out->against >> i & 1) && k->copy[i].current)
+                        out->certainty = DG_CHOSEN;
+        if (k->has_want)
+                out->reason = "no copy has what the original has";
+        else if (!current)
+                out->reason = "only copies of another version, or damaged ones, have it";
+        else if (out->certainty == DG_CHOSEN)
+                out->reason = "the copies disagree";
+        if (out->reason)
+                out->certainty = DG_CHOSEN;
+}
