@@ -2,12 +2,13 @@
 /* A MooseFS client that corrupts files on purpose, one bug at a time, at random positions and sizes: to prove that the
  * tools find what it has done. Everything else it does as the protocol asks, so what is broken is that one rule.
  *
- *      wrong-client --list                          each bug: name, the rules of doc/wire-rules.md it breaks, what it does
+ *      wrong-client --list                          each bug: name, the rules of doc/wire-rules.md that it breaks (in
+ *                                                    brackets: may break), what it does
  *      wrong-client BUG MASTER[:PORT] FOLDER/NAME LOCAL [SEED [SIZE]]
  *
  * LOCAL is what the file should hold; it is made, of random bytes, unless it exists. The bug strikes somewhere that
  * follows from the seed, and what it did is printed. The exit code is 0 when the client believes that all went well:
- * that is the point. */
+ * that is the point. 3: it could not go on; 4: the bug is a race, and it was lost. */
 #include "tests/unit/raw-client.h"
 
 #include <arpa/inet.h>
@@ -17,6 +18,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -51,6 +53,9 @@ enum {
         STALE_GRANT,
         CONTINUE,
         LOCK_TIME,
+        PIPELINE,
+        MSGID_ZERO,
+        BAD_PACKET,
         SWAP,
         SHIFT,
         BIT,
@@ -83,13 +88,13 @@ static const struct bug bugs[BUGS] = {
         [END_LONG] = { "end-long", "end-long", "END's length too long", 0 },
         [BLOCK_RESTART] = { "block-restart", "end-long", "block numbers start at 0 in each write call", 0 },
         [INDEX_ZERO] = { "index-zero", "end-index", "the chunk index is always 0", LARGE },
-        [BLOCK_FROM_START] = { "block-from-start", "block,lost-data",
+        [BLOCK_FROM_START] = { "block-from-start", "block,(lost-data)",
                                "block numbers counted from the start of the file", LARGE },
         [NO_TRUNCATE] = { "no-truncate", "no-truncate", "overwrites a longer file and does not truncate", 0 },
-        [CROSS_BLOCK] = { "cross-block", "block,lost-data", "one packet crosses a block", 0 },
+        [CROSS_BLOCK] = { "cross-block", "block,(lost-data)", "one packet crosses a block", 0 },
         [TOO_LONG] = { "too-long", "block,lost-data", "one packet is longer than a block", 0 },
         [CRC_RANGE] = { "crc-range", "crc,lost-data", "one CRC is over the whole block", 0 },
-        [WRITEID_ZERO] = { "writeid-zero", "writeid-zero", "one packet has writeid 0", 0 },
+        [WRITEID_ZERO] = { "writeid-zero", "writeid-zero,(lost-data)", "one packet has writeid 0", 0 },
         [WRONG_ID] = { "wrong-id", "wrong-id,lost-data", "one packet names another chunk", 0 },
         [GIVE_UP] = { "give-up", "lost-data", "closes with packets unanswered, then END", 0 },
         [RESEND_LATER] = { "resend-later", "lost-data", "after a failure goes on with later data only", 0 },
@@ -99,6 +104,9 @@ static const struct bug bugs[BUGS] = {
         [STALE_GRANT] = { "stale-grant", "no-grant", "writes again with an old chunk id", 0 },
         [CONTINUE] = { "continue", "continue", "CONTINUEOP while another client holds the chunk", 0 },
         [LOCK_TIME] = { "lock-time", "lock-time", "writes 125 s after the grant", 0 },
+        [PIPELINE] = { "pipeline", "pipeline", "the next READ before the end of the one before", 0 },
+        [MSGID_ZERO] = { "msgid-zero", "msgid", "asks the master with msgid 0", 0 },
+        [BAD_PACKET] = { "bad-packet", "packet", "a packet of a length that the master does not take", 0 },
         [SWAP] = { "swap", "-", "two blocks change places (a capture cannot show it)", 0 },
         [SHIFT] = { "shift", "-", "from one place on, bytes are shifted (nor this)", 0 },
         [BIT] = { "bit", "-", "one bit flips before the CRC is made (nor this)", 0 },
@@ -116,6 +124,7 @@ struct client {
         uint64_t seed;
         uint8_t *want, *data; /* what the file should hold, and what is sent */
         uint64_t size;
+        uint64_t hole; /* at its start */
         struct piece *piece;
         size_t pieces, strike;
         uint32_t chunks, inode;
@@ -123,6 +132,7 @@ struct client {
         uint16_t port;
         struct raw ma, cs;
         bool closed;             /* by the chunkserver */
+        bool missed;             /* the bug did not strike */
         uint32_t writeid, acked; /* of this session */
 };
 
@@ -155,7 +165,10 @@ static void make_local(struct client *c, const char *path)
 {
         FILE *f = fopen(path, "wbx");
 
-        for (uint64_t i = 0; i < c->size; i += 8) {
+        /* most of a large file is a hole, so that what was written is seen in a small capture */
+        if (bugs[c->bug].flags & LARGE && c->size > CHUNK)
+                c->hole = CHUNK - (c->size < CHUNK + BLOCK ? 100 : 3 * BLOCK);
+        for (uint64_t i = c->hole; i < c->size; i += 8) {
                 uint64_t v = rnd(c, 0);
 
                 memcpy(c->want + i, &v, c->size - i < 8 ? (size_t)(c->size - i) : 8);
@@ -167,7 +180,7 @@ static void make_local(struct client *c, const char *path)
 static uint64_t choose_size(struct client *c)
 {
         if (bugs[c->bug].flags & LARGE)
-                return CHUNK + 1 + rnd(c, 3 * MIB);
+                return CHUNK + 1 + rnd(c, 8 * BLOCK);
         return 4 * BLOCK + 1 + rnd(c, 60 * BLOCK);
 }
 
@@ -183,7 +196,7 @@ static void load(struct client *c, const char *path, const char *size)
                 c->size = size ? strtoull(size, NULL, 0) : choose_size(c);
         if (!c->size || c->size > UINT64_C(16) * CHUNK)
                 raw_failed("%s: a size between 1 byte and 1 GiB, please", path);
-        c->want = malloc(c->size);
+        c->want = calloc(1, c->size);
         c->data = malloc(c->size + 2 * BLOCK);
         if (!c->want || !c->data)
                 raw_failed("no memory");
@@ -216,7 +229,7 @@ static struct piece *add_piece(struct client *c)
 static void plan(struct client *c)
 {
         bool odd = c->bug == CRC_RANGE || (c->bug != BLOCK_RESTART && rnd(c, 2));
-        uint64_t at = 0, call = 0, left = 0;
+        uint64_t at = c->hole, call = 0, left = 0;
 
         while (at < c->size) {
                 struct piece *p = add_piece(c);
@@ -224,7 +237,8 @@ static void plan(struct client *c)
 
                 if (!left) {
                         call = at;
-                        left = odd ? 1 + rnd(c, 3 * BLOCK) : (1 + rnd(c, 4)) * BLOCK;
+                        left = odd ? 1 + rnd(c, c->size < BLOCK ? c->size / 2 + 1 : 3 * BLOCK)
+                                   : (1 + rnd(c, 4)) * BLOCK;
                 }
                 p->at = at;
                 p->index = (uint32_t)(at / CHUNK);
@@ -264,9 +278,8 @@ static void aim(struct client *c)
         if (c->bug == RESEND_LATER && n > 2)
                 n--; /* and behind it */
         c->strike = first + (size_t)rnd(c, n - first);
-        if (c->bug == CRC_RANGE)
-                while (c->piece[c->strike].size == BLOCK && c->strike > 0)
-                        c->strike--;
+        for (size_t i = 0; c->bug == CRC_RANGE && i < n && c->piece[c->strike].size == BLOCK; i++)
+                c->strike = (c->strike + 1) % n; /* the CRC of a whole block would be right */
 }
 
 static void spoil(struct client *c)
@@ -480,14 +493,37 @@ static void send_piece(struct client *c, const struct raw_grant *g, size_t i)
         send_data(c, g, &p, writeid, crc, chunk);
 }
 
+/* Until all that was sent has arrived, so that only what this client should wait for is still open. Without sleep: the
+ * statuses are on their way. */
+static void drain(struct client *c)
+{
+        int left = 1;
+
+        for (int i = 0; i < 1000000 && left > 0; i++)
+                if (ioctl(c->cs.fd, TIOCOUTQ, &left) < 0)
+                        return;
+}
+
+/* By RST, which leaves nothing of what was sent in the air. */
 static void hang_up(struct client *c)
 {
         const struct linger now = { 1, 0 };
 
-        if (rnd(c, 2))
-                setsockopt(c->cs.fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+        setsockopt(c->cs.fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
         raw_close(&c->cs);
         c->closed = true;
+}
+
+/* Some bugs are races that can be lost: then nothing was wrong this time, and the exit code says so. */
+static void check_struck(struct client *c)
+{
+        uint32_t open = c->writeid - c->acked + (c->bug == STATUS_OFF);
+        int unread = 0;
+
+        if (ioctl(c->cs.fd, FIONREAD, &unread) < 0 || (uint32_t)unread / (WIRE_HEADER_SIZE + 13) < open)
+                return;
+        printf("not struck: the statuses were quicker\n");
+        c->missed = true;
 }
 
 /* 125 s of silence, but for what keeps the connections. */
@@ -504,55 +540,63 @@ static void oversleep(struct client *c)
 
 /* ---- one chunk --------------------------------------------------------------------------------------------- */
 
-/* What happens in front of packet i. False: no more of this chunk is sent. */
-static bool on_the_way(struct client *c, struct raw_grant *g, size_t i)
+/* What happens in front of packet i. */
+static void on_the_way(struct client *c, struct raw_grant *g, size_t i)
 {
         bool strike = i == c->strike;
 
-        if (strike && c->bug == GIVE_UP) {
-                struck(c, "gives up");
-                hang_up(c);
-                return false;
-        }
         if (strike && c->bug == RESEND_LATER) {
                 struck(c, "loses what is not answered");
+                await(c, c->writeid); /* little is under way, so that nothing is left in the air */
                 send_piece(c, g, i);
+                drain(c);
+                check_struck(c);
                 hang_up(c);
                 grant(c, g->index, WIRE_CHUNKOP_CONTINUEOP, g);
                 start(c, g);
         } else if (strike && c->bug == AFTER_END) {
                 struck(c, "END, then this and more");
                 await(c, c->writeid);
-                end(c, g, end_length(c, g, g->index));
+                end(c, g, c->piece[i].at > g->length ? c->piece[i].at : g->length);
         } else if (strike && c->bug == LOCK_TIME) {
                 struck(c, "sleeps 125 s before");
                 await(c, c->writeid);
                 oversleep(c);
         }
-        return true;
 }
 
 /* From packet `first` on, as long as they belong to the same chunk. Returns the first of the next one. */
 static size_t send_chunk(struct client *c, struct raw_grant *g, size_t first)
 {
+        uint32_t window = c->bug == STATUS_OFF ? 0 : c->bug == GIVE_UP ? 1 : WINDOW;
         size_t i;
 
         for (i = first; i < c->pieces && c->piece[i].index == c->piece[first].index; i++) {
-                bool hurry = c->bug == FINISH_EARLY || (c->bug == END_EARLY) || c->bug == GIVE_UP ||
-                             (c->bug == RESEND_LATER && i <= c->strike);
-
-                if (!on_the_way(c, g, i))
-                        break;
+                on_the_way(c, g, i);
                 if (c->bug == RESEND_LATER && i == c->strike)
                         continue;
                 send_piece(c, g, i);
-                if (!hurry || i + WINDOW < c->strike)
-                        while (!c->closed && c->writeid - c->acked > WINDOW)
-                                (void)take_ack(c);
+                while (!c->closed && c->bug != FINISH_EARLY && c->writeid - c->acked > window)
+                        (void)take_ack(c);
         }
-        while (i < c->pieces && c->piece[i].index == c->piece[first].index)
-                i++;
+        if (c->bug == GIVE_UP) {
+                drain(c);
+                check_struck(c);
+                printf("struck: gives up chunk index %u after %u of %u statuses\n", g->index, c->acked,
+                       c->writeid);
+                hang_up(c);
+        }
         return i;
+}
+
+/* END while the last packet has no answer. */
+static void end_early(struct client *c, const struct raw_grant *g)
+{
+        printf("struck: END of chunk index %u after %u of %u statuses\n", g->index, c->acked, c->writeid);
+        drain(c);
+        check_struck(c);
+        end(c, g, end_length(c, g, g->index));
+        await(c, c->writeid);
 }
 
 static void finish(struct client *c, const struct raw_grant *g)
@@ -560,17 +604,18 @@ static void finish(struct client *c, const struct raw_grant *g)
         if (c->bug == FINISH_EARLY)
                 printf("struck: FINISH of chunk index %u after %u of %u statuses\n", g->index, c->acked,
                        c->writeid);
-        else if (c->bug != END_EARLY)
-                await(c, c->writeid);
+        else if (c->bug == END_EARLY)
+                await(c, c->writeid - 1);
+        else
+                await(c, c->writeid); /* with STATUS_OFF one less */
         if (c->bug == END_EARLY)
-                printf("struck: END of chunk index %u after %u of %u statuses\n", g->index, c->acked,
-                       c->writeid);
-        if (!c->closed && c->bug != END_EARLY)
+                end_early(c, g);
+        if (!c->closed)
                 raw_cs_finish(&c->cs, g);
-        if (c->bug == END_EARLY) {
-                end(c, g, end_length(c, g, c->piece[c->pieces - 1].index));
-                await(c, c->writeid);
-        }
+        if (c->bug == STATUS_OFF)
+                check_struck(c);
+        if (c->bug == FINISH_EARLY)
+                drain(c);
         if (c->cs.fd >= 0)
                 raw_close(&c->cs);
 }
@@ -594,7 +639,7 @@ static size_t write_chunk(struct client *c, size_t first)
         finish(c, &g);
         if (c->bug == NO_END)
                 printf("struck: no END of chunk index %u\n", index);
-        else if (c->bug != END_EARLY && (c->bug != AFTER_END || index != c->piece[c->strike].index))
+        else if (c->bug != END_EARLY)
                 end(c, &g, end_length(c, &g, index));
         if (c->bug == CONTINUE)
                 raw_close(&holder.ma);
@@ -619,7 +664,7 @@ static void longer_before(struct client *c)
         struct client old = *c;
 
         old.bug = NONE;
-        old.size = c->size + 1 + rnd(c, 4 * BLOCK);
+        old.size = c->size + 1 + rnd(c, c->size < BLOCK ? c->size : 4 * BLOCK);
         old.want = old.data = malloc(old.size);
         old.piece = NULL;
         old.pieces = 0;
@@ -649,6 +694,43 @@ static void write_stale(struct client *c)
         finish(c, &g);
 }
 
+/* ---- bugs that touch no byte of the file -------------------------------------------------------------------- */
+
+static void read_twice(struct client *c)
+{
+        struct raw_grant g;
+        struct wire_msg m;
+
+        grant(c, 0, 0, &g);
+        end(c, &g, 0);
+        raw_connect(&c->cs, g.ip[0], g.port[0]);
+        raw_init(&c->cs, &m, WIRE_CLTOCS_READ);
+        wire_set_u(&m, WF_PROTO, 1);
+        wire_set_u(&m, WF_CHUNKID, g.chunk);
+        wire_set_u(&m, WF_CHUNKVER, g.version);
+        wire_set_u(&m, WF_OFFSET, 0);
+        wire_set_u(&m, WF_SIZE, 4096);
+        printf("struck: two READs of chunk index 0\n");
+        raw_msg(&c->cs, &m);
+        raw_msg(&c->cs, &m);
+        while (raw_next(&c->cs, 3000) == 1)
+                ;
+        raw_close(&c->cs);
+}
+
+/* GETATTR with msgid 0, or of a length that no version has. */
+static void ask_wrongly(struct client *c, bool cut)
+{
+        uint8_t payload[17] = { 0 };
+
+        wire_put32(payload, cut ? 1000 : 0);
+        wire_put32(payload + 4, c->inode);
+        printf("struck: GETATTR %s\n", cut ? "of 11 bytes" : "with msgid 0");
+        raw_packet(&c->ma, WIRE_CLTOMA_FUSE_GETATTR, payload, cut ? 11 : sizeof payload);
+        while (raw_next(&c->ma, cut ? 5000 : 1000) == 1 && cut)
+                ;
+}
+
 static void run(struct client *c)
 {
         plan(c);
@@ -663,6 +745,10 @@ static void run(struct client *c)
         } else {
                 write_file(c);
         }
+        if (c->bug == PIPELINE)
+                read_twice(c);
+        else if (c->bug == MSGID_ZERO || c->bug == BAD_PACKET)
+                ask_wrongly(c, c->bug == BAD_PACKET);
         close_session(c);
 }
 
@@ -721,5 +807,5 @@ int main(int argc, char **argv)
         free(c.piece);
         free(c.want);
         free(c.data);
-        return 0;
+        return c.missed ? 4 : 0;
 }
