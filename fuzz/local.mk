@@ -21,3 +21,12 @@ fuzz_fuzz_uri_LDADD = $(fuzz_ldadd)
 
 fuzz_targets += fuzz/fuzz-config
 fuzz_fuzz_config_LDADD = $(fuzz_ldadd)
+
+if PCAP
+fuzz_targets += fuzz/fuzz-capture
+fuzz_fuzz_capture_SOURCES = fuzz/fuzz-capture.c
+fuzz_fuzz_capture_LDADD = $(fuzz_ldadd) $(PCAP_LIBS)
+script_tests += tests/wire-captures.sh
+else
+EXTRA_DIST += tests/wire-captures.sh
+endif

@@ -13,6 +13,7 @@ roma_headers = \
 	include/roma/transfer.h \
 	include/roma/types.h \
 	include/roma/version.h \
+	include/roma/wire.h \
 	include/roma/writer.h
 
 romaincludedir = $(includedir)/roma

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* roma/mfs.h in a library that was built without MooseFS: the same symbols, which say so. */
+/* roma/mfs.h and roma/wire.h in a library that was built without MooseFS: the same symbols, which say so. */
 #include <roma/mfs.h>
+#include <roma/wire.h>
 
 #include "core/backend.h"
 
@@ -98,4 +99,46 @@ int roma_mfs_disks(roma_store *store, const roma_mfs_copy *copy, const roma_opts
         (void)copy, (void)opts;
         absent(store);
         return -1;
+}
+
+roma_wire *roma_wire_new(const roma_wire_opts *opts)
+{
+        (void)opts;
+        return NULL;
+}
+
+void roma_wire_free(roma_wire *w)
+{
+        (void)w;
+}
+
+const roma_wire_rule *roma_wire_rule_at(size_t n)
+{
+        (void)n;
+        return NULL;
+}
+
+int roma_wire_linktype_ok(int linktype)
+{
+        (void)linktype;
+        return 0;
+}
+
+void roma_wire_frame(roma_wire *w, int linktype, int64_t time_ns, const void *frame, size_t len,
+                     size_t wirelen)
+{
+        (void)w, (void)linktype, (void)time_ns, (void)frame, (void)len, (void)wirelen;
+}
+
+void roma_wire_end(roma_wire *w)
+{
+        (void)w;
+}
+
+const roma_wire_report *roma_wire_report_of(const roma_wire *w)
+{
+        static const roma_wire_report nothing;
+
+        (void)w;
+        return &nothing;
 }

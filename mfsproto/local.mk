@@ -2,6 +2,14 @@
 mfsproto_sources =
 if MFSPROTO
 mfsproto_sources += \
+	mfsproto/audit/grants.c \
+	mfsproto/audit/inner.h \
+	mfsproto/audit/link.c \
+	mfsproto/audit/rules.c \
+	mfsproto/audit/stream.c \
+	mfsproto/audit/talk.c \
+	mfsproto/audit/tcp.c \
+	mfsproto/audit/wire.c \
 	mfsproto/chunk/chunk.h \
 	mfsproto/chunk/data.c \
 	mfsproto/chunk/drain.c \

@@ -68,6 +68,21 @@ const struct command commands[] = {
           "A writer that was killed leaves a hidden temporary beside its target. This removes those in a\n"
           "folder and below it that nobody has written to for a day, or for --older-than.\n",
           OPT_GC },
+        { "wire", cmd_wire, "decode|audit CAPTURE, or rules",
+          "MooseFS traffic in a capture, and what is wrong in it",
+          "decode prints the messages in a capture (pcap or pcapng; - is standard input), one a line: frame, "
+          "time,\n"
+          "ends, connection, message. audit says which rules of the protocol a client broke and what that "
+          "does to\n"
+          "the file; `roma wire rules` lists the rules. Connections are put together again, also those that "
+          "had\n"
+          "begun before the capture; servers are found by what they say, whatever their ports. What is "
+          "missing\n"
+          "in the capture is said and never held against the client. Take it on the client, from before its "
+          "start:\n"
+          "tcpdump -s 0 -B 65536 -w FILE tcp. Exit code: 0 no rule is broken, 1 some are, 2 could not "
+          "tell.\n",
+          OPT_WIRE },
         { "help", cmd_help, "[COMMAND]", "how to use a command", "Without a command: all of them.\n", 0 },
         { "version", cmd_version, "", "the version of library and program",
           "Shows the version and which kinds of stores can be opened.\n", 0 },

@@ -19,6 +19,7 @@ if TOOLS
 bin_PROGRAMS += roma
 roma_SOURCES = $(diagnose_sources) \
 	tools/attrs.c \
+	tools/capture.c \
 	tools/chore.c \
 	tools/cmd-cat.c \
 	tools/cmd-chunks.c \
@@ -36,6 +37,7 @@ roma_SOURCES = $(diagnose_sources) \
 	tools/cmd-rm.c \
 	tools/cmd-stat.c \
 	tools/cmd-version.c \
+	tools/cmd-wire.c \
 	tools/commands.c \
 	tools/examine.c \
 	tools/examine.h \
@@ -66,7 +68,7 @@ roma_SOURCES = $(diagnose_sources) \
 	tools/tree.c \
 	tools/units.c \
 	tools/walk.c
-roma_LDADD = libroma.la $(JANSSON_LIBS) $(DEFLATE_LIBS)
+roma_LDADD = libroma.la $(JANSSON_LIBS) $(DEFLATE_LIBS) $(PCAP_LIBS)
 
 dist_man_MANS = doc/roma.1
 endif

@@ -41,7 +41,11 @@ enum id {
         ID_RESUME,
         ID_RATE,
         ID_ERROR_GAP,
-        ID_INDEX
+        ID_INDEX,
+        ID_PORT,
+        ID_INODE,
+        ID_CHUNK,
+        ID_SERVER
 };
 
 struct definition {
@@ -99,6 +103,12 @@ static const struct definition definitions[] = {
           "keep in FILE how far the scan has come, and go on from there" },
         { ID_INDEX, "index", OPT_INDEX, required_argument, "N",
           "the place of the chunk in its file: 0 for the first 64 MiB" },
+        { ID_PORT, "port", OPT_WIRE, required_argument, "N,N",
+          "only TCP to these ports is MooseFS (default: found by what is said)" },
+        { ID_INODE, "inode", OPT_WIRE, required_argument, "N", "only what is about this file" },
+        { ID_CHUNK, "chunk", OPT_WIRE, required_argument, "HEX", "only what is about this chunk" },
+        { ID_SERVER, "server", OPT_WIRE, required_argument, "IP[:PORT]",
+          "only what goes to or comes from it" },
         { ID_QUIET, "quiet", OPT_COMMON, no_argument, NULL, "no progress bar" },
         { ID_VERBOSE, "verbose", OPT_COMMON, no_argument, NULL, "a line for each thing done" },
         { ID_JSON, "json", OPT_COMMON, no_argument, NULL, "one JSON object a line, for programs" },
@@ -177,6 +187,30 @@ static bool verification(const char *text, int *value)
         return algorithm(text, value);
 }
 
+static bool ports(const char *text, struct options *o)
+{
+        char *end;
+
+        for (o->nports = 0; o->nports < sizeof(o->ports) / sizeof(o->ports[0]); text = end + 1) {
+                unsigned long n = strtoul(text, &end, 10);
+
+                if (end == text || *text == '-' || !n || n > 65535 || (*end && *end != ','))
+                        return false;
+                o->ports[o->nports++] = (uint16_t)n;
+                if (!*end)
+                        return true;
+        }
+        return false;
+}
+
+static bool hexadecimal(const char *text, uint64_t *value)
+{
+        char *end;
+
+        *value = strtoull(text, &end, 16);
+        return end != text && *text != '-' && !*end && *value;
+}
+
 /* Options with an argument. false: the argument makes no sense. */
 static bool set_value(struct options *o, int id, const char *text)
 {
@@ -198,6 +232,10 @@ static bool set_value(struct options *o, int id, const char *text)
         case ID_SIZE_HINT: return number(text, 0, INT64_MAX, &o->size_hint);
         case ID_VERIFY: return verification(text, &o->verify);
         case ID_ALGORITHM: return algorithm(text, &o->algorithm);
+        case ID_PORT: return ports(text, o);
+        case ID_INODE: return number(text, 1, UINT32_MAX, &o->inode);
+        case ID_CHUNK: return hexadecimal(text, &o->chunk);
+        case ID_SERVER: o->server = text; return *text != 0;
         case ID_JOBS:
                 if (!number(text, 1, 1024, &n))
                         return false;

@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 #include <roma/roma.h>
+#include <roma/wire.h>
 
 /* Exit codes; doc/roma.md explains them to users. */
 enum exit_code {
@@ -51,7 +52,8 @@ enum option_bit {
         OPT_DEEP = 1u << 19, /* deep, rate, error-gap */
         OPT_RESUME = 1u << 20,
         OPT_GAP = 1u << 21, /* rate, error-gap */
-        OPT_INDEX = 1u << 22
+        OPT_INDEX = 1u << 22,
+        OPT_WIRE = 1u << 24
 };
 
 struct options {
@@ -73,6 +75,11 @@ struct options {
         uint64_t rate;         /* bytes a second; 0: no limit */
         uint64_t error_gap_ms; /* between a CRC error and the next read from that chunkserver */
         uint64_t index;        /* UINT64_MAX: not said */
+        uint16_t ports[32];    /* wire: none means any */
+        size_t nports;
+        uint64_t inode, chunk; /* wire: 0 means all */
+        const char *server;
+        bool audit;
 };
 
 struct command {
@@ -130,6 +137,10 @@ int cmd_put(struct tool *t, int argc, char **argv);
 int cmd_rm(struct tool *t, int argc, char **argv);
 int cmd_stat(struct tool *t, int argc, char **argv);
 int cmd_version(struct tool *t, int argc, char **argv);
+int cmd_wire(struct tool *t, int argc, char **argv);
+
+/* capture.c: gives the frames of a capture file to w. */
+bool capture_read(struct tool *t, const char *path, roma_wire *w, bool *damaged);
 
 /* options.c */
 /* Reads the options of `command`; *first is the index of the first argument. 0, or -1 after a message. */

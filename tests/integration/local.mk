@@ -29,4 +29,5 @@ EXTRA_DIST += \
 	tests/integration/interop-repeat.sh \
 	tests/integration/model.sh \
 	tests/integration/quickstart.sh \
-	tests/integration/torture.sh
+	tests/integration/torture.sh \
+	tests/integration/wrong-client.sh

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT */
+/* Puts the segments of each connection in order. A hole is declared as soon as the other side has acknowledged what
+ * the capture does not have: it is not going to come any more. */
+#include "mfsproto/audit/inner.h"
+
+enum {
+        LATER_MAX = 4 << 20, /* of one direction */
+        HOLE_MAX = 1 << 30,  /* a jump beyond this is no hole but another connection */
+};
+
+static int32_t before(uint32_t a, uint32_t b)
+{
+        return (int32_t)(a - b);
+}
+
+bool au_deaf(struct au_conn *c)
+{
+        const struct au_dir *d = au_dir_of(c, false);
+
+        return d->s.holes || d->later || d->s.lost;
+}
+
+/* ---- connections ------------------------------------------------------------------------------------------- */
+
+static void later_free(roma_wire *w, struct au_dir *d)
+{
+        struct au_later *l;
+
+        while ((l = d->later)) {
+                d->later = l->next;
+                au_mem_free(w, l, sizeof(*l) + l->len);
+        }
+        d->nlater = 0;
+}
+
+static void conn_free(roma_wire *w, struct au_conn *c)
+{
+        au_talk_free(w, c);
+        for (int i = 0; i < 2; i++) {
+                later_free(w, &c->dir[i]);
+                au_stream_free(w, &c->dir[i].s);
+        }
+        ri_map_remove(&w->conns, &c->by_ends);
+        ri_list_del(&c->used);
+        au_mem_free(w, c, sizeof(*c));
+}
+
+static void conn_close(roma_wire *w, struct au_conn *c, bool by_client)
+{
+        if (c->closed)
+                return;
+        c->closed = true;
+        if (c->role == AU_MASTER || c->role == AU_CS)
+                au_talk_closed(w, c, by_client);
+}
+
+static struct au_conn *conn_new(roma_wire *w, const struct au_addr *a, const struct au_addr *b)
+{
+        struct au_conn *c;
+
+        if (w->conns.count >= AU_CONNS) {
+                c = ri_container_of(w->conns_used.next, struct au_conn, used);
+                if (c->role == AU_MASTER || c->role == AU_CS)
+                        w->report.forgotten++;
+                conn_free(w, c);
+        }
+        c = au_mem_new(w, sizeof(*c));
+        if (!c)
+                return NULL;
+        c->ends.a = *a;
+        c->ends.b = *b;
+        ri_list_init(&c->used);
+        if (!ri_map_insert(&w->conns, &c->by_ends, &c->ends, sizeof(c->ends))) {
+                au_mem_free(w, c, sizeof(*c));
+                return NULL;
+        }
+        ri_list_add_tail(&w->conns_used, &c->used);
+        c->number = ++w->report.connections;
+        return c;
+}
+
+static bool wanted(const roma_wire *w, const struct au_segment *s)
+{
+        for (size_t i = 0; i < w->nports; i++)
+                if (w->port[i] == s->from.port || w->port[i] == s->to.port)
+                        return true;
+        return !w->nports;
+}
+
+/* The connection of a segment, and which of its directions this is. */
+static struct au_conn *conn_of(roma_wire *w, const struct au_segment *s, unsigned *dir)
+{
+        struct {
+                struct au_addr a, b;
+        } ends;
+        struct ri_map_node *n;
+        struct au_conn *c;
+
+        *dir = memcmp(&s->from, &s->to, sizeof(s->from)) > 0;
+        ends.a = *dir ? s->to : s->from;
+        ends.b = *dir ? s->from : s->to;
+        n = ri_map_find(&w->conns, &ends, sizeof(ends));
+        c = n ? ri_container_of(n, struct au_conn, by_ends) : NULL;
+        if (c && (s->flags & (AU_SYN | AU_ACK)) == AU_SYN &&
+            (!c->dir[*dir].known || s->seq + 1 != c->dir[*dir].next)) {
+                /* the same ports once more; a SYN that is only sent again says the same number */
+                conn_close(w, c, true);
+                conn_free(w, c);
+                c = NULL;
+        }
+        if (!c)
+                c = conn_new(w, &ends.a, &ends.b);
+        if (c && c->used.next != &w->conns_used) {
+                ri_list_del(&c->used);
+                ri_list_add_tail(&w->conns_used, &c->used);
+        }
+        return c;
+}
+
+/* ---- one direction ----------------------------------------------------------------------------------------- */
+
+static void deliver(roma_wire *w, struct au_conn *c, unsigned dir, const uint8_t *p, size_t len, size_t full)
+{
+        struct au_dir *d = &c->dir[dir];
+
+        d->next += (uint32_t)full;
+        if (c->role == AU_FOREIGN)
+                return;
+        if (len)
+                au_stream_bytes(w, c, dir, p, len);
+        if (full > len)
+                au_stream_hole(w, c, dir, (uint32_t)(full - len));
+}
+
+static void drain(roma_wire *w, struct au_conn *c, unsigned dir)
+{
+        struct au_dir *d = &c->dir[dir];
+        struct au_later *l;
+
+        while ((l = d->later) && before(l->seq, d->next) <= 0) {
+                uint32_t old = d->next - l->seq;
+
+                d->later = l->next;
+                d->nlater -= l->len;
+                if (old < l->full)
+                        deliver(w, c, dir, l->data + (old < l->len ? old : l->len),
+                                old < l->len ? l->len - old : 0, l->full - old);
+                au_mem_free(w, l, sizeof(*l) + l->len);
+        }
+}
+
+/* What lies in front of the first early segment, or of `upto`, is not in the capture. */
+static void hole_until(roma_wire *w, struct au_conn *c, unsigned dir, uint32_t upto)
+{
+        struct au_dir *d = &c->dir[dir];
+        uint32_t n = upto - d->next;
+
+        d->next = upto;
+        if (c->role != AU_FOREIGN)
+                au_stream_hole(w, c, dir, n);
+        drain(w, c, dir);
+}
+
+static void keep_for_later(roma_wire *w, struct au_conn *c, unsigned dir, uint32_t seq,
+                           const struct au_segment *s)
+{
+        struct au_dir *d = &c->dir[dir];
+        struct au_later **at = &d->later, *l;
+
+        while (d->later && d->nlater + s->len > LATER_MAX)
+                hole_until(w, c, dir, d->later->seq);
+        if (before(seq, d->next) <= 0) {
+                /* that has brought us here */
+                uint32_t old = d->next - seq;
+
+                if (old < s->full)
+                        deliver(w, c, dir, old < s->len ? s->data + old : NULL,
+                                old < s->len ? s->len - old : 0, s->full - old);
+                return;
+        }
+        while (*at && before((*at)->seq, seq) <= 0) {
+                if ((*at)->seq == seq && (*at)->full >= s->full)
+                        return; /* twice */
+                at = &(*at)->next;
+        }
+        l = au_mem_new(w, sizeof(*l) + s->len);
+        if (!l) {
+                w->report.forgotten++;
+                return;
+        }
+        l->seq = seq;
+        l->len = (uint32_t)s->len;
+        l->full = (uint32_t)s->full;
+        if (s->len)
+                memcpy(l->data, s->data, s->len);
+        l->next = *at;
+        *at = l;
+        d->nlater += s->len;
+}
+
+static void take_data(roma_wire *w, struct au_conn *c, unsigned dir, const struct au_segment *s)
+{
+        struct au_dir *d = &c->dir[dir];
+        uint32_t seq = s->seq + (s->flags & AU_SYN ? 1 : 0), old;
+        int32_t rel;
+
+        if (!s->full || d->ended)
+                return;
+        if (!d->known) {
+                d->known = true;
+                d->next = seq;
+        }
+        rel = before(seq, d->next);
+        if (rel > 0) {
+                keep_for_later(w, c, dir, seq, s);
+                return;
+        }
+        old = d->next - seq;
+        if (old >= s->full)
+                return; /* sent again */
+        deliver(w, c, dir, old < s->len ? s->data + old : NULL, old < s->len ? s->len - old : 0,
+                s->full - old);
+        drain(w, c, dir);
+}
+
+/* The other side has what it acknowledges; so what we lack of that will not come. */
+static void take_ack(roma_wire *w, struct au_conn *c, unsigned dir, uint32_t ack)
+{
+        struct au_dir *d = &c->dir[dir];
+
+        while (d->known && d->later && before(ack, d->next) > 0 && before(ack, d->next) < HOLE_MAX &&
+               before(d->later->seq, d->next) > 0)
+                hole_until(w, c, dir, before(d->later->seq, ack) < 0 ? d->later->seq : ack);
+}
+
+static void take_end(roma_wire *w, struct au_conn *c, unsigned dir, const struct au_segment *s)
+{
+        struct au_dir *d = &c->dir[dir];
+        bool from_client = c->swapped == (dir == 1);
+
+        if (s->flags & AU_RST) {
+                conn_close(w, c, from_client);
+                return;
+        }
+        if (s->flags & AU_FIN && !d->fin) {
+                d->fin = true;
+                d->fin_seq = s->seq + (uint32_t)s->full;
+        }
+        if (d->fin && !d->ended && d->known && before(d->fin_seq, d->next) <= 0) {
+                d->ended = true;
+                if (!c->closed && (from_client || c->role == AU_MASTER || c->role == AU_CS))
+                        conn_close(w, c, from_client);
+        }
+}
+
+void au_tcp_segment(roma_wire *w, const struct au_segment *s)
+{
+        struct au_conn *c;
+        unsigned dir;
+
+        if (!wanted(w, s) || s->full > HOLE_MAX)
+                return;
+        c = conn_of(w, s, &dir);
+        if (!c) {
+                w->report.forgotten++;
+                return;
+        }
+        if (s->flags & AU_SYN) {
+                c->dir[dir].known = true;
+                c->dir[dir].next = s->seq + 1;
+                c->syn = true;
+                if (!(s->flags & AU_ACK)) /* who begins is the client */
+                        c->swapped = dir == 1;
+        }
+        if (c->role == AU_FOREIGN && !(s->flags & (AU_SYN | AU_FIN | AU_RST)))
+                return;
+        if (s->flags & AU_ACK)
+                take_ack(w, c, !dir, s->ack);
+        take_data(w, c, dir, s);
+        take_end(w, c, dir, s);
+}
+
+/* What waits behind a hole when nothing more comes. */
+void au_tcp_end(roma_wire *w)
+{
+        ri_list_for_each(l, &w->conns_used)
+        {
+                struct au_conn *c = ri_container_of(l, struct au_conn, used);
+
+                for (unsigned dir = 0; dir < 2; dir++)
+                        while (c->dir[dir].later)
+                                hole_until(w, c, dir, c->dir[dir].later->seq);
+        }
+}
+
+void au_tcp_free(roma_wire *w)
+{
+        while (!ri_list_empty(&w->conns_used))
+                conn_free(w, ri_container_of(w->conns_used.next, struct au_conn, used));
+}

@@ -1,0 +1,57 @@
+#!/bin/bash
+# Captures of the wrong client at a real cluster, one for each rule: RULE[+RULE].WHAT.pcap. The audit finds these rules
+# broken and no other. Each rule has its capture, and its paragraph in doc/wire-rules.md.
+set -u -o pipefail
+# shellcheck source=tests/functions.sh
+. "$SRC_DIR/tests/functions.sh"
+roma=$BUILD_DIR/roma
+[ -x "$roma" ] || skip "the program is not built"
+captures=$SRC_DIR/fuzz/corpus/fuzz-capture
+"$roma" wire audit "$captures/none.none.pcap" >/dev/null 2>&1 || skip "this roma was built without wire"
+
+seen=
+for file in "$captures"/*.pcap; do
+  want=$(basename "$file")
+  want=${want%%.*}
+  audit=$("$roma" wire audit --json "$file")
+  code=$?
+  got=$(grep -o '^{"rule":"[a-z-]*"' <<<"$audit" | cut -d'"' -f4 | sort -u | paste -sd+)
+  [ "${got:-none}" = "$want" ] || fail "$(basename "$file"): the rules broken are ${got:-none}"
+  case $want in none) [ $code = 0 ] ;; *) [ $code = 1 ] ;; esac || fail "$(basename "$file"): exit code $code"
+  seen+=" ${want//+/ }"
+done
+
+rules=$("$roma" wire rules | grep '^[a-z]')
+for rule in $rules; do
+  [[ "$seen " == *" $rule "* ]] || fail "rule $rule has no capture"
+done
+documented=$(sed -n 's/^## \([a-z-]*\)$/\1/p' "$SRC_DIR/doc/wire-rules.md")
+[ "$documented" = "$rules" ] || fail "doc/wire-rules.md has other rules, or another order: $(diff <(echo "$rules") <(echo "$documented"))"
+
+# Damaged and cut captures: what is readable, and what is missing is said. Never a false rule.
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+good=$captures/none.none.pcap
+expect() {
+  local want=$1
+  shift
+  "$@" >"$scratch/out" 2>"$scratch/err"
+  local code=$?
+  [ $code = "$want" ] || fail "exit $code, not $want, of: $* $(cat "$scratch/out" "$scratch/err")"
+}
+head -c $(($(stat -c %s "$good") - 7)) "$good" >"$scratch/cut"
+expect 2 "$roma" wire audit "$scratch/cut"
+grep -q 'after frame [0-9]*: .*cannot be read' "$scratch/err" || fail "the cut is not told: $(cat "$scratch/err")"
+expect 2 "$roma" wire audit /dev/null
+expect 2 "$roma" wire audit "$scratch/nothing"
+expect 2 "$roma" wire audit --port 9999 "$good"
+grep -q 'there is no MooseFS' "$scratch/out" || fail "no MooseFS at port 9999"
+expect 0 "$roma" wire audit --port 9421,9422 "$good"
+expect 0 "$roma" wire audit - <"$good"
+expect 0 "$roma" wire decode "$good"
+grep -q 'CLTOMA_FUSE_REGISTER' "$scratch/out" || fail "decode shows no register"
+expect 0 "$roma" wire decode --server 10.79.0.1:9421 "$good"
+! grep -q 'CLTOCS_' "$scratch/out" || fail "--server shows another server"
+expect 0 "$roma" wire decode --json "$good"
+expect 2 "$roma" wire audit
+expect 2 "$roma" wire audit --port 0 "$good"

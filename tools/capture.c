@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* Capture files, by libpcap: the frames of a pcap or pcapng file go into an audit. */
+#include <errno.h>
+#include <string.h>
+
+#include "tools/tool.h"
+
+#include <config.h>
+
+#ifdef ROMA_WITH_PCAP
+#include <pcap/pcap.h>
+
+/* False after a message: not a single frame could be read. *damaged: it ends before its end, which was told. */
+bool capture_read(struct tool *t, const char *path, roma_wire *w, bool *damaged)
+{
+        char why[PCAP_ERRBUF_SIZE] = "";
+        pcap_t *p = pcap_open_offline_with_tstamp_precision(path, PCAP_TSTAMP_PRECISION_NANO, why);
+        struct pcap_pkthdr *head;
+        const u_char *bytes;
+        int got, link;
+
+        *damaged = false;
+        if (!p) {
+                complain(t, "wire: %s: %s", path, why);
+                return false;
+        }
+        link = pcap_datalink(p);
+        if (!roma_wire_linktype_ok(link)) {
+                const char *name = pcap_datalink_val_to_name(link);
+
+                complain(t,
+                         "wire: %s: frames of link type %d (%s) cannot be read; capture on Ethernet, lo or "
+                         "any",
+                         path, link, name ? name : "unknown");
+                pcap_close(p);
+                return false;
+        }
+        while ((got = pcap_next_ex(p, &head, &bytes)) == 1 && !t->output_errno)
+                roma_wire_frame(w, link, (int64_t)head->ts.tv_sec * 1000000000 + head->ts.tv_usec, bytes,
+                                head->caplen, head->len);
+        if (got == PCAP_ERROR) {
+                *damaged = true;
+                complain(t, "wire: %s: after frame %llu: %s; what follows cannot be read", path,
+                         (unsigned long long)roma_wire_report_of(w)->frames, pcap_geterr(p));
+        }
+        pcap_close(p);
+        return true;
+}
+
+#else
+
+bool capture_read(struct tool *t, const char *path, roma_wire *w, bool *damaged)
+{
+        (void)w;
+        *damaged = false;
+        complain(t, "wire: %s: this roma was built without libpcap and reads no captures", path);
+        return false;
+}
+
+#endif
