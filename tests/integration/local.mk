@@ -30,4 +30,5 @@ EXTRA_DIST += \
 	tests/integration/model.sh \
 	tests/integration/quickstart.sh \
 	tests/integration/torture.sh \
+	tests/integration/wire-clean.sh \
 	tests/integration/wrong-client.sh
