@@ -60,6 +60,26 @@ static int verb_get(int argc, char **argv)
         return 0;
 }
 
+/* patch URI KEY OFFSET FILE: its bytes go there, in place. */
+static int verb_patch(int argc, char **argv)
+{
+        struct place p = place_open(argv[0]);
+        roma_file *f = roma_file_open(p.store, argv[1], ROMA_O_WRITE, 0, NULL);
+        uint64_t n;
+        int fd = open_local(argv[3], &n);
+        uint8_t *buf = malloc(n ? n : 1);
+
+        (void)argc;
+        read_local(fd, buf, n, 0);
+        close(fd);
+        if (!f || roma_pwrite(f, buf, n, strtoull(argv[2], NULL, 0), NULL) != (int64_t)n ||
+            roma_file_close(f, NULL) < 0)
+                die("%s", roma_error(p.loop));
+        free(buf);
+        place_close(&p);
+        return 0;
+}
+
 /* replicas URI KEY FILE COPIES */
 static int verb_replicas(int argc, char **argv)
 {
@@ -294,7 +314,7 @@ static const struct verb {
 } verbs[] = {
         { "make", 3, verb_make },         { "put", 3, verb_put },   { "get", 3, verb_get },
         { "replicas", 4, verb_replicas }, { "disk", 5, verb_disk }, { "flip", 5, verb_flip },
-        { "repeat", 7, verb_repeat },     { "poll", 5, verb_poll },
+        { "repeat", 7, verb_repeat },     { "poll", 5, verb_poll }, { "patch", 4, verb_patch },
 };
 
 int main(int argc, char **argv)
