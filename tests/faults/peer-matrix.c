@@ -7,7 +7,8 @@
  *      peer-matrix put                 one half
  *      peer-matrix 'put cs CLTOCS_WRITE 1 close'       one case, in this process
  *
- * The last argument is PHASE and a line of a script, see peer.h. */
+ * The last argument is PHASE and a line of a script, see peer.h. ROMA_PEER_VERSION=4.59.2 in the environment: servers of
+ * that version. */
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 #include <roma/roma.h>
 
 #include "mfsproto/peer/peer.h"
+#include "mfsproto/wire/version.h"
 
 enum { PARALLEL = 24, DEADLINE_MS = 6000, CASE_SECONDS = 60, OLD = 150000, NEW = 200001, MOST_KINDS = 128 };
 
@@ -73,8 +75,13 @@ static void begin(struct play *p, const char *script)
 {
         struct mfs_peer_cfg cfg = { .servers = 3, .copies = 2, .park_ms = 1500 };
         roma_opts opts = ROMA_OPTS_INIT;
+        const char *version = getenv("ROMA_PEER_VERSION");
         char why[300] = "no memory";
 
+        if (version && !wire_ver_parse(version, &cfg.master_version)) {
+                fprintf(stderr, "ROMA_PEER_VERSION: %s is no version\n", version);
+                exit(2);
+        }
         ri_str_init(&p->detail, 1 << 16);
         p->old = malloc(OLD);
         p->new = malloc(NEW);
