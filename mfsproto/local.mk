@@ -112,6 +112,12 @@ tests_unit_test_wire_random_SOURCES = \
 	tests/unit/wire-random.c \
 	tests/unit/wire-random.h
 
+# The tables of doc/moosefs-protocol.md.
+check_PROGRAMS += doc/gen-protocol
+doc_gen_protocol_SOURCES = doc/gen-protocol.c
+doc_gen_protocol_LDADD = $(test_libs) libroma-core.la
+script_tests += tests/protocol-page.sh
+
 # A client that corrupts files, run by tests/integration/wrong-client.sh and by what finds such files.
 check_PROGRAMS += tests/integration/wrong-client
 tests_integration_wrong_client_SOURCES = \
