@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* MooseFS packets: whatever the decoder accepts must be encoded to the same bytes and be printable; frames and
- * READDIR replies must come out the same however they are cut into pieces. */
+ * READDIR replies must come out the same however they are cut into pieces; names and versions given as text are found or
+ * refused. */
 #include "mfsproto/wire/wire.h"
 #include "wire-input.h"
+#include "wire-rebuild.h"
 
 #include <stdlib.h>
 
@@ -33,6 +35,30 @@ static void print(const struct wire_msg *m)
         must(n >= 2 && text[0] == '{' && text[n - 1] == '}');
 }
 
+static void print_status(uint8_t status)
+{
+        const char *name = wire_status_name(status);
+
+        must_be_one_line(wire_status_text(status));
+        must(wire_status_by_name(name) == status || !strcmp(name, "UNKNOWN"));
+        must((wire_status_errno(status) == 0) == (status == WIRE_STATUS_OK));
+        must((wire_status_io_errno(status) == 0) == (status == WIRE_STATUS_OK));
+        must(status != WIRE_STATUS_OK || !wire_status_retriable(status));
+}
+
+/* A message that could not be decoded says why, and gives nothing. */
+static void refused(struct wire_msg *m)
+{
+        char text[300];
+        size_t len;
+
+        must(!wire_msg_ok(m));
+        must_be_one_line(wire_msg_error(m, text, sizeof(text)));
+        must(strcmp(wire_error_name(m->error), "unknown error") != 0);
+        print(m);
+        must(wire_get_u(m, WF_INODE) == 0 && wire_get_bytes(m, WF_NAME, &len) == NULL);
+}
+
 /* Every value and every item, nested ones too. */
 static void visit(struct wire_msg *m, const struct wire_fdesc *list)
 {
@@ -59,20 +85,55 @@ static void visit(struct wire_msg *m, const struct wire_fdesc *list)
         must(wire_msg_ok(m));
 }
 
+static void ask_everything(const struct wire_msg *m, enum wire_field field)
+{
+        struct wire_msg asked = *m;
+        struct wire_iter it;
+        uint64_t number = wire_get_u8(&asked, field);
+        const uint8_t *bytes;
+        size_t len;
+
+        must(wire_msg_ok(&asked) ? number == wire_get_u_or(m, field, 256) : number == 0);
+        asked = *m;
+        bytes = wire_get_bytes(&asked, field, &len);
+        must(wire_msg_ok(&asked) || !bytes);
+        asked = *m;
+        wire_group_begin(&asked, field, &it);
+        must(wire_msg_ok(&asked) || wire_group_count(&asked, field) == 0);
+}
+
+/* A question that the message has no answer to gives nothing, and is not forgotten. */
+static void ask_wrongly(const struct wire_msg *m)
+{
+        struct wire_msg asked = *m;
+        struct wire_attr attr;
+        char text[300];
+
+        for (const struct wire_fdesc *fd = m->layout->fields; fd->field != WF_NONE; fd++)
+                ask_everything(m, fd->field);
+        must(wire_get_gid(&asked, WIRE_GIDS_MAX + 1) == 0 && !wire_msg_ok(&asked));
+        must_be_one_line(wire_msg_error(&asked, text, sizeof(text)));
+        wire_get_attr(&asked, &attr);
+        must(attr.length == 0 && attr.uid == 0);
+}
+
 static void decode(uint32_t type, enum wire_dir dir, const struct wire_ctx *ctx, const uint8_t *bytes,
                    size_t len)
 {
         struct wire_msg m;
-        uint8_t *out;
+        uint8_t *out, status;
         ssize_t n;
 
         if (wire_decode(&m, type, dir, bytes, len, ctx) != WIRE_OK) {
-                must(!wire_msg_ok(&m));
+                refused(&m);
                 return;
         }
         visit(&m, m.layout->fields);
         print(&m);
+        ask_wrongly(&m);
         wire_hint_of(&m);
+        if (wire_is_status(&m, &status))
+                print_status(status);
         out = malloc(len + WIRE_HEADER_SIZE);
         must(out != NULL);
         n = wire_encode(&m, ctx, out, len + WIRE_HEADER_SIZE);
@@ -80,6 +141,7 @@ static void decode(uint32_t type, enum wire_dir dir, const struct wire_ctx *ctx,
         must(wire_be32(out) == type && wire_be32(out + 4) == len);
         must(len == 0 || !memcmp(out + WIRE_HEADER_SIZE, bytes, len));
         free(out);
+        wire_rebuild(&m, ctx, bytes, len);
         /* for another peer: may be refused, must not be wrong */
         wire_msg_any_layout(&m);
         n = wire_encode_size(&m, ctx);
@@ -111,6 +173,7 @@ static unsigned frames(const uint8_t *bytes, size_t len, size_t piece)
                 must(event < 0 || n == 0);
         }
         must(f.cap <= 5000);
+        must(!wire_frame_idle(&f) || event >= 0);
         wire_frame_free(&f);
         return sum;
 }
@@ -148,12 +211,34 @@ static void readdir_reply(const struct wire_ctx *ctx, const uint8_t *bytes, size
         done = feed(&whole, ctx, bytes, len, len, &a);
         must(done == feed(&pieces, ctx, bytes, len, piece, &b));
         must(a == b && whole.entries == pieces.entries);
+        /* a byte more than the packet has */
+        must(!done || wire_readdir_feed(&whole, bytes, 1) == WIRE_EFORMAT);
         if (!done || whole.is_status || ctx->hint < 1 || ctx->hint > 4 || !ctx->server || !ctx->client)
                 return;
         /* the other decoder agrees */
         must(wire_decode(&m, WIRE_MATOCL_FUSE_READDIR, WIRE_FROM_MASTER, bytes, len, ctx) == WIRE_OK);
         if (m.layout->hint == ctx->hint && m.layout->attrlen == whole.attrlen)
                 must(wire_group_count(&m, WF_ENTRIES) == whole.entries);
+}
+
+/* What a person or a script says: a version, a packet, a status. */
+static void text(const uint8_t *bytes, size_t len)
+{
+        char *s = strndup((const char *)bytes, len);
+        const struct wire_packet *p;
+        uint32_t version, again;
+        char printed[24];
+
+        must(s != NULL);
+        if (wire_ver_parse(s, &version))
+                must(wire_ver_parse(wire_ver_print(version, printed, sizeof(printed)), &again) &&
+                     again == version);
+        p = wire_packet_by_name(s);
+        must(!p || !strcmp(wire_packet_name(p->type), s));
+        if (p)
+                must(wire_layout_find(p, p->layouts[0].name) == p->layouts);
+        must(wire_status_by_name(s) < 0 || !strcmp(wire_status_name((uint8_t)wire_status_by_name(s)), s));
+        free(s);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -173,6 +258,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         switch ((data[0] >> 2) % WIRE_INPUT_MODES) {
         case WIRE_INPUT_FRAMES: frames(copy + 1, size - WIRE_INPUT_HEAD, data[2] + 1U); break;
         case WIRE_INPUT_READDIR: readdir_reply(&ctx, copy + 1, size - WIRE_INPUT_HEAD, data[4] + 1U); break;
+        case WIRE_INPUT_TEXT: text(copy + 1, size - WIRE_INPUT_HEAD); break;
         default: decode(wire_be16(data + 3), 1U << (data[0] & 3), &ctx, copy + 1, size - WIRE_INPUT_HEAD);
         }
         free(copy);

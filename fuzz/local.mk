@@ -14,7 +14,7 @@ fuzz_libreplay_a_SOURCES = fuzz/replay.c
 if FUZZ
 script_tests += fuzz/replay.sh
 endif
-EXTRA_DIST += fuzz/replay.sh fuzz/corpus
+EXTRA_DIST += fuzz/replay.sh fuzz/coverage.sh fuzz/corpus
 
 fuzz_targets += fuzz/fuzz-uri
 fuzz_fuzz_uri_LDADD = $(fuzz_ldadd)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Inputs of fuzz-wire: five bytes that say what to do, then the payload of one packet, or a stream. */
+/* Inputs of fuzz-wire: five bytes that say what to do, then the payload of one packet, a stream, or text. */
 #ifndef FUZZ_WIRE_INPUT_H
 #define FUZZ_WIRE_INPUT_H
 
@@ -10,7 +10,7 @@
 
 #define WIRE_INPUT_HEAD 5
 
-enum { WIRE_INPUT_DECODE, WIRE_INPUT_FRAMES, WIRE_INPUT_READDIR, WIRE_INPUT_MODES };
+enum { WIRE_INPUT_DECODE, WIRE_INPUT_FRAMES, WIRE_INPUT_READDIR, WIRE_INPUT_TEXT, WIRE_INPUT_MODES };
 
 /* byte 0: direction in the low two bits, mode above; byte 1: versions; byte 2: hint; bytes 3, 4: packet type */
 static const uint32_t wire_input_versions[] = { 0,

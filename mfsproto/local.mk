@@ -127,7 +127,7 @@ tests_integration_wrong_client_SOURCES = \
 tests_integration_wrong_client_LDADD = $(test_libs) libroma-core.la
 
 fuzz_targets += fuzz/fuzz-wire
-fuzz_fuzz_wire_SOURCES = fuzz/fuzz-wire.c fuzz/wire-input.h
+fuzz_fuzz_wire_SOURCES = fuzz/fuzz-wire.c fuzz/wire-input.h fuzz/wire-rebuild.c fuzz/wire-rebuild.h
 fuzz_fuzz_wire_LDADD = $(fuzz_ldadd)
 
 # Makes the seeds in fuzz/corpus/fuzz-wire; not part of any build.
