@@ -18,6 +18,7 @@ struct fio_root {
         atomic_uint refs;
         int fd;        /* O_PATH; AT_FDCWD for the local endpoints of transfers; -1 until connected */
         bool confined; /* keys never leave the folder; false: keys are paths as the program wrote them */
+        bool whole;    /* the folder is "/", out of which nothing leads */
         bool openat2;  /* the kernel confines, else root.c walks component by component */
         char *path;    /* for sentences; no slash at the end except for "/" */
         struct ri_list lines; /* loop only: fio_line.in_root */

@@ -32,6 +32,7 @@ struct fio_root *fio_root_new(const char *path, bool confined)
         atomic_init(&r->refs, 1);
         r->fd = confined ? -1 : AT_FDCWD;
         r->confined = confined;
+        r->whole = strcmp(r->path, "/") == 0;
         ri_list_init(&r->lines);
         return r;
 }
@@ -250,6 +251,9 @@ int fio_open(struct fio_root *r, const char *key, int flags, mode_t mode)
         flags |= O_CLOEXEC;
         if (!r->confined)
                 return openat(AT_FDCWD, *key ? key : ".", flags, mode);
+        /* Absolute links, and those of /proc such as /dev/stdout, mean what they mean to every program. */
+        if (r->whole)
+                return openat(r->fd, *key ? key : ".", flags, mode);
         if (r->openat2)
                 return open_beneath(r, *key ? key : ".", flags, mode);
         return open_walk(r, key, flags, mode);

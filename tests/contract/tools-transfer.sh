@@ -156,6 +156,20 @@ ln -s target pointer
 expect 0 "$ROMA" get "$store/1000001" pointer
 [ -L pointer ] || fail "the symbolic link was replaced"
 same source target
+# Absolute links too, at the end and on the way.
+echo old >target
+mkdir elsewhere
+ln -sf "$PWD/target" pointer
+ln -s "$PWD/elsewhere" aside
+ln -s /dev/null nowhere
+expect 0 "$ROMA" get "$store/1000001" pointer
+[ -L pointer ] || fail "the absolute symbolic link was replaced"
+same source target
+expect 0 "$ROMA" get "$store/1000001" aside/new
+same source elsewhere/new
+expect 0 "$ROMA" get "$store/1000001" nowhere
+[ -L nowhere ] || fail "the link to /dev/null was replaced"
+"$ROMA" get "$store/1000001" /dev/stdout | cmp -s - source || fail "get to /dev/stdout"
 
 # JSON, timing, trace
 expect 0 "$ROMA" put --json --timing --trace trace.json here/one "$store/j" >out

@@ -78,6 +78,28 @@ START_TEST(attributes)
 }
 END_TEST
 
+/* Nothing leads out of "/": there absolute links are followed, in a path and at its end. */
+START_TEST(whole_tree)
+{
+        struct fio_root *r = fio_root_new("/", true);
+        char *real = strdup(local_path("real"));
+        int fd;
+
+        ck_assert_int_eq(symlink(real, local_path("abs")), 0);
+        free(real);
+        ck_assert_int_eq(mkdir(local_path("real"), 0700), 0);
+        local_write("real/x", "1", 1);
+        ck_assert_int_eq(fio_root_connect(r), 0);
+        fd = fio_open(r, local_path("abs/x") + 1, O_RDONLY, 0);
+        ck_assert_msg(fd >= 0, "errno %d", errno);
+        close(fd);
+        fd = fio_open(r, "", O_PATH | O_DIRECTORY, 0);
+        ck_assert_int_ge(fd, 0);
+        close(fd);
+        fio_root_unref(r);
+}
+END_TEST
+
 /* Every way out of the root, by openat2 and by the walk. */
 static void try_confinement(bool openat2)
 {
@@ -403,6 +425,7 @@ int main(void)
         tcase_add_checked_fixture(tc, folder_begin, folder_end);
         tcase_add_test(tc, names);
         tcase_add_test(tc, attributes);
+        tcase_add_test(tc, whole_tree);
         tcase_add_test(tc, confinement);
         tcase_add_test(tc, outside_is_a_sentence);
         tcase_add_test(tc, special_files_do_not_wait);
