@@ -132,6 +132,12 @@ void complain(struct tool *t, const char *format, ...)
                 free(text);
 }
 
+/* The page that tells more: the command's own, or the list of commands. */
+static const char *own_help(struct tool *t)
+{
+        return command_find(t->command->name) && t->command->run != cmd_help ? t->command->name : "";
+}
+
 int usage(struct tool *t, const char *format, ...)
 {
         va_list ap;
@@ -140,8 +146,8 @@ int usage(struct tool *t, const char *format, ...)
         va_start(ap, format);
         int n = vasprintf(&text, format, ap);
         va_end(ap);
-        complain(t, "%s: %s; see `roma help %s`", t->command->name, n < 0 ? "out of memory" : text,
-                 t->command->name);
+        complain(t, "%s: %s; see `roma help%s%s`", t->command->name, n < 0 ? "out of memory" : text,
+                 *own_help(t) ? " " : "", own_help(t));
         if (n >= 0)
                 free(text);
         status_raise(t, EXIT_USAGE);

@@ -96,6 +96,13 @@ static void report_json(struct tool *t, const roma_result *r, const char *name)
         out_json(t, o);
 }
 
+/* Of these commands only a folder above the new name can be what is not there; a missing source has another code. */
+static bool lacks_folder(struct tool *t, const roma_result *r)
+{
+        return r->code == ROMA_ENOENT && !t->opt.parents &&
+               (t->command->run == cmd_put || t->command->run == cmd_mkdir);
+}
+
 /* What the library cannot know: how this program takes folders. */
 static const char *hint(struct tool *t, const roma_result *r)
 {
@@ -103,8 +110,9 @@ static const char *hint(struct tool *t, const roma_result *r)
                 r->code == ROMA_EISDIR || (r->code == ROMA_ELOCALIO && r->status_kind == ROMA_STATUS_ERRNO &&
                                            r->server_status == EISDIR);
 
-        return folder && (t->command->options & OPT_RECURSIVE) && !t->opt.recursive ? " (use -r for folders)"
-                                                                                    : "";
+        if (folder && (t->command->options & OPT_RECURSIVE) && !t->opt.recursive)
+                return " (use -r for folders)";
+        return lacks_folder(t, r) ? " (use -p to make missing folders)" : "";
 }
 
 void report_failure(struct tool *t, const roma_result *r, const char *name)

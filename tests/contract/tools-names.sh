@@ -6,8 +6,11 @@ set -u
 
 # Use
 expect 2 "$ROMA"
+says 'see `roma help`'
 expect 2 "$ROMA" nonsense
-says nonsense
+says nonsense 'see `roma help`'
+expect 2 "$ROMA" help nonsense
+says nonsense 'see `roma help`'
 expect 2 "$ROMA" ls
 expect 2 "$ROMA" ls --parents "$store"
 says --parents 'roma help ls'
@@ -39,6 +42,7 @@ expect 0 "$ROMA" mkdir "$store/a"
 [ -d store/a ] || fail "mkdir made nothing"
 expect 9 "$ROMA" mkdir "$store/a"
 expect 3 "$ROMA" mkdir "$store/x/y/z"
+says 'use -p'
 expect 0 "$ROMA" mkdir -p "$store/x/y/z" "$store/a"
 [ -d store/x/y/z ] || fail "mkdir -p made nothing"
 
