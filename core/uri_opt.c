@@ -164,6 +164,13 @@ int ri_uri_opt_choice(const struct ri_uri *u, const char *name, const char *cons
         return -1;
 }
 
+static void name_known(struct ri_str *err, const char *const *known)
+{
+        ri_str_puts(err, "'; there are ");
+        for (size_t k = 0; known[k]; k++)
+                ri_str_printf(err, "%s%s", k == 0 ? "" : known[k + 1] ? ", " : " and ", known[k]);
+}
+
 int ri_uri_check_opts(const struct ri_uri *u, const char *const *known, struct ri_str *err)
 {
         for (size_t i = 0; i < u->options; i++) {
@@ -181,7 +188,7 @@ int ri_uri_check_opts(const struct ri_uri *u, const char *const *known, struct r
                 if (err && near)
                         ri_str_printf(err, "' (did you mean '%s'?)", near);
                 else if (err)
-                        ri_str_putc(err, '\'');
+                        name_known(err, known);
                 errno = EINVAL;
                 return -1;
         }
