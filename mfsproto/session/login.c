@@ -144,7 +144,10 @@ void mfs_login_refused(struct ri_error *e, const struct mfs_session *s, uint8_t 
                              "this export needs a password; give it with the option password_file");
                 break;
         case WIRE_STATUS_BADPASSWORD:
-                ri_error_set(e, ROMA_EAUTH, server, "the master says that the password is wrong");
+                ri_error_set(e, ROMA_EAUTH, server,
+                             "the master says that the password is wrong; compare the password file with the "
+                             "line of this "
+                             "export in mfsexports.cfg");
                 break;
         default: mfs_status_error(e, status, server, "registration"); return;
         }
