@@ -6,11 +6,11 @@ set -u
 
 # Use
 expect 2 "$ROMA"
-says 'see `roma help`'
+says "see \`roma help\`"
 expect 2 "$ROMA" nonsense
-says nonsense 'see `roma help`'
+says nonsense "see \`roma help\`"
 expect 2 "$ROMA" help nonsense
-says nonsense 'see `roma help`'
+says nonsense "see \`roma help\`"
 expect 2 "$ROMA" ls
 expect 2 "$ROMA" ls --parents "$store"
 says --parents 'roma help ls'
