@@ -26,25 +26,31 @@ cd "$build"
 rm -f fuzz/*.profraw
 objects=()
 for target in "${targets[@]}"; do
-  LLVM_PROFILE_FILE=$build/$target.profraw "./$target" "$src/fuzz/corpus/$(basename "$target")"
+  LLVM_PROFILE_FILE=$build/$target.profraw "./$target" "$src/fuzz/corpus/$(basename "$target")" >&2
   objects+=(${objects[0]+-object} "./$target")
 done
 "$profdata" merge -sparse fuzz/*.profraw -o fuzz/corpora.profdata
 
+# The names of the sources are written as the compiler got them: with ../ when make has run configure again.
+"$cov" export -format=lcov -instr-profile=fuzz/corpora.profdata "${objects[@]}" >fuzz/corpora.lcov
+
 if [ "${1:-}" = --lines ]; then
   shift
-  "$cov" show -instr-profile=fuzz/corpora.profdata "${objects[@]}" "${@/#/$src/}" | grep -E '^ *[0-9]+\| +0\||^/'
+  for file; do
+    awk -F '[:,]' -v file="/$file" '/^SF:/ { in_it = substr($0, length($0) - length(file) + 1) == file }
+      /^DA:/ && in_it && $3 == 0 { print $2 }' fuzz/corpora.lcov | sort -nu |
+      while read -r line; do echo "$file:$line:$(sed -n "${line}p" "$src/$file")"; done
+  done
   exit 0
 fi
 
 # lines FOLDER: "file lines reached" for each source of the folder.
 lines() {
-  "$cov" export -format=lcov -instr-profile=fuzz/corpora.profdata "${objects[@]}" "$src/$1"/*.c |
-    awk -F: -v strip="$src/" '
-      /^SF:/ { file = substr($2, length(strip) + 1) }
-      /^LF:/ { of[file] += $2 }
-      /^LH:/ { hit[file] += $2 }
-      END { for (file in of) print file, of[file], hit[file] }' | sort
+  awk -F: -v folder="$1/" '
+    /^SF:/ { file = ""; if (match($0, folder "[a-z_]*[.]c$")) file = substr($0, RSTART) }
+    /^LF:/ { of[file] += $2 }
+    /^LH:/ { hit[file] += $2 }
+    END { for (file in of) if (file) print file, of[file], hit[file] }' fuzz/corpora.lcov | sort
 }
 
 table() {
