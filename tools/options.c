@@ -119,8 +119,9 @@ static const struct definition definitions[] = {
         { ID_CONFIG, "config", OPT_COMMON, required_argument, "FILE",
           "named stores from FILE, not from roma.conf" },
         { ID_STALL, "stall", OPT_COMMON, required_argument, "TIME",
-          "longest time without any progress (default 60s; MooseFS at least 35s)" },
-        { ID_DEADLINE, "deadline", OPT_COMMON, required_argument, "TIME", "longest time for one operation" },
+          "longest time without any progress, as 90s or 5m (default 60s; MooseFS at least 35s)" },
+        { ID_DEADLINE, "deadline", OPT_COMMON, required_argument, "TIME",
+          "longest time for one operation, as 500ms, 90s or 2h" },
         { ID_HELP, "help", OPT_COMMON, no_argument, NULL, "this text" },
 };
 
@@ -316,9 +317,10 @@ int options_parse(struct options *o, const struct command *command, int argc, ch
                 if (id == '?')
                         return refuse(command, "it does not take the option", argv[optind - 1]);
                 if (!set(o, id, optarg)) {
-                        char what[300];
-                        snprintf(what, sizeof(what), "--%s: %.200s", definition(id)->name,
-                                 optarg ? optarg : "");
+                        const struct definition *d = definition(id);
+                        char what[500];
+                        snprintf(what, sizeof(what), "--%s: %.200s (%s: %s)", d->name, optarg ? optarg : "",
+                                 d->shown, d->help);
                         return refuse(command, "this value cannot be used for", what);
                 }
         }

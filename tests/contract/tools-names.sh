@@ -18,6 +18,9 @@ expect 2 "$ROMA" ls --max
 expect 2 "$ROMA" ls --max 0 "$store"
 says --max
 expect 2 "$ROMA" ls --stall 1y "$store"
+says --stall 1y 'as 90s or 5m'
+expect 2 "$ROMA" hash --algorithm=sha1 "$store"
+says sha1 'md5 (default), sha256 or crc32'
 expect 2 "$ROMA" ls "$store/%zz"
 says %25
 expect 2 "$ROMA" ls "$store/a%00b"
