@@ -153,6 +153,10 @@ struct ri_backend {
         /* Stores without folders bring a writer of their own; see core/writer.h. */
         const struct ri_writer_ops *writer;
 
+        /* Collects what unfinished writers left below the prefix, where that are no temporaries with names: res.bytes is how
+         * many. NULL: core lists and removes temporaries. */
+        void (*gc)(struct ri_op *op, const char *prefix, uint64_t older_than_s);
+
         /* The store's clock, nanoseconds since 1970. NULL: this machine's. */
         int64_t (*now)(roma_store *store);
 

@@ -166,10 +166,15 @@ roma_op roma_aio_gc(roma_store *store, const char *prefix, uint64_t older_than_s
                     roma_done *done, void *arg)
 {
         struct ri_op *op = ri_op_new(store->loop, store, RI_TRANSFER, "gc", prefix, opts, done, arg);
-        struct gc *g = op ? calloc(1, sizeof *g) : NULL;
+        struct gc *g;
 
         if (!op)
                 return 0;
+        if (store->be->gc) {
+                store->be->gc(op, prefix, older_than_s);
+                return op->id;
+        }
+        g = calloc(1, sizeof *g);
         if (g) {
                 g->prefix = strdup(prefix);
                 g->old = calloc(PAGE, sizeof *g->old);
