@@ -158,7 +158,8 @@ static void copy_within(void)
                 HOLDS(S, K("from"), data, sizes[i]);
         }
         CODE(x_copy(S, K("none"), S, K("to"), NULL), ROMA_ENOENT);
-        CODE(x_copy(S, K("from"), S, K("none/to"), NULL), ROMA_ENOENT);
+        if (env.caps & ROMA_CAP_DIRS)
+                CODE(x_copy(S, K("from"), S, K("none/to"), NULL), ROMA_ENOENT);
         NO_TEMPORARIES();
 }
 
