@@ -4,7 +4,10 @@
 
 #include "cephio/cephio.h"
 
+extern const struct ri_backend rados_backend;
+
 static const struct ri_backend *const backends[] = {
+        &rados_backend,
         NULL,
 };
 

@@ -1,3 +1,11 @@
 # Scripts for a real Ceph, run by ./runtests ceph.
 EXTRA_DIST += \
-	tests/ceph/cluster.sh
+	tests/ceph/cluster.sh \
+	tests/ceph/rados-contract.sh \
+	tests/ceph/rados-faults.sh \
+	tests/ceph/rados-kill.sh
+
+check_PROGRAMS += tests/ceph/rados-client
+tests_ceph_rados_client_LDADD = libroma.la
+# The module finds its rados_connect().
+tests_ceph_rados_client_LDFLAGS = $(AM_LDFLAGS) -no-install -export-dynamic

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/* The state of the cluster: asked of the monitors and of one OSD, in a worker. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cephio/rados/rados.h"
+
+static void statfs_work(struct rad_job *j)
+{
+        struct rados_cluster_stat_t st;
+        roma_space *s = j->arg;
+        int r = rados_cluster_stat(rad_io_cluster(j->io), &st);
+
+        if (r < 0) {
+                rad_error(&j->e, r, "ask for the room of the cluster", NULL, j->io->where);
+                return;
+        }
+        s->total = st.kb * 1024;
+        s->available = st.kb_avail * 1024;
+        s->objects = st.num_objects;
+}
+
+static void statfs_end(struct rad_job *j)
+{
+        if (ri_op_set_space(j->op, j->arg) == 0)
+                ri_op_finish(j->op);
+}
+
+static void free_arg(struct rad_job *j)
+{
+        free(j->arg);
+}
+
+static struct rad_job *job_with(struct ri_op *op, size_t bytes, void (*work)(struct rad_job *),
+                                void (*end)(struct rad_job *))
+{
+        struct rad_job *j;
+        void *arg = calloc(1, bytes);
+
+        if (!arg) {
+                ri_op_fail(op, ROMA_ENOMEM, "no memory for the request");
+                return NULL;
+        }
+        j = rad_job_new(op, work, end);
+        if (!j) {
+                free(arg);
+                return NULL;
+        }
+        j->arg = arg;
+        j->release = free_arg;
+        return j;
+}
+
+void rad_statfs(struct ri_op *op)
+{
+        struct rad_job *j = job_with(op, sizeof(roma_space), statfs_work, statfs_end);
+
+        if (j)
+                rad_job_go(j);
+}
+
+struct state {
+        char fsid[40], health[256];
+        uint64_t objects, bytes, available;
+        uint64_t osd_us;
+};
+
+/* "HEALTH_WARN mon a is low on available space; ..." */
+static int ask_health(struct rad_job *j, struct state *st)
+{
+        const char *cmd[] = { "{\"prefix\":\"health\"}" };
+        char *out = NULL, *words = NULL;
+        size_t out_len = 0, words_len = 0;
+        int r = rados_mon_command(rad_io_cluster(j->io), cmd, 1, "", 0, &out, &out_len, &words, &words_len);
+
+        if (r == 0 && out_len)
+                snprintf(st->health, sizeof(st->health), "%.*s", (int)strcspn(out, "\n"), out);
+        rados_buffer_free(out);
+        rados_buffer_free(words);
+        if (r == -EACCES || r == -EPERM) {
+                snprintf(st->health, sizeof(st->health), "health not told to this client");
+                r = 0;
+        }
+        return r;
+}
+
+/* One round trip to the OSD that has the layout, or would. */
+static int ask_osd(struct rad_job *j, struct state *st)
+{
+        uint64_t begun = ri_now(), size;
+        time_t mtime;
+        int r = rados_stat(j->io->ctx, "roma", &size, &mtime);
+
+        st->osd_us = (ri_now() - begun) / 1000;
+        return r == -ENOENT ? 0 : r;
+}
+
+static void ping_work(struct rad_job *j)
+{
+        struct state *st = j->arg;
+        struct rados_pool_stat_t pool;
+        struct rados_cluster_stat_t cluster;
+        int r;
+
+        (void)rados_cluster_fsid(rad_io_cluster(j->io), st->fsid, sizeof(st->fsid));
+        r = ask_health(j, st);
+        if (r < 0) {
+                rad_error(&j->e, r, "ask the monitors for the health", NULL, j->io->where);
+                return;
+        }
+        r = ask_osd(j, st);
+        if (r < 0) {
+                rad_error(&j->e, r, "ask an OSD of pool", j->o->pool, j->io->where);
+                snprintf(j->e.text + strlen(j->e.text), sizeof(j->e.text) - strlen(j->e.text),
+                         "; the monitors say %.120s", st->health);
+                return;
+        }
+        if (rados_ioctx_pool_stat(j->io->ctx, &pool) == 0) {
+                st->objects = pool.num_objects;
+                st->bytes = pool.num_bytes;
+        }
+        if (rados_cluster_stat(rad_io_cluster(j->io), &cluster) == 0)
+                st->available = cluster.kb_avail * 1024;
+}
+
+static void ping_end(struct rad_job *j)
+{
+        const struct state *st = j->arg;
+        char text[640];
+
+        snprintf(text, sizeof(text),
+                 "cluster %.36s answers: %.200s; an OSD answered in %.1f ms; pool %.100s holds %" PRIu64
+                 " objects of %" PRIu64 " MiB, %" PRIu64 " MiB are free",
+                 st->fsid, st->health, (double)st->osd_us / 1000, j->o->pool, st->objects, st->bytes >> 20,
+                 st->available >> 20);
+        if (ri_op_set_text(j->op, text, strlen(text)) == 0)
+                ri_op_finish(j->op);
+}
+
+void rad_ping(struct ri_op *op)
+{
+        struct rad_job *j = job_with(op, sizeof(struct state), ping_work, ping_end);
+
+        if (j)
+                rad_job_go(j);
+}

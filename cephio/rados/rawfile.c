@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: MIT */
+/* Plain objects opened as files, read and written in place. librados keeps the order of requests on one object, and
+ * the store's queue does too, so overlapping writes apply in the order of their starts. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cephio/rados/raw.h"
+#include "core/buf.h"
+
+enum { CHUNK = 4 << 20, MAX_CHUNKS = 64, APPEND_TRIES = 1000 };
+#define MOST ((uint64_t)CHUNK * MAX_CHUNKS)
+
+struct raw_file {
+        char name[RAD_KEY_MAX + 1];
+};
+
+static struct raw_file *raw_of(roma_file *file)
+{
+        return file->impl;
+}
+
+/* Opening */
+
+struct opening {
+        struct ri_op *op;
+        roma_file *file;
+        struct raw_file *f;
+        struct rad_req *r;
+};
+
+static struct ri_op *opening_end(struct opening *o)
+{
+        struct ri_op *op = o->op;
+
+        op->impl = NULL;
+        op->cancel = NULL;
+        free(o->f);
+        free(o);
+        return op;
+}
+
+static void opening_cancel(struct ri_op *op)
+{
+        struct opening *o = op->impl;
+
+        rad_req_drop(o->r);
+        opening_end(o);
+}
+
+static void open_stat_done(struct rad_req *r)
+{
+        struct opening *o = r->arg;
+        roma_attr a;
+
+        if (r->rc < 0) {
+                rad_req_fail(r, opening_end(o));
+                return;
+        }
+        rad_raw_attr(&a, r->size, (int64_t)r->mtime * 1000000000, r->version);
+        o->file->impl = o->f;
+        o->f = NULL;
+        ri_op_set_attr(o->op, &a);
+        ri_op_finish(opening_end(o));
+}
+
+static void open_stat(struct opening *o)
+{
+        o->r = rad_req_new(rad_of(o->op->store), RAD_STAT, o->f->name, o->op, "open", open_stat_done, o);
+        if (o->r)
+                rad_req_go(o->r);
+        else
+                rad_op_nomem(opening_end(o));
+}
+
+static void open_made(struct rad_req *r)
+{
+        struct opening *o = r->arg;
+
+        if (r->rc < 0)
+                rad_req_fail(r, opening_end(o));
+        else
+                open_stat(o);
+}
+
+static void open_make(struct opening *o, unsigned flags)
+{
+        o->r = rad_req_new(rad_of(o->op->store), RAD_WRITE_OP, o->f->name, o->op, "open", open_made, o);
+        if (!o->r) {
+                rad_op_nomem(opening_end(o));
+                return;
+        }
+        if (flags & ROMA_O_CREATE)
+                rados_write_op_create(
+                        o->r->wop,
+                        flags & ROMA_O_EXCL ? LIBRADOS_CREATE_EXCLUSIVE : LIBRADOS_CREATE_IDEMPOTENT, NULL);
+        else
+                rados_write_op_assert_exists(o->r->wop);
+        if (flags & ROMA_O_TRUNC)
+                rados_write_op_truncate(o->r->wop, 0);
+        o->op->outcome = ROMA_UNKNOWN;
+        rad_req_go(o->r);
+}
+
+void rad_raw_open(struct ri_op *op, roma_file *file, const char *key, unsigned flags, uint32_t mode)
+{
+        struct opening *o = calloc(1, sizeof(*o));
+
+        (void)mode;
+        if (o)
+                o->f = calloc(1, sizeof(*o->f));
+        if (!o || !o->f) {
+                free(o);
+                rad_op_nomem(op);
+                return;
+        }
+        o->op = op;
+        o->file = file;
+        if (!rad_key(op, key, o->f->name)) {
+                free(o->f);
+                free(o);
+                return;
+        }
+        op->impl = o;
+        op->cancel = opening_cancel;
+        if (flags & (ROMA_O_CREATE | ROMA_O_TRUNC))
+                open_make(o, flags);
+        else
+                open_stat(o);
+}
+
+void rad_raw_close(struct ri_op *op, roma_file *file)
+{
+        free(file->impl);
+        file->impl = NULL;
+        ri_op_finish(op);
+}
+
+void rad_raw_drop(roma_file *file)
+{
+        free(file->impl);
+        file->impl = NULL;
+}
+
+/* An acknowledged write is on all OSDs that have to have it, and every reader sees it. */
+void rad_raw_fsync(struct ri_op *op, roma_file *file)
+{
+        (void)file;
+        ri_op_finish(op);
+}
+
+void rad_raw_fstat(struct ri_op *op, roma_file *file)
+{
+        rad_raw_stat_name(op, raw_of(file)->name);
+}
+
+/* Reading */
+
+static void locate(void *arg, uint64_t at, uint64_t want, struct rad_span *s)
+{
+        const struct raw_file *f = arg;
+
+        snprintf(s->oid, sizeof(s->oid), "%s", f->name);
+        s->offset = at;
+        s->len = (size_t)want;
+        s->last = true;
+}
+
+static void missing(void *arg, struct ri_op *op, const char *oid, int rc, size_t got, size_t want)
+{
+        struct ri_error e;
+
+        (void)arg;
+        (void)got;
+        (void)want;
+        rad_error(&e, rc, "read", oid, NULL);
+        ri_op_fail_error(op, &e);
+}
+
+static uint64_t span(const struct iovec *iov, int n)
+{
+        uint64_t sum = 0;
+
+        for (int i = 0; i < n; i++)
+                sum += iov[i].iov_len;
+        return sum;
+}
+
+void rad_raw_preadv(struct ri_op *op, roma_file *file, const struct iovec *iov, int n, uint64_t offset)
+{
+        rad_read_iov(op, rad_of(file->store), iov, n, offset, span(iov, n), locate, missing, file->impl);
+}
+
+void rad_raw_read_buf(struct ri_op *op, roma_file *file, roma_buf *buf, size_t len, uint64_t offset)
+{
+        size_t room = buf->cap - buf->off;
+
+        rad_read_buf(op, rad_of(file->store), buf, offset, len < room ? len : room, locate, missing,
+                     file->impl);
+}
+
+/* Writing */
+
+struct write {
+        struct ri_op *op;
+        unsigned left;
+        uint64_t len;
+        struct rad_req *r[MAX_CHUNKS];
+};
+
+static struct ri_op *write_end(struct write *w)
+{
+        struct ri_op *op = w->op;
+
+        op->impl = NULL;
+        op->cancel = NULL;
+        for (int i = 0; i < MAX_CHUNKS; i++)
+                if (w->r[i])
+                        rad_req_drop(w->r[i]);
+        free(w);
+        return op;
+}
+
+static void write_cancel(struct ri_op *op)
+{
+        write_end(op->impl);
+}
+
+static void write_done(struct rad_req *r)
+{
+        struct write *w = r->arg;
+
+        for (int i = 0; i < MAX_CHUNKS; i++)
+                if (w->r[i] == r)
+                        w->r[i] = NULL;
+        if (r->rc < 0) {
+                rad_req_fail(r, write_end(w));
+                return;
+        }
+        ri_op_progress(w->op);
+        if (--w->left)
+                return;
+        w->op->res.bytes = w->len;
+        w->op->loop->stats.bytes_out_total += w->len;
+        ri_op_finish(write_end(w));
+}
+
+/* Adds the bytes [from, from + len) of the vector to the operation, for `offset`. librados copies them. */
+static void add_bytes(rados_write_op_t op, const struct iovec *iov, int n, uint64_t from, uint64_t len,
+                      uint64_t offset)
+{
+        for (int i = 0; i < n && len; i++) {
+                uint64_t room = iov[i].iov_len, take;
+
+                if (from >= room) {
+                        from -= room;
+                        continue;
+                }
+                take = room - from < len ? room - from : len;
+                rados_write_op_write(op, (const char *)iov[i].iov_base + from, (size_t)take, offset);
+                offset += take;
+                len -= take;
+                from = 0;
+        }
+}
+
+void rad_raw_pwritev(struct ri_op *op, roma_file *file, const struct iovec *iov, int n, uint64_t offset)
+{
+        struct rad_store *rs = rad_of(file->store);
+        uint64_t len = span(iov, n);
+        struct write *w;
+
+        if (len == 0) {
+                ri_op_finish(op);
+                return;
+        }
+        if (offset > UINT32_MAX || len > MOST) {
+                struct ri_error e;
+
+                rad_error(&e, -EFBIG, "write", file->key, NULL);
+                ri_op_fail_error(op, &e);
+                return;
+        }
+        w = calloc(1, sizeof(*w));
+        if (!w) {
+                rad_op_nomem(op);
+                return;
+        }
+        w->op = op;
+        w->len = len;
+        op->impl = w;
+        op->cancel = write_cancel;
+        for (uint64_t at = 0; at < len; at += CHUNK) {
+                uint64_t part = len - at < CHUNK ? len - at : CHUNK;
+                struct rad_req *r =
+                        rad_req_new(rs, RAD_WRITE_OP, raw_of(file)->name, op, "write", write_done, w);
+
+                if (!r) {
+                        rad_op_nomem(write_end(w));
+                        return;
+                }
+                /* What somebody has removed does not come back as a hole with an end. */
+                rados_write_op_assert_exists(r->wop);
+                add_bytes(r->wop, iov, n, at, part, offset + at);
+                r->weight = (size_t)part;
+                w->r[w->left++] = r;
+        }
+        op->outcome = ROMA_UNKNOWN;
+        for (unsigned i = 0; i < w->left; i++)
+                rad_req_go(w->r[i]);
+}
+
+static void truncate_done(struct rad_req *r)
+{
+        struct ri_op *op = rad_req_op(r);
+
+        if (r->rc < 0)
+                rad_req_fail(r, op);
+        else
+                ri_op_finish(op);
+}
+
+void rad_raw_truncate(struct ri_op *op, roma_file *file, uint64_t length)
+{
+        struct rad_req *r = rad_req_new(rad_of(file->store), RAD_WRITE_OP, raw_of(file)->name, op, "truncate",
+                                        truncate_done, op);
+
+        if (!r) {
+                rad_op_nomem(op);
+                return;
+        }
+        rados_write_op_assert_exists(r->wop);
+        rados_write_op_truncate(r->wop, length);
+        op->outcome = ROMA_UNKNOWN;
+        rad_op_req(op, r);
+}
+
+/* Appending. An append of RADOS does not tell where it went; so the end is looked up, and the write holds only for
+ * this very version of the object. */
+
+struct append {
+        struct ri_op *op;
+        struct rad_req *r;
+        const struct raw_file *f;
+        struct iovec *iov;
+        int n;
+        uint64_t len, end;
+        unsigned tries;
+};
+
+static struct ri_op *append_end(struct append *a)
+{
+        struct ri_op *op = a->op;
+
+        op->impl = NULL;
+        op->cancel = NULL;
+        free(a->iov);
+        free(a);
+        return op;
+}
+
+static void append_cancel(struct ri_op *op)
+{
+        struct append *a = op->impl;
+
+        rad_req_drop(a->r);
+        append_end(a);
+}
+
+static void append_look(struct append *a);
+
+static void append_done(struct rad_req *r)
+{
+        struct append *a = r->arg;
+
+        if ((r->rc == -ERANGE || r->rc == -EOVERFLOW) && ++a->tries < APPEND_TRIES) {
+                a->op->outcome = ROMA_NOT_DONE;
+                append_look(a);
+                return;
+        }
+        if (r->rc < 0) {
+                rad_req_fail(r, append_end(a));
+                return;
+        }
+        a->op->res.bytes = a->len;
+        a->op->res.offset = a->end;
+        ri_op_finish(append_end(a));
+}
+
+static void append_write(struct rad_req *stat)
+{
+        struct append *a = stat->arg;
+
+        if (stat->rc < 0) {
+                rad_req_fail(stat, append_end(a));
+                return;
+        }
+        a->end = stat->size;
+        a->r = rad_req_new(rad_of(a->op->store), RAD_WRITE_OP, a->f->name, a->op, "append", append_done, a);
+        if (!a->r) {
+                rad_op_nomem(append_end(a));
+                return;
+        }
+        rados_write_op_assert_version(a->r->wop, stat->version);
+        add_bytes(a->r->wop, a->iov, a->n, 0, a->len, a->end);
+        a->r->weight = (size_t)a->len;
+        a->op->outcome = ROMA_UNKNOWN;
+        rad_req_go(a->r);
+}
+
+static void append_look(struct append *a)
+{
+        a->r = rad_req_new(rad_of(a->op->store), RAD_STAT, a->f->name, a->op, "append", append_write, a);
+        if (a->r)
+                rad_req_go(a->r);
+        else
+                rad_op_nomem(append_end(a));
+}
+
+void rad_raw_append(struct ri_op *op, roma_file *file, const struct iovec *iov, int n)
+{
+        struct append *a = calloc(1, sizeof(*a));
+
+        if (a)
+                a->iov = calloc((size_t)n + 1, sizeof(*iov));
+        if (!a || !a->iov) {
+                free(a);
+                rad_op_nomem(op);
+                return;
+        }
+        memcpy(a->iov, iov, (size_t)n * sizeof(*iov));
+        a->n = n;
+        a->op = op;
+        a->f = file->impl;
+        a->len = span(iov, n);
+        op->impl = a;
+        op->cancel = append_cancel;
+        append_look(a);
+}

@@ -1,0 +1,100 @@
+#!/bin/bash
+# RADOS when things are wrong: each fault gives its own error, in time, and what can recover does.
+set -u
+# shellcheck source=tests/functions.sh
+. "$SRC_DIR/tests/functions.sh"
+[ -n "${ROMA_CEPH_DIR:-}" ] || skip "no Ceph cluster"
+ceph() { "$SRC_DIR/tests/cluster/ceph" "$@"; }
+pool=$ROMA_CEPH_POOL uri="rados://$pool/faults?ns=faults&raw=1"
+echo content >"$SCRATCH/in"
+
+# says SECONDS WORDS ARGUMENT...: roma fails within so many seconds with these words.
+says() {
+  local limit=$1 words=$2 began=$SECONDS status
+  shift 2
+  timeout 60 "$ROMA" "$@" >"$SCRATCH/out" 2>&1
+  status=$?
+  cat "$SCRATCH/out"
+  [ $status != 0 ] && [ $status != 124 ] && [ $status -lt 99 ] || fail "roma $*: exit $status"
+  grep -q "$words" "$SCRATCH/out" || fail "roma $*: expected \"$words\""
+  [ $((SECONDS - began)) -le "$limit" ] || fail "roma $*: took $((SECONDS - began)) s"
+}
+
+echo "== a monitor that is not there"
+sed 's/^ *mon host *=.*/mon host = v2:127.0.0.1:1/' "$CEPH_CONF" >"$SCRATCH/no-mon.conf"
+says 20 "no monitor answered within 2 s" ping "$uri&conf=$SCRATCH/no-mon.conf&connect=2s"
+
+echo "== a wrong key"
+"$SRC_DIR/tests/cluster/ceph" exec ceph-authtool -C "$SCRATCH/wrong" --gen-key -n client.admin >/dev/null || fail "ceph-authtool"
+says 20 "do not accept the key of client.admin" ping "$uri&keyring=$SCRATCH/wrong"
+says 20 "key.*client.nobody" ping "$uri&client=nobody&keyring=$SCRATCH/wrong"
+! grep -qF "$(sed -n 's/.*key = //p' "$SCRATCH/wrong")" "$SCRATCH/out" || fail "the key is shown"
+
+echo "== another cluster than the configuration says"
+sed "s/$ROMA_CEPH_FSID/01234567-89ab-cdef-0123-456789abcdef/" "$CEPH_CONF" >"$SCRATCH/fsid.conf"
+says 20 "has the fsid $ROMA_CEPH_FSID" ping "$uri&conf=$SCRATCH/fsid.conf"
+
+echo "== no such pool, a client that may only read, data of others"
+says 20 "has no pool" ping "rados://no-such-pool/?raw=1"
+roma put -q "$SCRATCH/in" "$uri" || fail "put"
+says 20 "EPERM\|does not allow" put "$SCRATCH/in" "$uri&client=reader"
+roma cat "$uri&client=reader" | cmp - "$SCRATCH/in" || fail "the reader cannot read"
+ceph exec rados -p "$pool" -N strange put roma "$SCRATCH/in" || fail "rados put"
+says 20 "no record of libroma" ls "rados://$pool/?ns=strange"
+
+echo "== damage"
+roma put -q "$SCRATCH/in" "rados://$pool/x?ns=damage" || fail "put"
+ceph exec rados -p "$pool" -N damage put h/x "$SCRATCH/wrong" || fail "rados put"
+says 20 "length is wrong" cat "rados://$pool/x?ns=damage"
+printf 'CONTENT\n' >"$SCRATCH/other"
+ceph exec rados -p "$pool" -N damage put h/x "$SCRATCH/other" || fail "rados put"
+says 20 "checksum" cat "rados://$pool/x?ns=damage"
+random_file "$SCRATCH/long" 300000
+roma put -q "$SCRATCH/long" "rados://$pool/y?ns=damage&piece=64KiB&inline=4KiB" || fail "put"
+piece=$(ceph exec rados -p "$pool" -N damage ls | grep '^d/.*/00000002$')
+ceph exec rados -p "$pool" -N damage put "$piece" "$SCRATCH/in" || fail "rados put"
+says 20 "bytes where" get "rados://$pool/y?ns=damage" "$SCRATCH/got"
+ceph exec rados -p "$pool" -N damage rm "$piece" || fail "rados rm"
+says 20 "not in the pool any more" get "rados://$pool/y?ns=damage" "$SCRATCH/got"
+
+echo "== an OSD that hangs"
+ceph stop osd0 || fail "stop"
+says 30 "did not answer in time" put "$SCRATCH/in" "$uri&osd=3s"
+says 30 "did not answer in time" cat "$uri&osd=3s"
+says 30 "deadline" stat --deadline 2s "$uri"
+ceph cont osd0 || fail "cont"
+roma put -q "$SCRATCH/in" "$uri" || fail "put when the OSD is back"
+roma cat "$uri" | cmp - "$SCRATCH/in" || fail "other bytes"
+
+echo "== a client that is shut out"
+ceph exec ceph auth get-or-create client.shut mon 'allow r' osd 'allow *' >"$SCRATCH/shut" 2>/dev/null || fail "auth"
+mkfifo "$SCRATCH/go"
+"$BUILD_DIR/tests/ceph/rados-client" "rados://$pool/?ns=shut&client=shut&keyring=$SCRATCH/shut" <"$SCRATCH/go" >"$SCRATCH/client" 2>&1 &
+client=$!
+exec 8>"$SCRATCH/go"
+for ((i = 0; i < 100; i++)); do
+  grep -qs . "$SCRATCH/client" && break
+  sleep 0.2
+done
+address=$(grep -o '[0-9.]*:0/[0-9]*' "$SCRATCH/client" | head -n 1)
+[ -n "$address" ] || fail "the client did not start: $(cat "$SCRATCH/client")"
+ceph exec ceph osd blocklist add "$address" 60 || fail "blocklist"
+sleep 1
+echo go >&8
+exec 8>&-
+wait $client || fail "the client: $(cat "$SCRATCH/client")"
+cat "$SCRATCH/client"
+
+echo "== a pool that is full"
+ceph exec ceph osd pool create full 1 >/dev/null 2>&1 || fail "pool create"
+roma put -q "$SCRATCH/in" "rados://full/x" || fail "put"
+ceph exec ceph osd pool set-quota full max_objects 1 >/dev/null 2>&1 || fail "set-quota"
+for ((i = 0; i < 60; i++)); do
+  ceph exec ceph osd pool ls detail 2>/dev/null | grep "'full'" | grep -q full_quota && break
+  sleep 0.5
+done
+says 30 "quota of the pool is used up\|is full" put "$SCRATCH/in" "rados://full/y"
+says 30 "quota of the pool is used up\|is full" put "$SCRATCH/in" "rados://full/y?raw=1"
+roma cat "rados://full/x" | cmp - "$SCRATCH/in" || fail "what is there cannot be read"
+ceph exec ceph osd pool rm full full --yes-i-really-really-mean-it >/dev/null 2>&1 || fail "pool rm"
+exit 0
