@@ -96,16 +96,26 @@ static void bad_uris(void)
 static void bad_places(void)
 {
         const char *k = text("file://%s/no-such-folder", env.local);
-        const struct res *r = x_store_open(k);
+        const struct res *r = x_store_open(k), *other_kind;
+        const char *modules;
 
         CODE(r, ROMA_ENOENT);
         CHECK(contains(r->message, "no-such-folder"));
         local_write(L("file"), "x", 1);
         CODE(x_store_open(text("file://%s", L("file"))), ROMA_ENOTDIR);
+        /* Whatever modules were built, there are none in this folder. */
+        modules = getenv("ROMA_MODULE_DIR");
+        modules = modules ? text("%s", modules) : NULL;
+        setenv("ROMA_MODULE_DIR", env.local, 1);
         r = x_store_open("s3://bucket/key");
+        other_kind = x_store_open("cephfs://a/b");
+        if (modules)
+                setenv("ROMA_MODULE_DIR", modules, 1);
+        else
+                unsetenv("ROMA_MODULE_DIR");
         CODE(r, ROMA_ENOTINSTALLED);
         CHECK(contains(r->message, "s3"));
-        CODE(x_store_open("cephfs://a/b"), ROMA_ENOTINSTALLED);
+        CODE(other_kind, ROMA_ENOTINSTALLED);
         /* Below the scratch folder, so it works for every kind of store. */
         r = x_store_open(env.uri);
         OK(r);
