@@ -47,6 +47,7 @@ struct roma_store {
         uint32_t min_stall_ms;   /* of the backend */
         bool opened;             /* connect succeeded */
         bool closing, ended, be_closing;
+        bool telling;   /* its children are told to end */
         bool raw_keys;  /* keys are paths as the program wrote them, "-" is standard input or output */
         bool transient; /* nobody holds it: it closes when nothing lives in it any more */
         struct ri_op *close_op;

@@ -58,6 +58,9 @@ static bool is_idle(const roma_store *store)
 
 void ri_store_step(roma_store *store)
 {
+        /* Not while its children are told: one that is gone at once must not take the store away under the others. */
+        if (store->telling)
+                return;
         /* Soon, not here: whoever ends the last thing in it may still look at it. */
         if (store->transient && !store->closing && is_idle(store))
                 ri_task_queue(store->loop, &store->closer);
@@ -71,6 +74,7 @@ static void end_children(roma_store *store, bool now)
         struct ri_list told, *l;
 
         ri_list_init(&told);
+        store->telling = true;
         while ((l = ri_list_first(&store->children))) {
                 struct ri_child *c = ri_container_of(l, struct ri_child, link);
 
@@ -79,6 +83,7 @@ static void end_children(roma_store *store, bool now)
                 c->end(c, now);
         }
         ri_list_splice_tail(&store->children, &told);
+        store->telling = false;
 }
 
 /* now: also those that give something back. */

@@ -32,10 +32,10 @@ static void writer_free(roma_writer *w)
 void ri_writer_gone(roma_writer *w)
 {
         roma_store *store = w->store;
-        struct ri_child *c = &w->child;
 
-        ri_child_gone(store, c);
+        ri_list_del(&w->child.link);
         writer_free(w);
+        ri_store_step(store); /* which may be gone now */
 }
 
 static void end_pieces(roma_writer *w, const char *why)
