@@ -161,6 +161,10 @@ struct ri_backend {
         /* The store's clock, nanoseconds since 1970. NULL: this machine's. */
         int64_t (*now)(roma_store *store);
 
+        /* A link or a form; see roma/presign.h. NULL: this kind of store has none. opts is complete and lives during the
+         * call. Sets res.text and res.extra. */
+        void (*presign)(struct ri_op *op, const char *key, const roma_presign_opts *opts);
+
         /* Compares every replica of `key` with what is known of the source: res.text says what was found. May be
          * NULL. crcs: CRC-32 of each 64 KiB block of the source, the last one padded with zeros. */
         void (*verify_replicas)(struct ri_op *op, const char *key, uint64_t length, const uint32_t *crcs,

@@ -21,6 +21,7 @@ core_sources = \
 	core/copy.h \
 	core/copy.c \
 	core/reader.h \
+	core/presign.c \
 	core/put.c \
 	core/reader.c \
 	core/file_reader.c \

@@ -4,6 +4,7 @@ roma_headers = \
 	include/roma/file.h \
 	include/roma/loop.h \
 	include/roma/mfs.h \
+	include/roma/presign.h \
 	include/roma/reader.h \
 	include/roma/result.h \
 	include/roma/roma.h \

@@ -113,9 +113,9 @@ static int curl_failure(CURLcode code, bool *sent)
         case CURLE_SSL_CACERT_BADFILE:
         case CURLE_SSL_CERTPROBLEM: return ROMA_ECONNECT;
         case CURLE_OUT_OF_MEMORY: return ROMA_ENOMEM;
-        case CURLE_URL_MALFORMAT:
-        case CURLE_UNSUPPORTED_PROTOCOL: return ROMA_EURI;
+        case CURLE_URL_MALFORMAT: return ROMA_EURI;
         case CURLE_OPERATION_TIMEDOUT: *sent = true; return ROMA_ETIMEDOUT;
+        case CURLE_UNSUPPORTED_PROTOCOL: /* an answer without a status line */
         case CURLE_WEIRD_SERVER_REPLY: *sent = true; return ROMA_EPROTOCOL;
         default: *sent = true; return ROMA_ECLOSED;
         }
@@ -146,6 +146,8 @@ static enum s3_verdict judge_network(struct s3_request *r, CURLcode code)
                 ri_error_set(e, c, r->server,
                              "%s: the server's certificate is not trusted; name its issuer with ?ca=FILE",
                              r->name);
+        if (c == ROMA_EPROTOCOL)
+                ri_error_set(e, c, r->server, "%s: what came is no answer in HTTP/1.1", r->name);
         e->flags = is_final(code) ? 0 : ROMA_RETRIABLE;
         r->sent = sent;
         return is_final(code) ? S3_FAILED : S3_AGAIN;

@@ -17,6 +17,8 @@ struct s3_http {
         CURL *idle[KEEP_EASY];
         unsigned n_idle, busy;
         bool closed;
+        int *open; /* descriptors of connections */
+        size_t n_open, cap_open;
 };
 
 /* A descriptor that curl wants watched. */
@@ -59,6 +61,8 @@ static void http_destroy(struct s3_http *h)
                 free(s);
         }
         ri_timer_stop(&h->timer);
+        h->loop->stats.connections -= h->n_open;
+        free(h->open);
         free(h);
 }
 
@@ -143,7 +147,36 @@ static int sock_wanted(CURL *easy, curl_socket_t fd, int what, void *arg, void *
         return ri_fd_start(h->loop, &s->fd, events) < 0 ? -1 : 0;
 }
 
-/* Connections are counted where they begin and end. */
+/* Connections are counted where they begin and end. curl closes one that was not yet made without a word to us: its
+ * number comes again, or is left over at the end. */
+static void count(struct s3_http *h, int fd)
+{
+        for (size_t i = 0; i < h->n_open; i++)
+                if (h->open[i] == fd)
+                        return;
+        if (h->n_open == h->cap_open) {
+                size_t cap = h->cap_open ? 2 * h->cap_open : 16;
+                int *v = reallocarray(h->open, cap, sizeof(*v));
+
+                if (!v)
+                        return;
+                h->open = v;
+                h->cap_open = cap;
+        }
+        h->open[h->n_open++] = fd;
+        h->loop->stats.connections++;
+}
+
+static void uncount(struct s3_http *h, int fd)
+{
+        for (size_t i = 0; i < h->n_open; i++)
+                if (h->open[i] == fd) {
+                        h->open[i] = h->open[--h->n_open];
+                        h->loop->stats.connections--;
+                        return;
+                }
+}
+
 static curl_socket_t sock_open(void *arg, curlsocktype type, struct curl_sockaddr *a)
 {
         struct s3_http *h = arg;
@@ -152,7 +185,7 @@ static curl_socket_t sock_open(void *arg, curlsocktype type, struct curl_sockadd
         (void)type;
         if (fd < 0)
                 return CURL_SOCKET_BAD;
-        h->loop->stats.connections++;
+        count(h, fd);
         h->loop->stats.connects_total++;
         return fd;
 }
@@ -168,7 +201,7 @@ static int sock_close(void *arg, curl_socket_t fd)
                 if (s->fd.fd == fd)
                         sock_free(s);
         }
-        h->loop->stats.connections--;
+        uncount(h, fd);
         return close(fd);
 }
 

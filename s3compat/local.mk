@@ -18,6 +18,9 @@ s3compat_sources = \
 	s3compat/names.c \
 	s3compat/part.c \
 	s3compat/part.h \
+	s3compat/policy.c \
+	s3compat/policy.h \
+	s3compat/presign.c \
 	s3compat/profile.c \
 	s3compat/profile.h \
 	s3compat/request.c \
@@ -43,11 +46,18 @@ s3compat_la_LIBADD = libroma-s3.la libroma.la $(CURL_LIBS) $(EXPAT_LIBS) $(CRYPT
 s3compat_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -no-undefined -export-symbols-regex '^roma_module$$' \
 	-Wl,-z,nodelete
 
-unit_tests += tests/unit/test-s3-sign
+unit_tests += tests/unit/test-s3-sign tests/unit/test-s3-text
 tests_unit_test_s3_sign_LDADD = $(s3_test_libs)
+tests_unit_test_s3_text_LDADD = $(s3_test_libs)
 else
-EXTRA_DIST += $(s3compat_sources) s3compat/module.c tests/unit/test-s3-sign.c
+EXTRA_DIST += $(s3compat_sources) s3compat/module.c tests/unit/test-s3-sign.c tests/unit/test-s3-text.c tests/s3/script-server.c
 endif
 s3_test_libs = $(test_libs) libroma-s3.la libroma-core.la $(CURL_LIBS) $(EXPAT_LIBS) $(CRYPTO_LIBS) $(CHECK_LIBS)
 
 EXTRA_DIST += tests/s3-vectors
+
+if S3COMPAT
+fuzz_targets += fuzz/fuzz-s3
+fuzz_fuzz_s3_LDADD = $(test_libs) libroma-s3.la libroma-core.la $(CURL_LIBS) $(EXPAT_LIBS) $(CRYPTO_LIBS) $(fuzz_engine)
+endif
+EXTRA_DIST += fuzz/fuzz-s3.c

@@ -26,6 +26,18 @@ static void finish_folder(struct ri_op *op)
         ri_op_finish(op);
 }
 
+static void fail_absent(struct ri_op *op, const struct s3_request *r)
+{
+        struct ri_error e;
+
+        ri_error_set(&e, ROMA_ENOENT, r->server, "there is no such object in the bucket %.64s",
+                     r->st->profile.bucket);
+        e.status_kind = ROMA_STATUS_HTTP;
+        e.server_status = 404;
+        e.status_name = "NoSuchKey";
+        ri_op_fail_error(op, &e);
+}
+
 static void looked_below(struct s3_request *r)
 {
         struct ri_str err = RI_STR_INIT(400);
@@ -42,8 +54,7 @@ static void looked_below(struct s3_request *r)
         else if (any)
                 finish_folder(op);
         else
-                ri_op_fail(op, ROMA_ENOENT, "there is no such object in the bucket %s",
-                           r->st->profile.bucket);
+                fail_absent(op, r);
         s3_request_free(r);
         ri_str_free(&err);
 }
@@ -277,4 +288,13 @@ void s3_ping(struct ri_op *op)
 
         if (r)
                 s3_request_start(r);
+}
+
+/* There is no limit that anybody could name. */
+void s3_statfs(struct ri_op *op)
+{
+        const roma_space space = { UINT64_MAX, UINT64_MAX, UINT64_MAX };
+
+        if (ri_op_set_space(op, &space) == 0)
+                ri_op_finish(op);
 }

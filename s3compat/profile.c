@@ -157,8 +157,8 @@ static bool dns_bucket(const char *b, bool tls)
 
 static bool is_address(const char *host)
 {
-        return host[0] == '[' || host[strspn(host, "0123456789.")] == ':' ||
-               !host[strspn(host, "0123456789.")] || strncmp(host, "localhost", 9) == 0;
+        return *host && (host[0] == '[' || host[strspn(host, "0123456789.")] == ':' ||
+                         !host[strspn(host, "0123456789.")] || strncmp(host, "localhost", 9) == 0);
 }
 
 static int take_endpoint(struct s3_profile *p, const char *text, struct ri_str *err)
@@ -176,7 +176,9 @@ static int take_endpoint(struct s3_profile *p, const char *text, struct ri_str *
         p->host = strndup(host, strcspn(host, "/"));
         if (!p->host)
                 return ri_str_fail(err, "no memory for the store");
-        if (!*p->host || strpbrk(p->host, "@?# ") ||
+        if (!*p->host ||
+            p->host[strspn(p->host,
+                           "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:[]%")] ||
             (host[strlen(p->host)] && strcmp(host + strlen(p->host), "/")))
                 return ri_str_fail(err, "option endpoint: expected https://host[:port]");
         p->endpoint_given = true;

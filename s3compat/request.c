@@ -18,6 +18,26 @@ char *s3_key(const struct s3_store *st, const char *key)
         return asprintf(&s, "%s%s", st->profile.prefix, key) < 0 ? NULL : s;
 }
 
+const char *s3_key_fault(const char *key, int *code)
+{
+        size_t n = strlen(key), len;
+
+        *code = ROMA_ENAMETOOLONG;
+        if (n > S3_MAX_KEY)
+                return "keys have at most 1024 bytes";
+        *code = ROMA_EINVAL;
+        for (size_t i = 0; i < n; i += len) {
+                unsigned char c = (unsigned char)key[i];
+
+                /* U+0080..U+009F are UTF-8 here. */
+                len = c == 0xc2 && ((unsigned char)key[i + 1] & 0xc0) == 0x80 ? 2
+                                                                              : ri_utf8_len(key + i, n - i);
+                if (!len)
+                        return "keys of this kind of store are UTF-8, and this one is not";
+        }
+        return NULL;
+}
+
 /* Tries */
 
 static uint64_t random_below(struct s3_store *st, uint64_t n)
@@ -114,6 +134,22 @@ static void attempt_done(struct s3_call *call, CURLcode code)
 
 static void attempt(struct s3_request *r)
 {
+        int code;
+        const char *fault = s3_key_fault(r->key, &code);
+
+        if (fault) {
+                /* What cannot be there is not there. */
+                if (strcmp(r->method, "PUT") != 0 && strcmp(r->method, "POST") != 0) {
+                        ri_error_set(&r->error, ROMA_ENOENT, NULL, "there is no such object: %s", fault);
+                        r->error.status_kind = ROMA_STATUS_HTTP;
+                        r->error.server_status = 404;
+                        r->error.status_name = "NoSuchKey";
+                } else {
+                        ri_error_set(&r->error, code, NULL, "%s", fault);
+                }
+                finish(r);
+                return;
+        }
         if (r->op && r->changes)
                 r->op->outcome = ROMA_UNKNOWN;
         if (s3_attempt_start(r, attempt_done) < 0) {

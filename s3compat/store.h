@@ -111,6 +111,8 @@ struct s3_request *s3_op_request(struct ri_op *op, const char *name, const char 
 /* The end of such a one: takes r from the operation and returns that. */
 struct ri_op *s3_op_take(struct s3_request *r);
 void s3_op_fail(struct s3_request *r); /* with r's error; frees r */
+/* Why no server of this kind takes such a whole key, or NULL; *code. */
+const char *s3_key_fault(const char *key, int *code);
 /* Whole key, prefix included. NULL: no memory. */
 char *s3_key(const struct s3_store *st, const char *key);
 
@@ -140,6 +142,9 @@ void s3_unlink(struct ri_op *op, const char *key, unsigned flags);
 void s3_mkdir(struct ri_op *op, const char *key, uint32_t mode);
 void s3_rmdir(struct ri_op *op, const char *key);
 void s3_ping(struct ri_op *op);
+void s3_statfs(struct ri_op *op);
+/* presign.c */
+void s3_presign(struct ri_op *op, const char *key, const roma_presign_opts *opts);
 /* list.c */
 void s3_list(struct ri_op *op, const char *prefix, const roma_list_opts *opts);
 /* file.c */

@@ -561,9 +561,14 @@ static void s3_write(struct ri_op *op, roma_writer *w, const void *data, size_t 
         struct s3w *f = w->impl;
         struct pending *p;
 
-        (void)offset; /* in the order of their starts */
         if (f->failed) {
                 ri_op_fail_error(op, &f->why);
+                return;
+        }
+        /* In the order of their starts; parts have been planned for what was promised. */
+        if (len > w->size_hint - (offset < w->size_hint ? offset : w->size_hint)) {
+                ri_op_fail(op, ROMA_ESOURCE, "more bytes come than the %" PRIu64 " that were promised",
+                           w->size_hint);
                 return;
         }
         p = calloc(1, sizeof(*p));
@@ -987,8 +992,15 @@ static void open_cancel(struct ri_op *op)
 }
 
 /* What cannot be done is said before the first byte is read. */
-static const char *open_fault(const struct s3_store *st, const roma_writer *w)
+static const char *open_fault(const struct s3_store *st, const roma_writer *w, int *code)
 {
+        char *key = s3_key(st, w->key);
+        const char *fault = key ? s3_key_fault(key, code) : NULL;
+
+        free(key);
+        if (fault)
+                return fault;
+        *code = ROMA_ENOTSUP;
         if (w->size_hint != ROMA_SIZE_UNKNOWN && w->size_hint > (UINT64_C(50) << 40))
                 return "no server of this kind takes objects above 50 TiB";
         if (w->precondition == ROMA_IF_ABSENT && !st->profile.if_absent)
@@ -1001,14 +1013,14 @@ static const char *open_fault(const struct s3_store *st, const roma_writer *w)
 static void s3_writer_open(struct ri_op *op, roma_writer *w)
 {
         struct s3_store *st = s3_of(w->store);
-        const char *fault = open_fault(st, w);
+        int code = ROMA_ENOMEM;
+        const char *fault = open_fault(st, w, &code);
         struct s3w *f = fault ? NULL : calloc(1, sizeof(*f));
         struct s3_request *r;
 
         if (!f) {
                 ri_writer_gone(w);
-                ri_op_fail(op, fault ? ROMA_ENOTSUP : ROMA_ENOMEM, "%s",
-                           fault ? fault : "no memory for a writer");
+                ri_op_fail(op, fault ? code : ROMA_ENOMEM, "%s", fault ? fault : "no memory for a writer");
                 return;
         }
         f->w = w;

@@ -42,6 +42,15 @@ const struct command commands[] = {
           OPT_RECURSIVE | OPT_FORCE | OPT_NO_TRASH | OPT_JOBS },
         { "mkdir", cmd_mkdir, "URI...", "makes folders", "Makes folders; with -p also those above.\n",
           OPT_MKDIR },
+        { "mb", cmd_mb, "URI...", "makes buckets", "Makes buckets on S3-like stores: roma mb s3://bucket.\n",
+          0 },
+        { "rb", cmd_rb, "URI...", "removes empty buckets",
+          "Removes buckets of S3-like stores. One that is not empty stays, with a failure.\n", 0 },
+        { "presign", cmd_presign, "URI...", "links for people without keys",
+          "Prints a URL with which anybody may do one thing to one object until it expires. For a form the\n"
+          "URL comes first and then its fields, one name=value a line, as curl -F takes them; the file is\n"
+          "the last field. Nothing is sent. S3-like stores only. Such a URL is a secret while it lives.\n",
+          OPT_PRESIGN },
         { "hash", cmd_hash, "URI...", "digests of objects",
           "Prints a digest of each object in the form of md5sum and sha256sum, in the order of the names.\n",
           OPT_RECURSIVE | OPT_ALGORITHM | OPT_JOBS },

@@ -30,9 +30,11 @@ roma_SOURCES = $(diagnose_sources) \
 	tools/cmd-hash.c \
 	tools/cmd-help.c \
 	tools/cmd-ls.c \
+	tools/cmd-mb.c \
 	tools/cmd-mkdir.c \
 	tools/cmd-mv.c \
 	tools/cmd-ping.c \
+	tools/cmd-presign.c \
 	tools/cmd-put.c \
 	tools/cmd-rm.c \
 	tools/cmd-stat.c \

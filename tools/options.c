@@ -36,6 +36,15 @@ enum id {
         ID_DRY_RUN,
         ID_CRC,
         ID_NOFOLLOW,
+        ID_METHOD,
+        ID_EXPIRES,
+        ID_CONTENT_TYPE,
+        ID_DISPOSITION,
+        ID_UPLOAD_ID,
+        ID_PART,
+        ID_MIN_SIZE,
+        ID_MAX_SIZE,
+        ID_PREFIX,
         ID_AGAINST,
         ID_DEEP,
         ID_RESUME,
@@ -109,6 +118,19 @@ static const struct definition definitions[] = {
         { ID_CHUNK, "chunk", OPT_WIRE, required_argument, "HEX", "only what is about this chunk" },
         { ID_SERVER, "server", OPT_WIRE, required_argument, "IP[:PORT]",
           "only what goes to or comes from it" },
+        { ID_METHOD, "method", OPT_PRESIGN, required_argument, "NAME",
+          "GET (default), PUT, DELETE, part, or POST for a form" },
+        { ID_EXPIRES, "expires", OPT_PRESIGN, required_argument, "TIME", "how long it lives (default 1h)" },
+        { ID_CONTENT_TYPE, "content-type", OPT_PRESIGN, required_argument, "TYPE",
+          "what must be sent, or with GET what the answer says; image/ in a form: any image" },
+        { ID_DISPOSITION, "disposition", OPT_PRESIGN, required_argument, "TEXT",
+          "Content-Disposition of the answer to a GET" },
+        { ID_UPLOAD_ID, "upload-id", OPT_PRESIGN, required_argument, "ID", "of the multipart upload" },
+        { ID_PART, "part", OPT_PRESIGN, required_argument, "N", "number of the part, from 1" },
+        { ID_MIN_SIZE, "min-size", OPT_PRESIGN, required_argument, "N", "least length of a posted file" },
+        { ID_MAX_SIZE, "max-size", OPT_PRESIGN, required_argument, "N", "greatest length of a posted file" },
+        { ID_PREFIX, "prefix", OPT_PRESIGN, no_argument, NULL,
+          "a form for any key that begins with this one" },
         { ID_QUIET, "quiet", OPT_COMMON, no_argument, NULL, "no progress bar" },
         { ID_VERBOSE, "verbose", OPT_COMMON, no_argument, NULL, "a line for each thing done" },
         { ID_JSON, "json", OPT_COMMON, no_argument, NULL, "one JSON object a line, for programs" },
@@ -247,6 +269,22 @@ static bool set_value(struct options *o, int id, const char *text)
                         return false;
                 o->count = (unsigned)n;
                 return true;
+        case ID_METHOD: o->method = text; return *text != 0;
+        case ID_CONTENT_TYPE: o->content_type = text; return *text != 0;
+        case ID_DISPOSITION: o->disposition = text; return *text != 0;
+        case ID_UPLOAD_ID: o->upload_id = text; return *text != 0;
+        case ID_MIN_SIZE: return number(text, 0, INT64_MAX, &o->min_size);
+        case ID_MAX_SIZE: return number(text, 1, INT64_MAX, &o->max_size);
+        case ID_PART:
+                if (!number(text, 1, 10000, &n))
+                        return false;
+                o->part = (unsigned)n;
+                return true;
+        case ID_EXPIRES:
+                if (!parse_duration_ms(text, &n) || n < 1000 || n / 1000 > UINT32_MAX)
+                        return false;
+                o->expires_s = (uint32_t)(n / 1000);
+                return true;
         case ID_OLDER_THAN:
                 if (!parse_duration_ms(text, &n))
                         return false;
@@ -275,6 +313,7 @@ static bool set(struct options *o, int id, const char *text)
         case ID_NO_TRASH: o->no_trash = true; return true;
         case ID_DRY_RUN: o->dry_run = true; return true;
         case ID_CRC: o->crc = true; return true;
+        case ID_PREFIX: o->prefix = true; return true;
         case ID_DEEP: o->deep = true; return true;
         default: return set_value(o, id, text);
         }

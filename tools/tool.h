@@ -53,7 +53,8 @@ enum option_bit {
         OPT_RESUME = 1u << 20,
         OPT_GAP = 1u << 21, /* rate, error-gap */
         OPT_INDEX = 1u << 22,
-        OPT_WIRE = 1u << 24
+        OPT_WIRE = 1u << 24,
+        OPT_PRESIGN = 1u << 23
 };
 
 struct options {
@@ -70,6 +71,12 @@ struct options {
         int algorithm; /* ROMA_MD5, ROMA_SHA256, ROMA_CRC32 */
         uint64_t older_than_s;
         unsigned count;
+        /* presign */
+        const char *method, *content_type, *disposition, *upload_id;
+        uint32_t expires_s;
+        unsigned part;
+        uint64_t min_size, max_size;
+        bool prefix;
         const char *against, *resume;
         bool deep;
         uint64_t rate;         /* bytes a second; 0: no limit */
@@ -130,10 +137,13 @@ int cmd_get(struct tool *t, int argc, char **argv);
 int cmd_hash(struct tool *t, int argc, char **argv);
 int cmd_help(struct tool *t, int argc, char **argv);
 int cmd_ls(struct tool *t, int argc, char **argv);
+int cmd_mb(struct tool *t, int argc, char **argv);
 int cmd_mkdir(struct tool *t, int argc, char **argv);
 int cmd_mv(struct tool *t, int argc, char **argv);
 int cmd_ping(struct tool *t, int argc, char **argv);
+int cmd_presign(struct tool *t, int argc, char **argv);
 int cmd_put(struct tool *t, int argc, char **argv);
+int cmd_rb(struct tool *t, int argc, char **argv);
 int cmd_rm(struct tool *t, int argc, char **argv);
 int cmd_stat(struct tool *t, int argc, char **argv);
 int cmd_version(struct tool *t, int argc, char **argv);

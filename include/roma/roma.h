@@ -12,6 +12,7 @@
 #include <roma/config.h>
 #include <roma/file.h>
 #include <roma/loop.h>
+#include <roma/presign.h>
 #include <roma/reader.h>
 #include <roma/stats.h>
 #include <roma/store.h>
