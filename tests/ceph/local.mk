@@ -3,7 +3,10 @@ EXTRA_DIST += \
 	tests/ceph/cluster.sh \
 	tests/ceph/rados-contract.sh \
 	tests/ceph/rados-faults.sh \
-	tests/ceph/rados-kill.sh
+	tests/ceph/rados-kill.sh \
+	tests/ceph/s3-contract.sh \
+	tests/ceph/s3-objects.sh \
+	tests/ceph/s3-presign.sh
 
 check_PROGRAMS += tests/ceph/rados-client
 tests_ceph_rados_client_LDADD = libroma.la

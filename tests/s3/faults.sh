@@ -1,0 +1,269 @@
+#!/bin/bash
+# Faults of an S3-like server, by a scripted one: each ends in the right retry or the right error in time, no byte is
+# wrong, and no secret is seen anywhere.
+set -u
+if [ ! -e "$BUILD_DIR/.libs/s3compat.so" ] || [ ! -x "$BUILD_DIR/tests/s3/script-server" ]; then
+  echo "the module for S3 was not built"
+  exit 77
+fi
+[ -e "$BUILD_DIR/roma" ] || {
+  echo "the program was not built (--disable-tools)"
+  exit 77
+}
+work=$(mktemp -d)
+server=
+trap 'stop; rm -rf "$work"' EXIT
+status=0 nr=0
+export AWS_ACCESS_KEY_ID=ROMAIDOFTHETEST AWS_SECRET_ACCESS_KEY=romasecretofthetest AWS_SESSION_TOKEN=romatokenofthetest
+export AWS_SHARED_CREDENTIALS_FILE=$work/none AWS_CONFIG_FILE=$work/none ROMA_CONFIG="$work/conf"
+: >"$work/conf"
+unset http_proxy HTTP_PROXY AWS_PROFILE AWS_ENDPOINT_URL AWS_ENDPOINT_URL_S3 AWS_REGION AWS_DEFAULT_REGION
+
+stop() {
+  [ -z "$server" ] || kill "$server" 2>/dev/null
+  server=
+}
+
+# begin NAME: a new script
+begin() {
+  stop
+  name=$1
+  nr=$((nr + 1))
+  folder=$work/$nr
+  mkdir "$folder"
+  answers=0
+  printf 'HTTP/1.1 500 Internal Server Error\nContent-Length: 0\n\n' >"$folder/last"
+}
+
+# answer TEXT...: the next one, a line for each argument; a last argument after '' is the body
+answer() {
+  answers=$((answers + 1))
+  printf '%s\n' "$@" >"$folder/$(printf %02d $answers)"
+}
+
+# go EXIT ARGUMENT...: runs roma against the script
+go() {
+  local want=$1 got port
+  shift
+  "$BUILD_DIR/tests/s3/script-server" "$folder" "$work/log" >"$folder/port" &
+  server=$!
+  for _ in $(seq 100); do
+    [ ! -s "$folder/port" ] || break
+    sleep 0.05
+  done
+  port=$(cat "$folder/port")
+  query="?endpoint=http://127.0.0.1:$port&vendor=${vendor:-radosgw}&region=us-east-1${more:-}"
+  args=()
+  for a in "$@"; do args+=("${a//QUERY/"$query"}"); done
+  timeout 60 "$BUILD_DIR/roma" "${args[@]}" >"$folder/out" 2>"$folder/err"
+  got=$?
+  requests=$(grep -c '^[A-Z]* /.* HTTP/1' "$work/log")
+  mv "$work/log" "$folder/log"
+  if [ $got != "$want" ]; then
+    fail "exit $want expected, got $got: $(cat "$folder/err")"
+  fi
+}
+
+fail() {
+  echo "FAIL: $name: $*"
+  status=1
+}
+
+says() { grep -qF -- "$1" "$folder/err" || fail "\"$1\" expected in: $(cat "$folder/err")"; }
+asked() { [ "$requests" = "$1" ] || fail "$1 requests expected, got $requests"; }
+
+head5=('HTTP/1.1 200 OK' 'Content-Length: 5' 'ETag: "5d41402abc4b2a76b9719d911017c592"' 'Last-Modified: Fri, 24 May 2013 00:00:00 GMT' '')
+ranged=('HTTP/1.1 206 Partial Content' 'Content-Range: bytes 0-4/5' 'ETag: "5d41402abc4b2a76b9719d911017c592"')
+error() { # STATUS CODE
+  local body="<?xml version=\"1.0\"?><Error><Code>$2</Code><Message>told so</Message><RequestId>REQ77</RequestId></Error>"
+  answer "HTTP/1.1 $1" 'Content-Length: AUTO' 'Content-Type: application/xml' '' "$body"
+}
+# What roma asks before it puts something or lists: the name is free; the bucket is there.
+free_name() {
+  answer 'HTTP/1.1 404 Not Found' 'Content-Length: 0' ''
+  answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' '<ListBucketResult></ListBucketResult>'
+}
+bucket() { answer 'HTTP/1.1 200 OK' 'Content-Length: 0' ''; }
+head_of() { head -c "$1" /dev/zero | tr '\0' a >"$work/local"; }
+printf hello >"$work/five"
+
+begin "throttled, then good"
+answer "${head5[@]}"
+error '503 Slow Down' SlowDown
+answer "${ranged[@]}" 'Content-Length: AUTO' '' hello
+go 0 cat s3://b/kQUERY
+asked 3
+[ "$(cat "$folder/out")" = hello ] || fail "the bytes are $(cat "$folder/out")"
+
+begin "always throttled"
+answer "${head5[@]}"
+for _ in 1 2 3; do error '503 Slow Down' SlowDown; done
+more='&attempts=3' go 5 cat s3://b/kQUERY
+asked 4
+says SlowDown
+says REQ77
+
+begin "no key"
+error '404 Not Found' NoSuchKey
+answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' '<ListBucketResult></ListBucketResult>   '
+go 3 cat s3://b/noneQUERY
+
+begin "denied, with the server's word and request id"
+answer "${head5[@]}"
+error '403 Forbidden' AccessDenied
+go 4 cat s3://b/kQUERY
+says AccessDenied
+says REQ77
+asked 2
+
+begin "another range than it was asked for"
+answer "${head5[@]}"
+answer 'HTTP/1.1 206 Partial Content' 'Content-Range: bytes 1-4/5' 'Content-Length: AUTO' '' ello
+go 5 cat s3://b/kQUERY
+says "another range"
+[ ! -s "$folder/out" ] || fail "bytes were given"
+
+begin "more bytes than were asked for"
+answer "${head5[@]}"
+answer "${ranged[@]}" 'Content-Length: AUTO' '' 'hellohell'
+go 5 cat s3://b/kQUERY
+says "more bytes"
+[ ! -s "$folder/out" ] || fail "bytes were given"
+
+begin "cut in the middle, then good"
+answer "${head5[@]}"
+answer '@cut 2' "${ranged[@]}" 'Content-Length: AUTO' '' hello
+answer "${ranged[@]}" 'Content-Length: AUTO' '' hello
+go 0 cat s3://b/kQUERY
+asked 3
+[ "$(cat "$folder/out")" = hello ] || fail "the bytes are $(cat "$folder/out")"
+
+begin "dropped without an answer, then good"
+answer '@drop' 'HTTP/1.1 200 OK'
+answer "${head5[@]}"
+answer "${ranged[@]}" 'Content-Length: AUTO' '' hello
+go 0 cat s3://b/kQUERY
+asked 3
+
+begin "silent"
+answer '@delay 20000' "${head5[@]}"
+go 5 stat --stall=1s s3://b/kQUERY
+says "127.0.0.1"
+
+begin "replaced while it is read"
+answer "${head5[@]}"
+error '412 Precondition Failed' PreconditionFailed
+go 7 cat s3://b/kQUERY
+says "replaced"
+
+begin "an answer that is no HTTP"
+answer 'SSH-2.0-OpenSSH_9.2' ''
+for _ in 1 2 3 4 5; do answer 'SSH-2.0-OpenSSH_9.2' ''; done
+go 5 stat s3://b/kQUERY
+
+begin "another region, which the answer names"
+answer 'HTTP/1.1 301 Moved Permanently' 'x-amz-bucket-region: eu-west-9' 'Content-Length: 0' ''
+answer "${head5[@]}"
+go 0 stat s3://b/kQUERY
+asked 2
+grep -q '/eu-west-9/s3/aws4_request' "$folder/log" || fail "the second request was not signed for the region"
+
+begin "a clock that is wrong"
+body='<Error><Code>RequestTimeTooSkewed</Code></Error>'
+bucket
+answer 'HTTP/1.1 403 Forbidden' 'Date: Fri, 24 May 2013 00:00:00 GMT' 'Content-Length: AUTO' '' "$body"
+answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' '<ListBucketResult></ListBucketResult>'
+go 0 ls s3://b/QUERY
+grep -qi 'x-amz-date: 20130524T' "$folder/log" || fail "the second request did not take the server's time"
+
+begin "put: wrong digest told by the server, then good"
+free_name
+error '400 Bad Request' BadDigest
+answer 'HTTP/1.1 200 OK' 'ETag: "5d41402abc4b2a76b9719d911017c592"' 'Content-Length: 0' ''
+go 0 put "$work/five" s3://b/kQUERY
+[ "$(grep -c '^PUT /b/k ' "$folder/log")" = 2 ] || fail "it was not put twice"
+
+begin "put: the MD5 that the server has is another"
+free_name
+answer 'HTTP/1.1 200 OK' 'ETag: "00000000000000000000000000000000"' 'Content-Length: 0' ''
+answer 'HTTP/1.1 204 No Content' ''
+more='&checksum=md5' go 7 put "$work/five" s3://b/kQUERY
+says "MD5"
+
+begin "put: the answer is lost, so it is sent again"
+free_name
+answer '@drop' 'HTTP/1.1 200 OK'
+answer 'HTTP/1.1 200 OK' 'ETag: "5d41402abc4b2a76b9719d911017c592"' 'Content-Length: 0' ''
+go 0 put "$work/five" s3://b/kQUERY
+
+begin "put if absent: the answer is lost, so nobody knows"
+free_name
+answer 'HTTP/1.1 404 Not Found' 'Content-Length: 0' ''
+answer '@drop' 'HTTP/1.1 200 OK'
+go 8 put --if-absent "$work/five" s3://b/kQUERY
+[ "$(grep -c '^PUT /b/k ' "$folder/log")" = 1 ] || fail "it was sent twice"
+
+begin "put if absent: it is there"
+free_name
+answer 'HTTP/1.1 404 Not Found' 'Content-Length: 0' ''
+error '412 Precondition Failed' PreconditionFailed
+go 9 put --if-absent "$work/five" s3://b/kQUERY
+grep -qi '^If-None-Match: \*' "$folder/log" || fail "the condition was not sent"
+
+begin "multipart: a part fails once, complete says 200 with an error once"
+free_name
+head_of 12000
+created='<InitiateMultipartUploadResult><UploadId>UP1</UploadId></InitiateMultipartUploadResult>'
+answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' "$created"
+error '500 Internal Server Error' InternalError
+for _ in 1 2 3; do answer 'HTTP/1.1 200 OK' 'ETag: "x"' 'Content-Length: 0' ''; done
+error '200 OK' InternalError
+done_='<CompleteMultipartUploadResult><ETag>"y-3"</ETag></CompleteMultipartUploadResult>'
+answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' "$done_"
+more='&part=4096' go 0 put "$work/local" s3://b/kQUERY
+[ "$(grep -c '^POST /b/k?uploadId=UP1 ' "$folder/log")" = 2 ] || fail "complete was not repeated"
+
+begin "multipart: a part cannot be sent, so nothing stays"
+free_name
+answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' "$created"
+error '403 Forbidden' AccessDenied
+for _ in 1 2 3 4; do error '403 Forbidden' AccessDenied; done
+more='&part=4096' go 4 put "$work/local" s3://b/kQUERY
+grep -q '^DELETE /b/k?uploadId=UP1 ' "$folder/log" || fail "the upload was not aborted"
+
+begin "a list that is no XML"
+bucket
+answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' '<oops'
+go 5 ls s3://b/QUERY
+says XML
+
+begin "a list with a DOCTYPE"
+bucket
+doc='<!DOCTYPE x [<!ENTITY a "b">]><ListBucketResult>&a;</ListBucketResult>'
+answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' "$doc"
+go 5 ls s3://b/QUERY
+says DOCTYPE
+
+begin "a list whose keys are not those that were asked for"
+answer 'HTTP/1.1 404 Not Found' 'Content-Length: 0' ''
+answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' '<ListBucketResult><Contents><Key>good/x</Key></Contents></ListBucketResult>'
+doc='<ListBucketResult><Contents><Key>evil</Key><Size>1</Size></Contents></ListBucketResult>'
+answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' "$doc"
+go 5 ls -r s3://b/good/QUERY
+
+begin "a list that never ends"
+bucket
+doc='<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>'
+answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' "$doc"
+go 5 ls s3://b/QUERY
+says "more"
+
+# The secret, and whatever would do in its place, is in no answer to the user and in no request.
+if grep -rqE 'romasecretofthetest' "$work"/*/err "$work"/*/out "$work"/*/log; then
+  name=secrets fail "the secret key was shown"
+fi
+if grep -qE 'romatokenofthetest|Signature=' "$work"/*/err "$work"/*/out; then
+  name=secrets fail "a token or a signature was shown"
+fi
+[ $status = 0 ] && echo "$nr faults"
+exit $status

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+/* What of the store of S3 needs no server: XML, keys from files, places from URIs, attributes from headers, CRC-64, the
+ * conditions of a form. */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "s3compat/crc64.h"
+#include "s3compat/creds.h"
+#include "s3compat/policy.h"
+#include "s3compat/store.h"
+
+static int note(void *arg, const char *path, const char *text)
+{
+        struct ri_str *seen = arg;
+
+        return text ? ri_str_printf(seen, "%s=%s;", path, text) : 0;
+}
+
+static const char *read_xml(const char *doc, struct ri_str *seen, struct ri_str *err)
+{
+        ri_str_reset(seen);
+        return s3_xml_read(doc, strlen(doc), note, seen, err) < 0 ? NULL : ri_str_cstr(seen);
+}
+
+START_TEST(xml)
+{
+        struct ri_str seen = RI_STR_INIT(1 << 20), err = RI_STR_INIT(400), deep = RI_STR_INIT(1 << 20);
+        struct s3_xml_error e;
+        const char *doc =
+                "<Error><Code>SlowDown</Code><Message>a &amp; b</Message><RequestId>r</RequestId></Error>";
+
+        ck_assert_str_eq(read_xml("<a><b>1</b><c><b> 2 </b></c></a>", &seen, &err),
+                         "a/b=1;a/c/b= 2 ;a/c=;a=;");
+        ck_assert_ptr_null(read_xml("<a><b>", &seen, &err));
+        ck_assert_ptr_null(read_xml("", &seen, &err));
+        ck_assert_ptr_null(read_xml("<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>", &seen, &err));
+        ck_assert_str_eq(ri_str_cstr(&err), "the answer's XML is not usable: a DOCTYPE is not allowed");
+        for (int i = 0; i < 17; i++)
+                ri_str_puts(&deep, "<a>");
+        ck_assert_ptr_null(read_xml(ri_str_cstr(&deep), &seen, &err));
+        ri_str_reset(&deep);
+        ri_str_puts(&deep, "<a>");
+        for (int i = 0; i < 70000; i++)
+                ri_str_putc(&deep, 'x');
+        ri_str_puts(&deep, "</a>");
+        ck_assert_ptr_null(read_xml(ri_str_cstr(&deep), &seen, &err));
+        ck_assert(s3_xml_error(doc, strlen(doc), &e));
+        ck_assert_str_eq(e.code, "SlowDown");
+        ck_assert_str_eq(e.message, "a & b");
+        ck_assert(!s3_xml_error("<ListBucketResult/>", 19, &e));
+        ck_assert(!s3_xml_error("no xml", 6, &e));
+        ri_str_free(&deep);
+        ri_str_free(&seen);
+        ri_str_free(&err);
+}
+END_TEST
+
+START_TEST(keys)
+{
+        static const char text[] =
+                "# a comment\r\n[other]\naws_access_key_id = NO\n[ default ]\n"
+                "aws_access_key_id=ID\naws_secret_access_key = a=b+/ \r\ns3 =\n  region = no\n"
+                "aws_session_token = ";
+        struct ri_str err = RI_STR_INIT(400), long_file = RI_STR_INIT(8192);
+        struct s3_creds c = { 0 };
+
+        ck_assert_int_eq(s3_creds_parse(&c, text, sizeof(text) - 1, "default", false, &err), 0);
+        ck_assert_str_eq(c.id, "ID");
+        ck_assert_str_eq(c.secret, "a=b+/");
+        ck_assert_ptr_null(c.token);
+        ck_assert_ptr_null(c.region);
+        s3_creds_clear(&c);
+        /* A token of 2 KiB, which some parsers cut. */
+        ri_str_puts(&long_file, "[profile x]\naws_session_token = ");
+        for (int i = 0; i < 2048; i++)
+                ri_str_putc(&long_file, (char)('a' + i % 26));
+        ck_assert_int_eq(s3_creds_parse(&c, long_file.p, long_file.len, "x", true, &err), 0);
+        ck_assert_uint_eq(strlen(c.token), 2048);
+        s3_creds_clear(&c);
+        ck_assert_int_eq(s3_creds_parse(&c, "[x]\nregion = r", 14, "x", true, &err), 0);
+        ck_assert_ptr_null(c.region);
+        ri_str_free(&long_file);
+        ri_str_free(&err);
+}
+END_TEST
+
+/* "" : refused */
+static void place(const char *uri, const char *want)
+{
+        struct ri_str err = RI_STR_INIT(RI_STR_MAX_ERROR), got = RI_STR_INIT(1000);
+        struct s3_profile p;
+        struct ri_uri u;
+
+        ck_assert_int_eq(ri_uri_parse(uri, &u, &err), 0);
+        if (s3_profile_from_uri(&p, &u, &err) == 0) {
+                if (!*p.region)
+                        s3_profile_set_region(&p, "us-east-1");
+                ri_str_printf(&got, "%s %s ", s3_dialect_name(p.dialect), p.traits->name);
+                ri_str_puts(&got, p.tls ? "https://" : "http://");
+                s3_profile_host(&p, &got);
+                ri_str_printf(&got, "%s%s %s %s", p.path_style ? "/" : "", p.path_style ? p.bucket : "",
+                              p.region, p.prefix);
+                s3_profile_clear(&p);
+        }
+        ck_assert_msg(strcmp(ri_str_cstr(&got), want) == 0, "%s\n want %s\n got  %s (%s)", uri, want,
+                      ri_str_cstr(&got), ri_str_cstr(&err));
+        ri_uri_clear(&u);
+        ri_str_free(&got);
+        ri_str_free(&err);
+}
+
+START_TEST(places)
+{
+        unsetenv("AWS_REGION");
+        unsetenv("AWS_DEFAULT_REGION");
+        unsetenv("AWS_ENDPOINT_URL");
+        unsetenv("AWS_ENDPOINT_URL_S3");
+        place("s3://buck/a/b", "aws4 aws https://buck.s3.us-east-1.amazonaws.com us-east-1 a/b/");
+        place("s3://buck?region=cn-north-1",
+              "aws4 aws https://buck.s3.cn-north-1.amazonaws.com.cn cn-north-1 ");
+        place("s3://with.dots/", "aws4 aws https://s3.us-east-1.amazonaws.com/with.dots us-east-1 ");
+        place("s3://Old_Name/", "aws4 aws https://s3.us-east-1.amazonaws.com/Old_Name us-east-1 ");
+        place("s3://b?endpoint=http://127.0.0.1:9000", "aws4 generic http://127.0.0.1:9000/b us-east-1 ");
+        place("s3://buck?endpoint=https://s3.example.net&addressing=virtual&vendor=radosgw",
+              "aws4 radosgw https://buck.s3.example.net us-east-1 ");
+        place("oss://buck/?region=oss-cn-hangzhou",
+              "oss4 oss https://buck.oss-cn-hangzhou.aliyuncs.com cn-hangzhou ");
+        place("oss://buck/?region=cn-hangzhou&internal=yes&dialect=oss1",
+              "oss1 oss https://buck.oss-cn-hangzhou-internal.aliyuncs.com cn-hangzhou ");
+        place("obs://buck/?region=cn-north-4",
+              "obs obs https://buck.obs.cn-north-4.myhuaweicloud.com cn-north-4 ");
+        place("minio://buck/?endpoint=https://m.example:9000",
+              "aws4 minio https://m.example:9000/buck us-east-1 ");
+        place("minio://buck/", "");
+        place("oss://buck/", "");
+        place("s3:///key", "");
+        place("s3://b?endpoint=https://user@host", "");
+        place("s3://b?endpoint=https://host/path", "");
+        place("s3://b?vendor=acme", "");
+        place("s3://b?region=a/b", "");
+        place("s3://b?part=1", "");
+}
+END_TEST
+
+START_TEST(attributes)
+{
+        struct s3_fields f = { 0 };
+        roma_attr a;
+
+        s3_fields_add(&f, "Content-Length", "12");
+        s3_fields_add(&f, "ETag", "\"abc-2\"");
+        s3_fields_add(&f, "Last-Modified", "Fri, 24 May 2013 00:00:00 GMT");
+        s3_attr_from_reply(&a, &f);
+        ck_assert_uint_eq(a.length, 12);
+        ck_assert_str_eq(a.etag, "abc-2");
+        ck_assert_int_eq(a.mtime_ns, INT64_C(1369353600) * 1000000000);
+        s3_fields_add(&f, "x-amz-meta-mtime", "1700000000.5");
+        s3_attr_from_reply(&a, &f);
+        ck_assert_int_eq(a.mtime_ns, INT64_C(1700000000500000000));
+        s3_fields_set(&f, "x-amz-meta-mtime", "soon");
+        s3_fields_set(&f, "Content-Length", "-1");
+        s3_attr_from_reply(&a, &f);
+        ck_assert_int_eq(a.mtime_ns, INT64_C(1369353600) * 1000000000);
+        ck_assert_uint_eq(a.mask & ROMA_ATTR_LENGTH, 0);
+        s3_fields_clear(&f);
+        ck_assert_str_eq(s3_content_type("a.d/b.TXT"), "text/plain");
+        ck_assert_str_eq(s3_content_type("a.txt/b"), "application/octet-stream");
+}
+END_TEST
+
+START_TEST(crc64)
+{
+        char bytes[1000];
+
+        for (size_t i = 0; i < sizeof(bytes); i++)
+                bytes[i] = (char)(i * 7);
+        ck_assert_uint_eq(s3_crc64(0, "123456789", 9), UINT64_C(0x995dc9bbdf1939fa));
+        ck_assert_uint_eq(s3_crc64(s3_crc64(0, bytes, 333), bytes + 333, 667), s3_crc64(0, bytes, 1000));
+}
+END_TEST
+
+START_TEST(conditions)
+{
+        const struct s3_sign s = { .dialect = S3_OSS1, .bucket = "b", .key = "a\"b" };
+        roma_presign_opts o = ROMA_PRESIGN_OPTS_INIT;
+        struct ri_str out = RI_STR_INIT(4096);
+        struct s3_fields none = { 0 };
+
+        o.flags = ROMA_PRESIGN_PREFIX;
+        o.content_type = "image/";
+        o.min_bytes = 1;
+        o.max_bytes = 9;
+        ck_assert_int_eq(s3_policy_write(&out, &s, &o, &none, 1369353600), 0);
+        ck_assert_str_eq(
+                ri_str_cstr(&out),
+                "{\"expiration\":\"2013-05-24T00:00:00.000Z\",\"conditions\":[{\"bucket\":\"b\"},"
+                "[\"starts-with\",\"$key\",\"a\\\"b\"],[\"starts-with\",\"$Content-Type\",\"image/\"],"
+                "[\"content-length-range\",1,9]]}");
+        ri_str_free(&out);
+}
+END_TEST
+
+int main(void)
+{
+        Suite *s = suite_create("s3-text");
+        TCase *tc = tcase_create("s3-text");
+        SRunner *sr;
+        int failed;
+
+        tcase_add_test(tc, xml);
+        tcase_add_test(tc, keys);
+        tcase_add_test(tc, places);
+        tcase_add_test(tc, attributes);
+        tcase_add_test(tc, crc64);
+        tcase_add_test(tc, conditions);
+        suite_add_tcase(s, tc);
+        sr = srunner_create(s);
+        srunner_run_all(sr, CK_ENV);
+        failed = srunner_ntests_failed(sr);
+        srunner_free(sr);
+        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
