@@ -9,16 +9,29 @@
 #include "cephio/rados/raw.h"
 #include "core/buf.h"
 
-enum { CHUNK = 4 << 20, MAX_CHUNKS = 64, APPEND_TRIES = 1000 };
+enum { CHUNK = 4 << 20, MAX_CHUNKS = 64, APPEND_TRIES = 1000, EARLY = 32768 };
 #define MOST ((uint64_t)CHUNK * MAX_CHUNKS)
 
 struct raw_file {
+        /* Opened for reading only: a short object comes whole with its attributes, in the one operation that opens it. The
+         * first read takes these bytes, and what the file is then compared with is what belongs to them. */
+        char *early;
+        size_t early_len;
+        bool only_early; /* nothing else has been read */
+        roma_attr attr;
         char name[RAD_KEY_MAX + 1];
 };
 
 static struct raw_file *raw_of(roma_file *file)
 {
         return file->impl;
+}
+
+static void file_free(struct raw_file *f)
+{
+        if (f)
+                free(f->early);
+        free(f);
 }
 
 /* Opening */
@@ -36,7 +49,7 @@ static struct ri_op *opening_end(struct opening *o)
 
         op->impl = NULL;
         op->cancel = NULL;
-        free(o->f);
+        file_free(o->f);
         free(o);
         return op;
 }
@@ -58,11 +71,46 @@ static void open_stat_done(struct rad_req *r)
                 rad_req_fail(r, opening_end(o));
                 return;
         }
+        if (r->kind == RAD_READ_OP && (r->part_rc[0] < 0 || r->part_rc[1] < 0)) {
+                r->rc = r->part_rc[0] < 0 ? r->part_rc[0] : r->part_rc[1];
+                rad_req_fail(r, opening_end(o));
+                return;
+        }
         rad_raw_attr(&a, r->size, (int64_t)r->mtime * 1000000000, r->version);
+        if (r->mem && r->got == r->size) {
+                o->f->early = r->mem;
+                o->f->early_len = r->got;
+                o->f->only_early = true;
+                o->f->attr = a;
+                r->mem = NULL;
+        }
         o->file->impl = o->f;
         o->f = NULL;
         ri_op_set_attr(o->op, &a);
         ri_op_finish(opening_end(o));
+}
+
+static int early_build(struct rad_req *r)
+{
+        rados_read_op_stat(r->rop, &r->size, &r->mtime, &r->part_rc[0]);
+        rados_read_op_read(r->rop, 0, r->mem_len, r->mem, &r->got, &r->part_rc[1]);
+        return 0;
+}
+
+static void open_early(struct opening *o)
+{
+        o->r = rad_req_new(rad_of(o->op->store), RAD_READ_OP, o->f->name, o->op, "open", open_stat_done, o);
+        if (o->r)
+                o->r->mem = malloc(EARLY);
+        if (!o->r || !o->r->mem) {
+                rad_req_free(o->r);
+                rad_op_nomem(opening_end(o));
+                return;
+        }
+        o->r->mem_len = EARLY;
+        o->r->build = early_build;
+        early_build(o->r);
+        rad_req_go(o->r);
 }
 
 static void open_stat(struct opening *o)
@@ -126,21 +174,22 @@ void rad_raw_open(struct ri_op *op, roma_file *file, const char *key, unsigned f
         op->cancel = opening_cancel;
         if (flags & (ROMA_O_CREATE | ROMA_O_TRUNC))
                 open_make(o, flags);
-        else
+        else if (flags & ROMA_O_WRITE)
                 open_stat(o);
-}
-
-void rad_raw_close(struct ri_op *op, roma_file *file)
-{
-        free(file->impl);
-        file->impl = NULL;
-        ri_op_finish(op);
+        else
+                open_early(o);
 }
 
 void rad_raw_drop(roma_file *file)
 {
-        free(file->impl);
+        file_free(file->impl);
         file->impl = NULL;
+}
+
+void rad_raw_close(struct ri_op *op, roma_file *file)
+{
+        rad_raw_drop(file);
+        ri_op_finish(op);
 }
 
 /* An acknowledged write is on all OSDs that have to have it, and every reader sees it. */
@@ -152,7 +201,15 @@ void rad_raw_fsync(struct ri_op *op, roma_file *file)
 
 void rad_raw_fstat(struct ri_op *op, roma_file *file)
 {
-        rad_raw_stat_name(op, raw_of(file)->name);
+        struct raw_file *f = file->impl;
+
+        if (!f->only_early || f->early) {
+                rad_raw_stat_name(op, f->name);
+                return;
+        }
+        f->only_early = false; /* whoever asks again wants to know what is there now */
+        ri_op_set_attr(op, &f->attr);
+        ri_op_finish(op);
 }
 
 /* Reading */
@@ -189,13 +246,35 @@ static uint64_t span(const struct iovec *iov, int n)
 
 void rad_raw_preadv(struct ri_op *op, roma_file *file, const struct iovec *iov, int n, uint64_t offset)
 {
+        raw_of(file)->only_early = false;
         rad_read_iov(op, rad_of(file->store), iov, n, offset, span(iov, n), locate, missing, file->impl);
+}
+
+/* All of it from its beginning, as a reader does. */
+static bool take_early(struct raw_file *f, roma_buf *buf, size_t len, uint64_t offset)
+{
+        bool all = f->early && offset == 0 && len >= f->early_len;
+
+        if (all) {
+                memcpy(buf->mem + buf->off, f->early, f->early_len);
+                buf->len = f->early_len;
+        } else {
+                f->only_early = false;
+        }
+        free(f->early);
+        f->early = NULL;
+        return all;
 }
 
 void rad_raw_read_buf(struct ri_op *op, roma_file *file, roma_buf *buf, size_t len, uint64_t offset)
 {
         size_t room = buf->cap - buf->off;
 
+        if (take_early(file->impl, buf, len < room ? len : room, offset)) {
+                op->res.bytes = buf->len;
+                ri_op_finish(op);
+                return;
+        }
         rad_read_buf(op, rad_of(file->store), buf, offset, len < room ? len : room, locate, missing,
                      file->impl);
 }
