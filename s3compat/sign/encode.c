@@ -139,7 +139,8 @@ static int from_parts(int year, int month, int day, int hour, int minute, int se
                          .tm_min = minute,
                          .tm_sec = second };
 
-        if (year < 1970 || year > 9999 || month < 1 || month > 12 || day < 1 || day > 31 || hour < 0 ||
+        /* In 2262 there are more nanoseconds than an attribute can hold. */
+        if (year < 1970 || year > 2261 || month < 1 || month > 12 || day < 1 || day > 31 || hour < 0 ||
             hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 60)
                 return -1;
         *t = (int64_t)timegm(&tm);

@@ -327,6 +327,7 @@ START_TEST(text)
         ck_assert_int_eq(s3_parse_iso_time("2013-05-24T00:00:00.000Z", &t), 0);
         ck_assert_int_eq(t, 1369353600);
         ck_assert_int_eq(s3_parse_iso_time("2013-13-24T00:00:00.000Z", &t), -1);
+        ck_assert_int_eq(s3_parse_http_time("Fri, 24 May 3130 00:00:00 GMT", &t), -1);
         s3_iso_time(iso, INT64_MAX);
         ri_str_free(&out);
 }
