@@ -95,8 +95,8 @@ static void job_done(struct ri_job *job)
                                                                     ? st->creds.region
                                                                     : "us-east-1");
         }
-        told(st, k);
         wake(st, k);
+        told(st, k); /* a store that cannot be opened is gone after this */
         job_free(k);
 }
 

@@ -258,6 +258,41 @@ answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' "$doc"
 go 5 ls s3://b/QUERY
 says "more"
 
+begin "no keys"
+AWS_ACCESS_KEY_ID='' go 4 stat s3://b/kQUERY
+says AWS_ACCESS_KEY_ID
+asked 0
+
+begin "a file of keys that others can read"
+printf '[default]\naws_access_key_id = x\naws_secret_access_key = y\n' >"$work/keys"
+chmod 644 "$work/keys"
+AWS_ACCESS_KEY_ID='' AWS_SHARED_CREDENTIALS_FILE=$work/keys go 2 stat s3://b/kQUERY
+says "chmod 600"
+asked 0
+
+begin "keys that have expired, and are not renewed"
+answer 'HTTP/1.1 403 Forbidden' 'Content-Length: 0' ''
+error '400 Bad Request' ExpiredToken
+error '400 Bad Request' ExpiredToken
+chmod 600 "$work/keys"
+AWS_ACCESS_KEY_ID='' AWS_SHARED_CREDENTIALS_FILE=$work/keys go 4 stat s3://b/kQUERY
+
+begin "a certificate that nobody vouches for"
+openssl req -x509 -newkey rsa:2048 -nodes -keyout "$work/key.pem" -out "$work/cert.pem" -days 2 -subj /CN=127.0.0.1 \
+  -addext subjectAltName=IP:127.0.0.1 2>/dev/null
+stop
+openssl s_server -www -accept 127.0.0.1:0 -cert "$work/cert.pem" -key "$work/key.pem" >"$folder/tls" 2>&1 </dev/null &
+server=$!
+for _ in $(seq 100); do
+  port=$(sed -n 's/^ACCEPT 127.0.0.1:\([0-9]*\)$/\1/p' "$folder/tls")
+  [ -z "$port" ] || break
+  sleep 0.05
+done
+timeout 60 "$BUILD_DIR/roma" stat "s3://b/k?endpoint=https://127.0.0.1:$port" >"$folder/out" 2>"$folder/err" &&
+  fail "it was trusted"
+says "?ca=FILE"
+: >"$folder/log"
+
 # The secret, and whatever would do in its place, is in no answer to the user and in no request.
 if grep -rqE 'romasecretofthetest' "$work"/*/err "$work"/*/out "$work"/*/log; then
   name=secrets fail "the secret key was shown"
