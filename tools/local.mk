@@ -83,4 +83,5 @@ EXTRA_DIST += \
 	tests/contract/tools-names.sh \
 	tests/contract/tools-transfer.sh \
 	tests/integration/tools-mfs.sh \
+	tests/integration/tools-once.sh \
 	tests/tools-functions.sh
