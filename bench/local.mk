@@ -1,7 +1,7 @@
 # Programs that measure are built by `make bench-programs` only.
-bench_programs = bench/roma-bench bench/fs-bench bench/floor bench/list-pages
+bench_programs = bench/roma-bench bench/fs-bench bench/floor bench/list-pages bench/gen-capture
 EXTRA_PROGRAMS += $(bench_programs)
-EXTRA_DIST += bench/mfs bench/rados
+EXTRA_DIST += bench/mfs bench/rados bench/wire
 
 bench_roma_bench_SOURCES = bench/roma-bench.c bench/measure.h
 bench_roma_bench_LDADD = libroma.la
@@ -9,6 +9,8 @@ bench_list_pages_SOURCES = bench/list-pages.c bench/measure.h
 bench_list_pages_LDADD = libroma.la
 bench_fs_bench_SOURCES = bench/fs-bench.c bench/measure.h
 bench_fs_bench_LDADD =
+bench_gen_capture_SOURCES = bench/gen-capture.c
+bench_gen_capture_LDADD =
 bench_floor_SOURCES = bench/floor.c bench/measure.h
 bench_floor_LDADD = $(DEFLATE_LIBS)
 

@@ -92,6 +92,7 @@ unit_tests += \
 	tests/unit/test-mfs-verify \
 	tests/unit/test-chunk \
 	tests/unit/test-session \
+	tests/unit/test-wire-audit \
 	tests/unit/test-wire-golden \
 	tests/unit/test-wire-random \
 	tests/unit/test-wire-recorded \

@@ -136,9 +136,14 @@ uint32_t au_chunk_inode(roma_wire *w, uint64_t chunk)
         return 0;
 }
 
+static struct au_where here(const roma_wire *w, const struct au_conn *c)
+{
+        return (struct au_where){ w->frame, c->number, w->frame_ns, *au_client(c), *au_server(c) };
+}
+
 static struct au_spot spot(struct au_conn *c, const struct au_grant *g)
 {
-        return (struct au_spot){ c, g, g ? g->key.chunk : 0, -1 };
+        return (struct au_spot){ NULL, c, g, g ? g->key.chunk : 0, -1 };
 }
 
 /* ---- the master's side ------------------------------------------------------------------------------------- */
@@ -215,6 +220,8 @@ void au_grant_given(roma_wire *w, struct au_conn *c, const struct au_request *rq
         g->at_ns = g->data_ns = w->now_ns;
         g->ended = g->orphan = g->refused = g->only_read = false;
         g->nservers = locs->n;
+        g->blind = w->blind;
+        g->chain.frame = g->early.frame = 0;
         memcpy(g->ip, locs->ip, sizeof(g->ip));
         memcpy(g->port, locs->port, sizeof(g->port));
         au_file_length(w, c, rq->inode, length, false);
@@ -231,6 +238,7 @@ void au_chunk_read(roma_wire *w, struct au_conn *c, uint32_t inode, uint32_t ind
         if (!g)
                 return;
         g->only_read = true;
+        g->blind = w->blind;
         g->version = version;
         g->inode = inode;
         g->index = index;
@@ -246,7 +254,7 @@ void au_chunk_read(roma_wire *w, struct au_conn *c, uint32_t inode, uint32_t ind
 /* All that is open on this chunk: can it be told what was answered? */
 static bool clear(roma_wire *w, const struct au_grant *g)
 {
-        if (g->doubt || !g->sessions)
+        if (g->doubt || !g->sessions || g->blind != w->blind)
                 return false;
         ri_list_for_each(l, &w->writing)
         {
@@ -346,12 +354,46 @@ static void check_end_length(roma_wire *w, struct au_conn *c, struct au_grant *g
                           ID(length), ID(g->length), ID(g->length - length));
 }
 
+static void tell_chain(roma_wire *w, struct au_grant *g)
+{
+        struct au_spot at = spot(NULL, g);
+
+        if (!g->chain.frame)
+                return;
+        at.where = &g->chain;
+        if (g->blind != w->blind || g->doubt || au_tcp_incomplete(w))
+                au_unchecked(w,
+                             "chunk %016llX: whether all its servers are written to; bytes are missing in "
+                             "the capture",
+                             ID(g->key.chunk));
+        else
+                au_broken(w, AU_CHAIN, &at, "WRITE goes to %u of the %u servers that WRITE_CHUNK named%s%s",
+                          g->chain_found, g->nservers, g->chain_twice ? ", to one of them twice" : "",
+                          g->chain_strange ? ", and to one that it did not name" : "");
+        g->chain.frame = 0;
+}
+
+/* Told when a status comes that is later than END by its own time, or will not come at all: frames of two connections
+ * may stand in a capture in the wrong order. */
+static void tell_early(roma_wire *w, struct au_grant *g)
+{
+        struct au_spot at = spot(NULL, g);
+        uint32_t n = g->early_waiting;
+
+        if (!g->early.frame)
+                return;
+        at.where = &g->early;
+        if (!g->doubt && g->blind == w->blind)
+                au_broken(w, AU_END_EARLY, &at, "END while %u packet%s of data wait%s for an answer", n,
+                          n == 1 ? "" : "s", n == 1 ? "s" : "");
+        g->early.frame = 0;
+}
+
 void au_grant_end(roma_wire *w, struct au_conn *c, uint64_t chunk, uint32_t inode, uint64_t length)
 {
         struct au_grant *g = grant_find(w, c->master->number, chunk);
         struct au_file *f = file_of(w, c, inode, true);
         uint64_t known = f ? f->length : 0;
-        struct au_spot at = spot(c, g);
 
         if (f && length > f->length)
                 f->length = length;
@@ -359,7 +401,10 @@ void au_grant_end(roma_wire *w, struct au_conn *c, uint64_t chunk, uint32_t inod
                 return;
         g->ended = true;
         g->end_frame = w->frame;
+        tell_chain(w, g);
         if (!clear(w, g)) {
+                g->doubt = g->sessions > 0 || g->blind != w->blind;
+                g->blind = w->blind;
                 if (g->sessions || length > known)
                         au_unchecked(
                                 w,
@@ -368,11 +413,12 @@ void au_grant_end(roma_wire *w, struct au_conn *c, uint64_t chunk, uint32_t inod
                                 ID(chunk), ID(w->frame));
                 return;
         }
-        if (g->waiting)
-                au_broken(w, AU_END_EARLY, &at, "END while %u packet%s of data wait%s for an answer",
-                          g->waiting, g->waiting == 1 ? "" : "s", g->waiting == 1 ? "s" : "");
-        if (!g->waiting)
+        if (g->waiting) {
+                g->early = here(w, c);
+                g->early_waiting = g->waiting;
+        } else {
                 check_end_length(w, c, g, length, known);
+        }
         if (g->nlost && length > ((uint64_t)g->index << WIRE_CHUNK_BITS) + g->lost[0].from &&
             length > g->length)
                 lost_data(w, c, g, ", but END says that the file has them");
@@ -425,6 +471,13 @@ void au_grants_end(roma_wire *w)
 
                 if (g->only_read)
                         continue;
+                if (!g->ended && g->blind != w->blind)
+                        g->doubt = true;
+                if (!g->ended)
+                        tell_chain(w, g);
+                if (g->early.frame)
+                        au_unchecked(w, "chunk %016llX: the capture ended before the last statuses",
+                                     ID(g->key.chunk));
                 if (g->nlost && settled && !g->doubt)
                         lost_data(w, NULL, g, " before the capture ended");
                 else if (g->nlost)
@@ -490,11 +543,12 @@ static void expect_forward(roma_wire *w, uint64_t chunk, uint32_t version, const
         w->nforwards++;
 }
 
+/* Noted here, told at the end of the grant: what looks like a client may be the head of a chain whose own session was
+ * swallowed by a hole that shows later. */
 static void check_chain(roma_wire *w, struct au_conn *c, struct au_grant *g, const struct au_locs *hops)
 {
         const struct au_addr *head = au_server(c);
         unsigned found = has_server(g, wire_be32(head->ip), head->port), twice = 0, strange = !found;
-        struct au_spot at = spot(c, g);
 
         for (unsigned i = 0; i < hops->n; i++) {
                 bool again = hops->ip[i] == wire_be32(head->ip) && hops->port[i] == head->port;
@@ -508,10 +562,12 @@ static void check_chain(roma_wire *w, struct au_conn *c, struct au_grant *g, con
                 else
                         strange++;
         }
-        if (found < g->nservers || twice || strange)
-                au_broken(w, AU_CHAIN, &at, "WRITE goes to %u of the %u servers that WRITE_CHUNK named%s%s",
-                          found, g->nservers, twice ? ", to one of them twice" : "",
-                          strange ? ", and to one that it did not name" : "");
+        if ((found == g->nservers && !twice && !strange) || g->chain.frame)
+                return;
+        g->chain = here(w, c);
+        g->chain_found = (uint8_t)found;
+        g->chain_twice = (uint8_t)twice;
+        g->chain_strange = (uint8_t)strange;
 }
 
 static bool without_grant(roma_wire *w, struct au_conn *c, const struct au_grant *g)
@@ -520,8 +576,8 @@ static bool without_grant(roma_wire *w, struct au_conn *c, const struct au_grant
 
         if (!g->ended && !g->only_read)
                 return false;
-        if (g->doubt)
-                return true;
+        if (g->doubt || g->blind != w->blind || au_tcp_incomplete(w))
+                return true; /* a grant may have been overlooked */
         if (g->ended)
                 au_broken(w, AU_NO_GRANT, &at,
                           "written without WRITE_CHUNK: its lock was given back in frame %llu",
@@ -546,6 +602,7 @@ void au_write_open(roma_wire *w, struct au_conn *c, uint64_t chunk, uint32_t ver
         if (x->open)
                 write_drop(w, x, true);
         x->open = true;
+        x->blind = w->blind;
         x->chunk = chunk;
         x->version = version;
         x->up = x->finished = x->early = false;
@@ -614,7 +671,7 @@ static void found_range(struct au_grant *g, uint32_t from, uint32_t to)
 }
 
 /* After a FINISH nobody waits for it any more; the loss is what that rule says. */
-static void data_gone(const struct au_write *x, const struct au_data *d, bool lost)
+static void data_gone(roma_wire *w, const struct au_write *x, const struct au_data *d, bool lost)
 {
         struct au_grant *g = x->g;
 
@@ -622,6 +679,10 @@ static void data_gone(const struct au_write *x, const struct au_data *d, bool lo
                 return;
         if (g->waiting && !x->finished)
                 g->waiting--;
+        if (g->early.frame && (lost || w->frame_ns > g->early.time_ns))
+                tell_early(w, g);
+        else if (g->early.frame && !g->waiting)
+                g->early.frame = 0; /* all were in time */
         if (lost)
                 lose_range(g, d->from, x->finished ? d->from : d->to);
 }
@@ -629,9 +690,8 @@ static void data_gone(const struct au_write *x, const struct au_data *d, bool lo
 /* The session is over; what it had not been answered is lost, or nobody knows. */
 static void write_drop(roma_wire *w, struct au_write *x, bool lost)
 {
-        (void)w;
         for (uint32_t i = 0; i < x->n; i++)
-                data_gone(x, &x->data[i], lost);
+                data_gone(w, x, &x->data[i], lost);
         if (x->g && x->n && !lost)
                 x->g->doubt = true;
         if (x->g)
@@ -664,7 +724,7 @@ static bool remember(roma_wire *w, struct au_write *x, const struct au_data *d)
 static bool check_packet(roma_wire *w, struct au_conn *c, const struct au_write *x, const struct wire_data *d,
                          const struct au_packet *p)
 {
-        struct au_spot at = { c, x->g, d->chunkid, d->block };
+        struct au_spot at = { NULL, c, x->g, d->chunkid, d->block };
         uint32_t size = p->length - WIRE_WRITE_DATA_HEADER;
 
         if (d->chunkid != x->chunk) {
@@ -758,11 +818,11 @@ void au_write_data(roma_wire *w, struct au_conn *c, const struct au_packet *p)
                 touch(x->g, &d);
 }
 
-static void answered(const struct au_write *x, const struct au_data *d, uint8_t status)
+static void answered(roma_wire *w, const struct au_write *x, const struct au_data *d, uint8_t status)
 {
         struct au_grant *g = x->g;
 
-        data_gone(x, d, status != WIRE_STATUS_OK);
+        data_gone(w, x, d, status != WIRE_STATUS_OK);
         if (!g || status != WIRE_STATUS_OK)
                 return;
         if (d->to > g->acked)
@@ -791,18 +851,28 @@ void au_write_status(roma_wire *w, struct au_conn *c, uint64_t chunk, uint32_t w
         }
         while (i < x->n && x->data[i].writeid != writeid)
                 i++;
-        if (i == x->n)
+        if (i == x->n) {
+                x->blind = UINT64_MAX; /* its data are not in the capture, or come too late */
+                if (x->g)
+                        x->g->doubt = true;
                 return;
-        answered(x, &x->data[i], status);
+        }
+        answered(w, x, &x->data[i], status);
         memmove(&x->data[i], &x->data[i + 1], (--x->n - i) * sizeof(x->data[0]));
         if (x->finished && !x->n)
                 write_drop(w, x, true);
 }
 
+/* A hole shows only when something comes behind it: then it may be seen too late that a packet is missing. */
+static bool missed_something(const roma_wire *w, struct au_conn *c, const struct au_write *x)
+{
+        return au_deaf(c) || x->blind != w->blind;
+}
+
 void au_write_finish(roma_wire *w, struct au_conn *c, uint64_t chunk, uint32_t version)
 {
         struct au_write *x = &c->cs->write;
-        struct au_spot at = { c, x->g, chunk, -1 };
+        struct au_spot at = { NULL, c, x->g, chunk, -1 };
 
         if (!x->open || x->forward)
                 return;
@@ -812,7 +882,7 @@ void au_write_finish(roma_wire *w, struct au_conn *c, uint64_t chunk, uint32_t v
                           version, ID(x->chunk), x->version);
                 return;
         }
-        if (x->n && !au_deaf(c)) {
+        if (x->n && !missed_something(w, c, x)) {
                 at.block = x->data[0].from / WIRE_BLOCK_SIZE;
                 au_broken(w, AU_FINISH_EARLY, &at,
                           "FINISH while %u packet%s of data wait%s for an answer, from block %u (frame %llu) "
@@ -823,7 +893,7 @@ void au_write_finish(roma_wire *w, struct au_conn *c, uint64_t chunk, uint32_t v
         if (x->g && x->n) {
                 x->g->waiting -= x->n < x->g->waiting ? x->n : x->g->waiting;
                 x->g->trouble = true;
-                x->g->doubt = x->g->doubt || au_deaf(c);
+                x->g->doubt = x->g->doubt || missed_something(w, c, x);
         }
         x->finished = true;
         if (!x->n)
@@ -835,7 +905,7 @@ void au_write_closed(roma_wire *w, struct au_conn *c)
         struct au_write *x = &c->cs->write;
 
         if (x->open)
-                write_drop(w, x, !au_deaf(c));
+                write_drop(w, x, !missed_something(w, c, x));
         ri_list_del(&c->cs->writing);
 }
 

@@ -103,6 +103,8 @@ struct au_dir {
         bool fin;   /* fin_seq is */
         bool ended; /* FIN was reached */
         uint32_t next, fin_seq;
+        uint32_t acked; /* what the other side says it has of this */
+        bool has_acked;
         struct au_later *later;
         size_t nlater; /* bytes */
         struct au_stream s;
@@ -145,8 +147,11 @@ static inline const struct au_addr *au_client(const struct au_conn *c)
 {
         return c->swapped ? &c->ends.b : &c->ends.a;
 }
-/* Bytes from the server may be missing, now or earlier: nothing can be said about what was not answered. */
+/* Bytes from the server may be missing, now or earlier, or the client has acknowledged more than has been seen: nothing
+ * can be said about what was not answered. */
 bool au_deaf(struct au_conn *c);
+/* Of any connection something has not come yet that its other end has acknowledged. */
+bool au_tcp_incomplete(roma_wire *w);
 
 void au_stream_bytes(roma_wire *w, struct au_conn *c, unsigned dir, const uint8_t *p, size_t n);
 void au_stream_hole(roma_wire *w, struct au_conn *c, unsigned dir, uint32_t n);
@@ -183,6 +188,13 @@ struct au_range {
         uint32_t from, to;
 };
 
+/* When and where something was seen. */
+struct au_where {
+        uint64_t frame, conn; /* frame 0: nowhere */
+        int64_t time_ns;
+        struct au_addr from, to;
+};
+
 enum { AU_SERVERS = 16, AU_LOST = 32, AU_PENDING = 512 };
 
 struct au_grant {
@@ -213,7 +225,11 @@ struct au_grant {
         bool only_read; /* known from READ_CHUNK: there never was a grant */
         uint8_t nlost;
         struct au_range lost[AU_LOST];
-        uint64_t lost_frame, lost_conn;
+        /* told when it is certain that nothing was overlooked */
+        struct au_where chain, early;
+        uint8_t chain_found, chain_twice, chain_strange;
+        uint32_t early_waiting;
+        uint64_t blind; /* of the audit, when it was granted */
 };
 
 struct au_file {
@@ -235,6 +251,7 @@ struct au_write {
         bool open, up, finished;
         bool forward;    /* said by the head of a chain: nothing new */
         bool early;      /* that it has no lock has been told */
+        uint64_t blind;  /* of the audit, when it was opened */
         uint32_t n, cap; /* of data */
         struct au_data *data;
 };
@@ -312,6 +329,7 @@ enum au_rule {
 
 /* Where and about what; all but the rule may be unknown. */
 struct au_spot {
+        const struct au_where *where; /* NULL: here and now, at c */
         struct au_conn *c;
         const struct au_grant *g;
         uint64_t chunk;
@@ -340,9 +358,11 @@ struct roma_wire {
         uint16_t port[AU_PORTS];
         size_t nports;
         size_t mem, mem_max;
-        uint64_t frame; /* the one being looked at */
-        int64_t now_ns;
+        uint64_t frame;   /* the one being looked at */
+        int64_t now_ns;   /* never goes back */
+        int64_t frame_ns; /* of the frame */
         bool ended;
+        uint64_t blind; /* holes so far that may have swallowed a packet */
 
         struct ri_map conns;
         struct ri_list conns_used;

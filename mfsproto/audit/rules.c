@@ -140,7 +140,13 @@ void au_broken(roma_wire *w, enum au_rule rule, const struct au_spot *at, const 
         w->report.findings++;
         if (!w->opts.finding || w->told[rule]++ >= TOLD_MAX)
                 return;
-        if (at->c) {
+        if (at->where) {
+                f.frame = at->where->frame;
+                f.time_ns = at->where->time_ns;
+                f.connection = at->where->conn;
+                au_addr_text(&at->where->from, from);
+                au_addr_text(&at->where->to, to);
+        } else if (at->c) {
                 f.connection = at->c->number;
                 au_addr_text(au_client(at->c), from);
                 au_addr_text(au_server(at->c), to);

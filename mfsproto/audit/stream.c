@@ -223,8 +223,10 @@ static void packet_done(roma_wire *w, struct au_conn *c, unsigned dir)
 
         s->body = false;
         s->got = 0;
-        if (p.holed && !data_head(p.type))
+        if (p.holed && !data_head(p.type)) {
                 s->holes++;
+                w->blind++;
+        }
         if (c->role == AU_MASTER || c->role == AU_CS)
                 au_talk_packet(w, &p);
         if (s->cap > 4096) {
@@ -353,6 +355,7 @@ void au_stream_hole(roma_wire *w, struct au_conn *c, unsigned dir, uint32_t n)
         s->got = s->kept = 0;
         s->scanned = 0;
         s->holes++;
+        w->blind++;
 }
 
 void au_stream_free(roma_wire *w, struct au_stream *s)

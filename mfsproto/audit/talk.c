@@ -143,7 +143,7 @@ static void registers(roma_wire *w, struct au_conn *c, struct au_master_talk *t,
 
 static void check_msgid(roma_wire *w, struct au_conn *c, const struct wire_msg *m)
 {
-        struct au_spot at = { c, NULL, 0, -1 };
+        struct au_spot at = { NULL, c, NULL, 0, -1 };
 
         if (m->type >= WIRE_CLTOMA_FUSE_STATFS && m->type < WIRE_CLTOMA_FUSE_SUSTAINED_INODES &&
             wire_has(m, WF_MSGID) && wire_get_u_or(m, WF_MSGID, 1) == 0)
@@ -286,7 +286,7 @@ static struct au_cs_talk *cs_of(roma_wire *w, struct au_conn *c)
 static void to_cs(roma_wire *w, struct au_conn *c, struct wire_msg *m)
 {
         struct au_cs_talk *t = c->cs;
-        struct au_spot at = { c, NULL, wire_get_u_or(m, WF_CHUNKID, 0), -1 };
+        struct au_spot at = { NULL, c, NULL, wire_get_u_or(m, WF_CHUNKID, 0), -1 };
         struct au_locs hops;
 
         if (t->reading && m->type != WIRE_ANTOAN_NOP && !t->told_pipeline && !au_deaf(c)) {
@@ -415,7 +415,7 @@ void au_talk_packet(roma_wire *w, const struct au_packet *p)
 void au_talk_closed(roma_wire *w, struct au_conn *c, bool by_client)
 {
         struct au_master_talk *t = c->master;
-        struct au_spot at = { c, NULL, 0, -1 };
+        struct au_spot at = { NULL, c, NULL, 0, -1 };
 
         if (c->cs)
                 au_write_closed(w, c);

@@ -13,11 +13,33 @@ static int32_t before(uint32_t a, uint32_t b)
         return (int32_t)(a - b);
 }
 
+/* Acknowledged, and not in the capture so far. */
+static bool incomplete(const struct au_conn *c, const struct au_dir *d)
+{
+        if (d->later)
+                return true;
+        if (!d->known)
+                return c->syn && d->has_acked;
+        return d->has_acked && before(d->acked, d->fin ? d->fin_seq + 1 : d->next) > 0;
+}
+
 bool au_deaf(struct au_conn *c)
 {
         const struct au_dir *d = au_dir_of(c, false);
 
-        return d->s.holes || d->later || d->s.lost;
+        return d->s.holes || d->s.lost || incomplete(c, d);
+}
+
+bool au_tcp_incomplete(roma_wire *w)
+{
+        ri_list_for_each(l, &w->conns_used)
+        {
+                const struct au_conn *c = ri_container_of(l, struct au_conn, used);
+
+                if (c->role != AU_FOREIGN && (incomplete(c, &c->dir[0]) || incomplete(c, &c->dir[1])))
+                        return true;
+        }
+        return false;
 }
 
 /* ---- connections ------------------------------------------------------------------------------------------- */
@@ -228,6 +250,10 @@ static void take_ack(roma_wire *w, struct au_conn *c, unsigned dir, uint32_t ack
 {
         struct au_dir *d = &c->dir[dir];
 
+        if (!d->has_acked || before(ack, d->acked) > 0)
+                d->acked = ack;
+        d->has_acked = true;
+
         while (d->known && d->later && before(ack, d->next) > 0 && before(ack, d->next) < HOLE_MAX &&
                before(d->later->seq, d->next) > 0)
                 hole_until(w, c, dir, before(d->later->seq, ack) < 0 ? d->later->seq : ack);
@@ -266,11 +292,15 @@ void au_tcp_segment(roma_wire *w, const struct au_segment *s)
                 return;
         }
         if (s->flags & AU_SYN) {
-                c->dir[dir].known = true;
-                c->dir[dir].next = s->seq + 1;
-                c->syn = true;
-                if (!(s->flags & AU_ACK)) /* who begins is the client */
-                        c->swapped = dir == 1;
+                if (!c->dir[dir].known)
+                        c->dir[dir].next = s->seq + 1;
+                c->dir[dir].known = c->syn = true;
+                /* who begins is the client, who answers the server */
+                c->swapped = (dir == 1) == !(s->flags & AU_ACK);
+                if (s->flags & AU_ACK && !c->dir[!dir].known) {
+                        c->dir[!dir].known = true; /* the SYN itself is not in the capture */
+                        c->dir[!dir].next = s->ack;
+                }
         }
         if (c->role == AU_FOREIGN && !(s->flags & (AU_SYN | AU_FIN | AU_RST)))
                 return;

@@ -102,6 +102,7 @@ void roma_wire_frame(roma_wire *w, int linktype, int64_t time_ns, const void *fr
         w->report.frames++;
         w->report.bytes += len;
         w->frame = w->report.frames;
+        w->frame_ns = time_ns;
         if (time_ns > w->now_ns) /* clocks that step back would make locks older */
                 w->now_ns = time_ns;
         if (wirelen > len)

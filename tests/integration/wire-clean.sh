@@ -9,7 +9,7 @@ requires tcpdump
 goal 2 "$mounted"
 uri=mfs://$ROMA_MFS_MASTER/$name
 
-in_cluster tcpdump -q -i lo -s 0 -B 262144 -U -w "$scratch/capture" tcp 2>"$scratch/tcpdump" &
+in_cluster tcpdump -q -i lo -s 0 -B 262144 -w "$scratch/capture" tcp 2>"$scratch/tcpdump" &
 dump=$!
 stop() {
   kill -INT "$dump" 2>/dev/null

@@ -16,7 +16,7 @@ goal 2 "$mounted"
 capture() {
   local file=$1 dump
   shift
-  in_cluster tcpdump -q -i lo -s 0 -B 65536 -U -w "$file" tcp 2>"$scratch/tcpdump" &
+  in_cluster tcpdump -q -i lo -s 0 -B 262144 -w "$file" tcp 2>"$scratch/tcpdump" &
   dump=$!
   until grep -q 'listening on' "$scratch/tcpdump"; do
     kill -0 "$dump" 2>/dev/null || skip "no capture: $(tail -n 1 "$scratch/tcpdump")"
@@ -71,13 +71,15 @@ for try in {1..15}; do
   capture "$scratch/capture" run "${bugs[@]}"
   "$ROMA" wire audit --json "$scratch/capture" >"$scratch/audit"
   code=$?
-  [ $code = 1 ] || [ "$try" -gt 1 ] || fail "exit code $code of the audit of: ${bugs[*]}"
-  again=()
+  [ $code != 99 ] || fail "exit code $code of the audit of: ${bugs[*]}"
+  again=() lossy=no
+  # tcpdump that cannot keep up leaves holes, of which the audit is careful not to conclude anything
+  grep -q '"gaps":0,' "$scratch/audit" || lossy=yes
   for bug in "${bugs[@]}"; do
     got=$(found "$bug")
     if expected "$bug" "$got"; then
       echo "$bug: ${got:-nothing}"
-    elif [[ $races == *" $bug "* ]] && [ "$try" -lt 15 ]; then
+    elif { [[ $races == *" $bug "* ]] || [ $lossy = yes ]; } && [ "$try" -lt 15 ]; then
       again+=("$bug")
     else
       cat "$scratch/out.$bug"
