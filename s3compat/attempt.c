@@ -27,8 +27,7 @@ static size_t on_body(char *to, size_t size, size_t n, void *arg)
         }
         r->at += put;
         r->st->loop->stats.bytes_out_total += put;
-        if (r->op)
-                ri_op_progress(r->op);
+        s3_progress(r->op);
         if (r->moved)
                 r->moved(r);
         return put;
@@ -77,8 +76,7 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg)
                 s3_fields_clear(&r->reply);
         else
                 keep_header(r, line, len);
-        if (r->op)
-                ri_op_progress(r->op);
+        s3_progress(r->op);
         return all;
 }
 
@@ -110,8 +108,7 @@ static size_t on_answer(char *p, size_t size, size_t n, void *arg)
 
         curl_easy_getinfo(r->call.easy, CURLINFO_RESPONSE_CODE, &status);
         r->st->loop->stats.bytes_in_total += len;
-        if (r->op)
-                ri_op_progress(r->op);
+        s3_progress(r->op);
         if (r->moved)
                 r->moved(r);
         if (status / 100 == 2 && r->into) {

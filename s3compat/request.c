@@ -38,6 +38,18 @@ const char *s3_key_fault(const char *key, int *code)
         return NULL;
 }
 
+void s3_progress(struct ri_op *op)
+{
+        struct ri_op *whole;
+
+        if (!op)
+                return;
+        ri_op_progress(op);
+        whole = ri_op_find(op->loop, op->parent);
+        if (whole)
+                ri_op_progress(whole);
+}
+
 /* Tries */
 
 static uint64_t random_below(struct s3_store *st, uint64_t n)

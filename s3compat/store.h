@@ -103,6 +103,9 @@ struct s3_request *s3_request_new(struct s3_store *st, struct ri_op *op, const c
                                   const char *key);
 /* Later: done, also for what fails at once. */
 void s3_request_start(struct s3_request *r);
+/* Bytes went or came for op (may be NULL): neither it nor what it is a part of stalls. A part of an object can take longer
+ * on a slow line than an operation may be silent. */
+void s3_progress(struct ri_op *op);
 /* Frees it, in flight or not. NULL is fine. */
 void s3_request_free(struct s3_request *r);
 /* A request for an operation that is nothing else: op->impl, op->cancel; when it ends, r is freed after `done`. */

@@ -343,14 +343,16 @@ static void part_done(struct s3_request *r)
                 pump(f);
 }
 
+/* Whoever waits for room or for the end sees that it goes on. */
 static void part_moved(struct s3_request *r)
 {
         struct s3w *f = ((struct s3_part *)r->arg)->owner;
 
-        if (f->op)
-                ri_op_progress(f->op);
-        if (!ri_list_empty(&f->pending))
-                ri_op_progress(ri_container_of(ri_list_first(&f->pending), struct pending, link)->op);
+        s3_progress(f->op);
+        ri_list_for_each(l, &f->pending)
+        {
+                s3_progress(ri_container_of(l, struct pending, link)->op);
+        }
 }
 
 static void send_part(struct s3w *f, struct s3_part *p)
@@ -1007,6 +1009,11 @@ static const char *open_fault(const struct s3_store *st, const roma_writer *w, i
                 return "it is not known that this server checks atomically whether a name exists; ?vendor= "
                        "or "
                        "?if_absent=yes says that it does";
+        if (w->precondition == ROMA_IF_ABSENT && !st->profile.traits->if_none_match_complete &&
+            !st->profile.traits->forbid_overwrite && w->size_hint != ROMA_SIZE_UNKNOWN &&
+            w->size_hint > LONGEST_ATOMIC)
+                return "this server checks whether a name exists only for objects up to 64 MiB; put it "
+                       "without that";
         return NULL;
 }
 

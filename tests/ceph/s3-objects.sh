@@ -32,9 +32,11 @@ done
 "$ROMA" put - "$uri/pipe?${query#\?}&part=5M" <data || fail "put from a pipe"
 "$ROMA" cat "$uri/pipe$query" | cmp - data || fail "from a pipe"
 "$ROMA" cat --offset 8388600 --length 20 "$uri/pipe$query" | cmp - <(tail -c +8388601 data | head -c 20) || fail "a range"
-"$ROMA" put --if-absent part "$uri/pipe$query" 2>/dev/null
+"$ROMA" put --if-absent words "$uri/pipe$query" 2>/dev/null
 [ $? = 9 ] || fail "if-absent over an object"
 "$ROMA" put --if-absent words "$uri/new$query" || fail "if-absent"
+"$ROMA" put --if-absent part "$uri/long$query" 2>err && fail "if-absent of more than one request can carry"
+grep -q "64 MiB" err || fail "no word about the limit: $(cat err)"
 
 keys=('sp ace' 'plus+' 'per%25cent' 'double//slash' './dot' '../dots' '.hidden' 'ünïcode-日本' "quo'te\"" 'a&b=c;d' '~*()!$,@:[]' 'slash/' "$(printf 'k%.0s' {1..1024})")
 for key in "${keys[@]}"; do
