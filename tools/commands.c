@@ -61,6 +61,16 @@ const struct command commands[] = {
           "compared,\n"
           "and copies that differ are exit code 7. Only chunkservers that are connected now are shown.\n",
           OPT_CRC },
+        { "chunkfile", cmd_chunkfile, "FILE [LOCAL]", "checks a chunk file from a chunkserver's disk",
+          "Checks header, checksum table and blocks of a chunk file (XX/chunk_..._....mfs), compares it with "
+          "--against\n"
+          "the original file, and writes its data to LOCAL. A block in which one bit would make it match "
+          "its\n"
+          "checksum is put right on the way out. No server is asked. While a chunkserver has the file open "
+          "its\n"
+          "table may be older than its blocks.\n\n"
+          "Exit code: 0 good, 1 damaged or different, 2 could not tell.\n",
+          OPT_AGAINST | OPT_INDEX | OPT_LENGTH },
         { "diagnose", cmd_diagnose, "URI...", "are the copies of a MooseFS object the same, and right",
           "Compares the copies of each chunk by the checksum tables that their servers keep, and with "
           "--against\n"
@@ -71,6 +81,15 @@ const struct command commands[] = {
           "With -r all files of a folder; only those with findings are shown (-v: all).\n\n"
           "Exit code: 0 clean, 1 something differs, 2 could not tell.\n",
           OPT_RECURSIVE | OPT_AGAINST | OPT_DEEP | OPT_RESUME },
+        { "salvage", cmd_salvage, "URI LOCAL", "the best file that the copies of an object give",
+          "Puts a file together from all copies of a MooseFS object, block by block, also from copies that "
+          "the\n"
+          "master calls damaged or of another version. Blocks that the original (--against) confirms come\n"
+          "first, then those on which most copies agree, then data rather than zeros. LOCAL.map says which "
+          "bytes\n"
+          "are certain, chosen or lost. Nothing is written but LOCAL and LOCAL.map.\n\n"
+          "Exit code: 0 all is certain, 1 something is chosen or lost, 2 it failed.\n",
+          OPT_AGAINST | OPT_GAP | OPT_LENGTH },
         { "ping", cmd_ping, "URI...", "is the server there, and who is it",
           "Connects, asks the server for its state and measures round trips.\n", OPT_COUNT },
         { "gc", cmd_gc, "URI...", "removes what interrupted writers left",

@@ -15,6 +15,10 @@ unit_tests += tests/unit/test-diagnose
 tests_unit_test_diagnose_SOURCES = tests/unit/test-diagnose.c $(diagnose_sources)
 tests_unit_test_diagnose_LDADD = $(LDADD) $(DEFLATE_LIBS)
 
+fuzz_targets += fuzz/fuzz-chunkfile
+fuzz_fuzz_chunkfile_SOURCES = fuzz/fuzz-chunkfile.c $(diagnose_sources)
+fuzz_fuzz_chunkfile_LDADD = $(fuzz_ldadd) $(DEFLATE_LIBS)
+
 if TOOLS
 bin_PROGRAMS += roma
 roma_SOURCES = $(diagnose_sources) \
@@ -22,6 +26,7 @@ roma_SOURCES = $(diagnose_sources) \
 	tools/capture.c \
 	tools/chore.c \
 	tools/cmd-cat.c \
+	tools/cmd-chunkfile.c \
 	tools/cmd-chunks.c \
 	tools/cmd-cp.c \
 	tools/cmd-diagnose.c \
@@ -37,6 +42,7 @@ roma_SOURCES = $(diagnose_sources) \
 	tools/cmd-presign.c \
 	tools/cmd-put.c \
 	tools/cmd-rm.c \
+	tools/cmd-salvage.c \
 	tools/cmd-stat.c \
 	tools/cmd-version.c \
 	tools/cmd-wire.c \

@@ -53,8 +53,9 @@ enum option_bit {
         OPT_RESUME = 1u << 20,
         OPT_GAP = 1u << 21, /* rate, error-gap */
         OPT_INDEX = 1u << 22,
+        OPT_PRESIGN = 1u << 23,
         OPT_WIRE = 1u << 24,
-        OPT_PRESIGN = 1u << 23
+        OPT_LENGTH = 1u << 25
 };
 
 struct options {
@@ -129,6 +130,7 @@ const struct command *command_find(const char *name);
 
 /* One file for each command. */
 int cmd_cat(struct tool *t, int argc, char **argv);
+int cmd_chunkfile(struct tool *t, int argc, char **argv);
 int cmd_chunks(struct tool *t, int argc, char **argv);
 int cmd_cp(struct tool *t, int argc, char **argv);
 int cmd_gc(struct tool *t, int argc, char **argv);
@@ -145,6 +147,7 @@ int cmd_presign(struct tool *t, int argc, char **argv);
 int cmd_put(struct tool *t, int argc, char **argv);
 int cmd_rb(struct tool *t, int argc, char **argv);
 int cmd_rm(struct tool *t, int argc, char **argv);
+int cmd_salvage(struct tool *t, int argc, char **argv);
 int cmd_stat(struct tool *t, int argc, char **argv);
 int cmd_version(struct tool *t, int argc, char **argv);
 int cmd_wire(struct tool *t, int argc, char **argv);

@@ -1,0 +1,572 @@
+/* SPDX-License-Identifier: MIT */
+/* roma salvage URI OUT: the best file that can be put together from all copies, block by block, and a map of what is certain. Only
+ * OUT and OUT.map are written. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/look.h"
+
+enum { RUN = 16 /* blocks read at once */ };
+
+/* What became of a run of bytes. */
+struct stretch {
+        uint64_t offset, length;
+        enum dg_certainty certainty;
+        char *from, *reason;
+};
+
+struct salvage {
+        struct tool *tool;
+        struct looker l;
+        struct location from, to;
+        struct original original;
+        bool has_original, md5_only;
+        roma_mfs_map *map;
+        uint64_t length; /* of what is made */
+        roma_file *out, *whole;
+        char *map_path;
+        FILE *map_file;
+        struct stretch last;
+        uint64_t bytes[DG_LOST + 1];
+        bool failed;
+};
+
+/* ---- the map ---------------------------------------------------------------------------------------------- */
+
+static const char *const words[] = { [DG_CERTAIN] = "certain", [DG_CHOSEN] = "chosen", [DG_LOST] = "lost" };
+
+static void flush_stretch(struct salvage *v)
+{
+        struct stretch *s = &v->last;
+
+        if (s->length)
+                fprintf(v->map_file, "%" PRIu64 "\t%" PRIu64 "\t%s\t%s\t%s\n", s->offset, s->length,
+                        words[s->certainty], s->from, s->reason);
+        free(s->from);
+        free(s->reason);
+        memset(s, 0, sizeof(*s));
+}
+
+static void record(struct salvage *v, uint64_t offset, uint64_t length, enum dg_certainty certainty,
+                   const char *from, const char *reason)
+{
+        struct stretch *s = &v->last;
+
+        v->bytes[certainty] += length;
+        if (s->length && s->offset + s->length == offset && s->certainty == certainty &&
+            !strcmp(s->from, from) && !strcmp(s->reason, reason)) {
+                s->length += length;
+                return;
+        }
+        flush_stretch(v);
+        *s = (struct stretch){ offset, length, certainty, need_copy(from), need_copy(reason) };
+}
+
+/* ---- one chunk -------------------------------------------------------------------------------------------- */
+
+struct work {
+        struct salvage *v;
+        struct look look;
+        uint32_t blocks; /* of the file, in this chunk */
+        struct dg_vote vote[DG_BLOCKS];
+        bool done[DG_BLOCKS];
+};
+
+struct run {
+        struct flight flight;
+        struct work *w;
+        size_t copy;
+        uint32_t first, count;
+        unsigned char *buf;
+        uint32_t good; /* blocks that came and are as the table says */
+        bool failed;
+};
+
+static uint64_t offset_of(const struct work *w, uint32_t block)
+{
+        return (uint64_t)w->look.k.index * ROMA_MFS_CHUNK_SIZE + (uint64_t)block * DG_BLOCK;
+}
+
+static void got_run(struct flight *f, const roma_result *r)
+{
+        struct run *u = (struct run *)f; /* its first member */
+        struct dg_copy *k = &u->w->look.k.copy[u->copy];
+        uint32_t came = r->code == ROMA_OK ? u->count : (uint32_t)(r->bytes / DG_BLOCK);
+
+        for (u->good = 0; u->good < came; u->good++) {
+                uint32_t b = u->first + u->good, crc = dg_crc(u->buf + (size_t)u->good * DG_BLOCK, DG_BLOCK);
+                if (crc != k->crc[b]) {
+                        k->crc[b] = crc; /* written meanwhile: vote again */
+                        u->failed = true;
+                        return;
+                }
+                k->seen[b] = DG_GOOD;
+        }
+        if (r->code == ROMA_OK)
+                return;
+        u->failed = true;
+        if (look_is_rot(&u->w->v->l, u->w->look.copy[u->copy].server, r)) {
+                k->seen[u->first + came] = DG_BAD;
+        } else if (!(r->flags & ROMA_RETRIABLE) || ++u->w->look.copy[u->copy].unread > 3) {
+                /* This copy has nothing more to give. */
+                for (uint32_t b = 0; b < DG_BLOCKS; b++)
+                        if (k->seen[b] != DG_GOOD)
+                                k->seen[b] = DG_BAD;
+        }
+}
+
+static bool write_out(struct salvage *v, const void *buf, uint64_t offset, uint64_t len)
+{
+        struct answer a = { 0 };
+
+        ANSWER(v->tool, &a, roma_aio_pwrite(v->out, buf, (size_t)len, offset, NULL, flight_done, &a.flight));
+        answer_wait(v->tool, &a);
+        if (a.code != ROMA_OK) {
+                report_failure(v->tool, &a.result, v->to.shown);
+                v->failed = true;
+        }
+        answer_free(&a);
+        return !v->failed;
+}
+
+/* Bytes of this block that belong to the file. */
+static uint64_t within(const struct work *w, uint32_t block, uint32_t count)
+{
+        uint64_t offset = offset_of(w, block), len = (uint64_t)count * DG_BLOCK;
+
+        return w->v->length - offset < len ? w->v->length - offset : len;
+}
+
+static void vote(struct work *w)
+{
+        int last = -1;
+
+        for (uint32_t b = 0; b < w->blocks; b++) {
+                if (!w->done[b])
+                        dg_choose(&w->look.k, b, last, &w->vote[b]);
+                last = w->vote[b].copy;
+                if (w->vote[b].zeros)
+                        w->done[b] = true;
+        }
+}
+
+/* A copy with the chosen bytes whose server may be read and is not at work; -1: none now. */
+static int reader_of(struct work *w, uint32_t block)
+{
+        const struct dg_vote *vote = &w->vote[block];
+
+        for (int pass = 0; pass < 2; pass++) {
+                for (size_t i = 0; i < w->look.k.copies; i++) {
+                        struct look_server *s = w->look.copy[i].server;
+                        if ((vote->with >> i & 1) && (pass || (int)i == vote->copy) && !s->reading &&
+                            look_allowed(&w->v->l, s))
+                                return (int)i;
+                }
+        }
+        return -1;
+}
+
+static void start_run(struct work *w, struct run *u, size_t copy, uint32_t first)
+{
+        const roma_opts opts = request_opts(w->v->tool);
+        const struct look *look = &w->look;
+        uint32_t version = look->k.copy[copy].current ? look->chunk->version : 0;
+
+        *u = (struct run){ .w = w, .copy = copy, .first = first, .buf = u->buf };
+        while (u->count < RUN && first + u->count < w->blocks && !w->done[first + u->count] &&
+               (w->vote[first + u->count].with >> copy & 1))
+                u->count++;
+        look->copy[copy].server->reading = true;
+        flight_track(w->v->tool, &u->flight, got_run,
+                     roma_aio_mfs_replica_read(w->v->l.place->store, look->copy[copy].at, look->chunk->id,
+                                               version, u->buf, (size_t)u->count * DG_BLOCK,
+                                               (uint64_t)first * DG_BLOCK, &opts, flight_done, &u->flight));
+}
+
+static void finish_run(struct work *w, struct run *u)
+{
+        if (u->good && write_out(w->v, u->buf, offset_of(w, u->first), within(w, u->first, u->good)))
+                for (uint32_t i = 0; i < u->good; i++) {
+                        w->done[u->first + i] = true;
+                        w->vote[u->first + i].copy = (int)u->copy;
+                }
+}
+
+/* One piece from each server that has one to give. The number of runs; 0: none can be read now. */
+static size_t wave(struct work *w, struct run *run)
+{
+        size_t n = 0;
+        uint64_t bytes = 0;
+        bool again = false;
+
+        for (size_t i = 0; i < w->look.k.copies; i++)
+                w->look.copy[i].server->reading = false;
+        for (uint32_t b = 0; b < w->blocks && n < w->look.k.copies; b++) {
+                int copy = w->done[b] ? -1 : reader_of(w, b);
+                if (copy < 0)
+                        continue;
+                start_run(w, &run[n], (size_t)copy, b);
+                bytes += (uint64_t)run[n].count * DG_BLOCK;
+                b += run[n++].count - 1;
+        }
+        flight_drive(w->v->tool);
+        look_pay(&w->v->l, bytes);
+        for (size_t i = 0; i < n; i++) {
+                finish_run(w, &run[i]);
+                again |= run[i].failed;
+        }
+        if (again)
+                vote(w);
+        return n;
+}
+
+static int64_t first_open(const struct work *w)
+{
+        for (uint32_t b = 0; b < w->blocks; b++)
+                if (!w->done[b])
+                        return b;
+        return -1;
+}
+
+/* Waits for the server of a block that nobody else has. */
+static bool wait_for(struct work *w, uint32_t block)
+{
+        return w->vote[block].copy >= 0 && look_wait(&w->v->l, w->look.copy[w->vote[block].copy].server);
+}
+
+static void read_blocks(struct work *w)
+{
+        struct run *run = need(calloc(w->look.k.copies + 1, sizeof(*run)));
+        int64_t open;
+
+        for (size_t i = 0; i < w->look.k.copies; i++)
+                run[i].buf = need(malloc((size_t)RUN * DG_BLOCK));
+        vote(w);
+        while ((open = first_open(w)) >= 0 && !w->v->failed && !w->v->tool->stopping)
+                if (!wave(w, run) && !wait_for(w, (uint32_t)open))
+                        break;
+        for (size_t i = 0; i < w->look.k.copies; i++)
+                free(run[i].buf);
+        free(run);
+}
+
+static void record_blocks(struct work *w)
+{
+        for (uint32_t b = 0; b < w->blocks; b++) {
+                const struct dg_vote *v = &w->vote[b];
+                const char *from = v->copy >= 0 ? w->look.copy[v->copy].at->server : "-";
+                record(w->v, offset_of(w, b), within(w, b, 1), v->certainty, from,
+                       v->reason ? v->reason : "-");
+        }
+}
+
+/* Erasure coded chunks are put together by the library; parts that differ cannot be weighed one by one. */
+static void read_parts(struct work *w)
+{
+        struct salvage *v = w->v;
+        unsigned char *buf = need(malloc((size_t)RUN * DG_BLOCK));
+        bool complete;
+        size_t copy;
+        bool fits = dg_parity(&w->look.k, &copy, &complete) < 0 && complete;
+
+        for (uint32_t b = 0; b < w->blocks && !v->failed && !v->tool->stopping; b += RUN) {
+                uint64_t len = within(w, b, RUN);
+                struct answer a = { 0 };
+                ANSWER(v->tool, &a,
+                       roma_aio_pread(v->whole, buf, (size_t)len, offset_of(w, b), NULL, flight_done,
+                                      &a.flight));
+                answer_wait(v->tool, &a);
+                if (a.code == ROMA_OK && a.result.bytes == len)
+                        write_out(v, buf, offset_of(w, b), len);
+                record(v, offset_of(w, b), len,
+                       a.code != ROMA_OK ? DG_LOST
+                       : fits            ? DG_CERTAIN
+                                         : DG_CHOSEN,
+                       "parts",
+                       a.code != ROMA_OK ? a.message
+                       : fits            ? "-"
+                              : "the parts of the erasure coded chunk do not fit, or some are missing");
+                answer_free(&a);
+        }
+        free(buf);
+}
+
+static void salvage_chunk(struct salvage *v, size_t index, uint32_t blocks)
+{
+        static const roma_mfs_chunk none;
+        roma_mfs_chunk hole = none;
+        struct work *w = need_zeroed(sizeof(*w));
+        struct look *one = &w->look;
+
+        hole.index = (uint32_t)index;
+        w->v = v;
+        w->blocks = blocks;
+        look_init(&v->l, &w->look, index < v->map->chunks ? &v->map->chunk[index] : &hole, v->length);
+        look_tables(&v->l, &one, 1, true);
+        if (v->has_original && !v->md5_only) {
+                w->look.k.has_want = original_crcs(&v->original, (uint32_t)index, w->look.k.want);
+                w->look.k.want_length = v->original.length;
+        }
+        if (!w->look.chunk->id)
+                record(v, offset_of(w, 0), within(w, 0, blocks), DG_CERTAIN, "-", "hole");
+        else if (w->look.k.copies && w->look.k.copy[0].part)
+                read_parts(w);
+        else
+                read_blocks(w);
+        if (w->look.chunk->id && !(w->look.k.copies && w->look.k.copy[0].part))
+                record_blocks(w);
+        look_free(&w->look);
+        free(w);
+}
+
+/* ---- the file --------------------------------------------------------------------------------------------- */
+
+struct opened {
+        struct flight flight;
+        const char *shown;
+        roma_file *file;
+};
+
+static void got_file(struct flight *f, const roma_result *r)
+{
+        struct opened *o = (struct opened *)f; /* its first member */
+
+        if (r->code == ROMA_OK)
+                o->file = r->file;
+        else
+                report_failure(f->tool, r, o->shown);
+}
+
+static roma_file *open_file(struct tool *t, const struct location *at, unsigned flags)
+{
+        const roma_opts opts = request_opts(t);
+        struct opened o = { .shown = at->shown };
+
+        flight_track(
+                t, &o.flight, got_file,
+                roma_aio_file_open(at->place->store, at->key, flags, 0666, &opts, flight_done, &o.flight));
+        flight_drive(t);
+        return o.file;
+}
+
+static bool close_file(struct tool *t, roma_file *file, const char *shown)
+{
+        struct answer a = { 0 };
+        bool good;
+
+        if (!file)
+                return true;
+        ANSWER(t, &a, roma_aio_file_close(file, NULL, flight_done, &a.flight));
+        answer_wait(t, &a);
+        good = a.code == ROMA_OK;
+        if (!good)
+                report_failure(t, &a.result, shown);
+        answer_free(&a);
+        return good;
+}
+
+static bool prepare(struct salvage *v)
+{
+        struct tool *t = v->tool;
+        unsigned flags = ROMA_O_WRITE | ROMA_O_CREATE | (t->opt.force ? ROMA_O_TRUNC : ROMA_O_EXCL);
+        bool parts = false;
+
+        v->map = look_map(&v->l, v->from.key, v->from.shown);
+        if (!v->map)
+                return false;
+        v->length = v->map->length;
+        if (v->has_original && !v->md5_only)
+                v->length = v->original.length;
+        if (t->opt.length != UINT64_MAX)
+                v->length = t->opt.length;
+        for (size_t i = 0; i < v->map->chunks; i++)
+                parts |= v->map->chunk[i].copies && v->map->chunk[i].copy[0].part;
+        if (parts && !(v->whole = open_file(t, &v->from, ROMA_O_READ)))
+                return false;
+        v->map_path = need_format("%s.map", v->to.path);
+        v->map_file = fopen(v->map_path, t->opt.force ? "we" : "wex");
+        if (!v->map_file) {
+                complain(t, "salvage: %s: %s%s", v->map_path, strerror(errno),
+                         errno == EEXIST ? " (-f replaces it)" : "");
+                return false;
+        }
+        v->out = open_file(t, &v->to, flags);
+        if (!v->out) {
+                fclose(v->map_file);
+                v->map_file = NULL;
+                remove(v->map_path);
+                return false;
+        }
+        fprintf(v->map_file, "# roma salvage 1\n# bytes of the file, how many, certain|chosen|lost, from "
+                             "which copy, why\n");
+        return true;
+}
+
+static void set_length(struct salvage *v)
+{
+        struct answer a = { 0 };
+
+        ANSWER(v->tool, &a, roma_aio_truncate(v->out, v->length, NULL, flight_done, &a.flight));
+        answer_wait(v->tool, &a);
+        if (a.code != ROMA_OK) {
+                report_failure(v->tool, &a.result, v->to.shown);
+                v->failed = true;
+        }
+        answer_free(&a);
+}
+
+static bool same_map(const roma_mfs_map *a, const roma_mfs_map *b)
+{
+        if (a->length != b->length || a->chunks != b->chunks || a->inode != b->inode)
+                return false;
+        for (size_t i = 0; i < a->chunks; i++)
+                if (a->chunk[i].id != b->chunk[i].id || a->chunk[i].version != b->chunk[i].version)
+                        return false;
+        return true;
+}
+
+static void check_unchanged(struct salvage *v)
+{
+        roma_mfs_map *now = look_map(&v->l, v->from.key, v->from.shown);
+
+        if (!now || !same_map(v->map, now)) {
+                complain(v->tool,
+                         "salvage: %s changed while it was read: do it again when nobody writes to it",
+                         v->from.shown);
+                v->failed = true;
+        }
+        roma_mfs_map_unref(now);
+}
+
+static void check_md5(struct salvage *v)
+{
+        struct answer a = { 0 };
+
+        ANSWER(v->tool, &a,
+               roma_aio_hash(v->to.place->store, v->to.key, ROMA_MD5, NULL, flight_done, &a.flight));
+        answer_wait(v->tool, &a);
+        if (a.code != ROMA_OK) {
+                report_failure(v->tool, &a.result, v->to.shown);
+                v->failed = true;
+        } else if (!strcmp(a.text, v->original.md5)) {
+                fprintf(v->map_file, "# the MD5 is that of the original: all of it is right\n");
+                v->bytes[DG_CERTAIN] += v->bytes[DG_CHOSEN];
+                v->bytes[DG_CHOSEN] = 0;
+        } else {
+                fprintf(v->map_file, "# the MD5 is not that of the original\n");
+                complain(v->tool, "salvage: %s has the MD5 %s, the original %s", v->to.shown, a.text,
+                         v->original.md5);
+                v->bytes[DG_CHOSEN] += 1;
+        }
+        answer_free(&a);
+}
+
+static void all_chunks(struct salvage *v)
+{
+        progress_expect(v->tool, 1, (int64_t)v->length);
+        for (uint64_t at = 0; at < v->length && !v->failed && !v->tool->stopping; at += ROMA_MFS_CHUNK_SIZE) {
+                uint64_t left = v->length - at;
+                uint32_t blocks = left >= ROMA_MFS_CHUNK_SIZE ? DG_BLOCKS
+                                                              : (uint32_t)((left + DG_BLOCK - 1) / DG_BLOCK);
+                salvage_chunk(v, (size_t)(at / ROMA_MFS_CHUNK_SIZE), blocks);
+                progress_bytes(v->tool, (int64_t)(left < ROMA_MFS_CHUNK_SIZE ? left : ROMA_MFS_CHUNK_SIZE));
+        }
+        if (!v->failed && !v->tool->stopping)
+                set_length(v);
+}
+
+static void tell(struct salvage *v)
+{
+        struct tool *t = v->tool;
+
+        if (t->opt.json) {
+                json_t *o = json_of(json_object());
+                json_name(o, "key", v->from.shown);
+                json_name(o, "destination", v->to.shown);
+                json_name(o, "map", v->map_path);
+                json_object_set_new(o, "length", json_of(json_integer((json_int_t)v->length)));
+                for (int c = DG_CERTAIN; c <= DG_LOST; c++)
+                        json_object_set_new(o, words[c], json_of(json_integer((json_int_t)v->bytes[c])));
+                out_json(t, o);
+                return;
+        }
+        out_name(t, v->from.shown);
+        out(t, ": %" PRIu64 " bytes: %" PRIu64 " certain, %" PRIu64 " chosen, %" PRIu64 " lost; see ",
+            v->length, v->bytes[DG_CERTAIN], v->bytes[DG_CHOSEN], v->bytes[DG_LOST]);
+        out_name(t, v->map_path);
+        out(t, "\n");
+}
+
+static void run(struct salvage *v)
+{
+        struct tool *t = v->tool;
+
+        if (!prepare(v)) {
+                status_raise(t, EXIT_OTHER);
+                v->failed = true;
+                return;
+        }
+        all_chunks(v);
+        if (!v->failed && !t->stopping)
+                check_unchanged(v);
+        flush_stretch(v);
+        if (!close_file(t, v->out, v->to.shown))
+                v->failed = true;
+        v->out = NULL;
+        if (v->md5_only && !v->failed && !t->stopping)
+                check_md5(v);
+        if (ferror(v->map_file) | fclose(v->map_file)) {
+                complain(t, "salvage: %s could not be written", v->map_path);
+                v->failed = true;
+        }
+        v->map_file = NULL;
+        if (t->stopping)
+                return;
+        tell(v);
+        t->status = v->failed || t->status ? 2 : v->bytes[DG_CHOSEN] || v->bytes[DG_LOST] ? 1 : 0;
+}
+
+static bool arguments(struct salvage *v, char **argv)
+{
+        struct tool *t = v->tool;
+
+        if (!location_parse(t, &v->from, argv[0]) || !location_parse(t, &v->to, argv[1]))
+                return false;
+        if (v->from.stdio || v->to.stdio || !v->to.path || v->to.slash) {
+                usage(t, "the destination is a local file: blocks are written in any order, and never to a "
+                         "store");
+                return false;
+        }
+        if (t->opt.against) {
+                if (!original_open(t, &v->original, t->opt.against))
+                        return false;
+                v->has_original = true;
+                v->md5_only = v->original.md5[0] != 0;
+        }
+        return location_open(t, &v->from) && location_open(t, &v->to);
+}
+
+int cmd_salvage(struct tool *t, int argc, char **argv)
+{
+        struct salvage v = { .tool = t };
+
+        if (argc != 2)
+                return usage(t, "name an object on a MooseFS and a local file");
+        progress_start(t);
+        if (arguments(&v, argv)) {
+                looker_init(&v.l, t, v.from.place);
+                run(&v);
+        }
+        close_file(t, v.whole, v.from.shown);
+        original_close(&v.original);
+        roma_mfs_map_unref(v.map);
+        looker_free(&v.l);
+        free(v.map_path);
+        location_free(&v.from);
+        location_free(&v.to);
+        if (!t->signal && (v.failed || t->status > 1))
+                t->status = 2;
+        return t->status;
+}
