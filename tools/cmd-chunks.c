@@ -2,9 +2,12 @@
 /* roma chunks URI...: where the chunks of a MooseFS object are, and with --crc whether the copies agree. */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
 
 #include <roma/mfs.h>
 
+#include "tools/diagnose/diagnose.h"
 #include "tools/tool.h"
 
 /* What one copy said about its checksums. */
@@ -193,14 +196,94 @@ static void judge(struct tool *t, const struct location *l, const roma_mfs_chunk
         }
 }
 
+/* ---- the picture ------------------------------------------------------------------------------------------ */
+
+enum { CELLS = 64, MARGIN = 25 };
+
+static size_t cells(uint32_t blocks)
+{
+        struct winsize w;
+        size_t columns = ioctl(STDOUT_FILENO, TIOCGWINSZ, &w) == 0 && w.ws_col ? w.ws_col : 80, n = CELLS;
+
+        if (columns < MARGIN + n)
+                n = columns > MARGIN + 8 ? columns - MARGIN : 8;
+        return n < blocks ? n : blocks;
+}
+
+/* Red for what differs; the letters say the same without colour. */
+static void paint(struct tool *t, const char *row)
+{
+        static int colour = -1;
+        bool red = false;
+
+        if (colour < 0)
+                colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
+        for (; *row; row++) {
+                bool bad = *row != DG_CELL_SAME && *row != DG_CELL_EMPTY;
+                if (colour && bad != red)
+                        out(t, bad ? "\033[1;31m" : "\033[0m");
+                red = bad;
+                out_bytes(t, row, 1);
+        }
+        if (colour && red)
+                out(t, "\033[0m");
+}
+
+static void fill(struct dg_chunk *k, const roma_mfs_chunk *c, const struct verdict *v)
+{
+        for (size_t i = 0; i < k->copies; i++) {
+                k->copy[i].usable = v[i].asked && v[i].code == ROMA_OK;
+                k->copy[i].part = c->copy[i].part;
+                k->copy[i].blocks = v[i].crcs.blocks;
+                memcpy(k->copy[i].crc, v[i].crcs.crc, sizeof(k->copy[i].crc));
+        }
+}
+
+/* A row for each copy that has a table; a cell is a run of blocks. */
+static void draw(struct tool *t, const roma_mfs_chunk *c, const struct verdict *v)
+{
+        struct dg_chunk k = { .copies = c->copies < DG_COPIES ? c->copies : DG_COPIES };
+        uint32_t blocks = 1;
+        char row[CELLS + 1];
+        size_t n;
+
+        k.copy = need(calloc(k.copies + 1, sizeof(*k.copy)));
+        fill(&k, c, v);
+        for (size_t i = 0; i < k.copies; i++)
+                if (k.copy[i].usable && k.copy[i].blocks > blocks)
+                        blocks = k.copy[i].blocks;
+        n = cells(blocks);
+        for (size_t i = 0; i < k.copies; i++) {
+                if (!k.copy[i].usable)
+                        continue;
+                dg_picture(&k, i, blocks, row, n);
+                out(t, "  %-21s ", c->copy[i].server);
+                paint(t, row);
+                out(t, "\n");
+        }
+        free(k.copy);
+}
+
+static void legend(struct tool *t)
+{
+        out(t, "  # same  . zeros  D differs  z zeros, others have data  - never stored, others have data\n");
+}
+
+static bool pictured(const struct tool *t)
+{
+        return t->opt.picture && !t->opt.json;
+}
+
 static void print_chunk(struct tool *t, const struct location *l, const roma_mfs_chunk *c)
 {
-        struct verdict *v = t->opt.crc && c->id ? ask(t, l, c) : NULL;
+        struct verdict *v = (t->opt.crc || pictured(t)) && c->id ? ask(t, l, c) : NULL;
 
         if (t->opt.json)
                 print_json(t, l, c, v);
         else
                 print_text(t, c, v);
+        if (v && pictured(t))
+                draw(t, c, v);
         if (v)
                 judge(t, l, c, v);
         free(v);
@@ -233,6 +316,8 @@ static void one(struct tool *t, const struct location *l)
                     (unsigned long long)map->length, map->chunks, map->chunks == 1 ? "" : "s", map->inode,
                     map->master, map->master_version >> 16, map->master_version >> 8 & 255,
                     (map->master_version & 255) / 2);
+                if (pictured(t) && map->chunks)
+                        legend(t);
         }
         for (size_t i = 0; i < map->chunks && !t->stopping; i++)
                 print_chunk(t, l, &map->chunk[i]);
@@ -245,6 +330,7 @@ int cmd_chunks(struct tool *t, int argc, char **argv)
 
         if (argc < 1)
                 return usage(t, "name at least one object on a MooseFS");
+        t->opt.picture |= isatty(STDOUT_FILENO);
         for (int i = 0; i < argc && !t->stopping; i++) {
                 if (!location_parse(t, &l, argv[i]))
                         continue;

@@ -59,7 +59,11 @@ const struct command commands[] = {
           "the\n"
           "master knows. With --crc every copy is asked for its table of checksums, the tables are "
           "compared,\n"
-          "and copies that differ are exit code 7. Only chunkservers that are connected now are shown.\n",
+          "and copies that differ are exit code 7; on a terminal that is always done, and each copy is shown "
+          "as\n"
+          "a row of cells. Only chunkservers that are connected now are shown. A chunk behind the end of "
+          "the\n"
+          "file is shown too.\n",
           OPT_CRC },
         { "chunkfile", cmd_chunkfile, "FILE [LOCAL]", "checks a chunk file from a chunkserver's disk",
           "Checks header, checksum table and blocks of a chunk file (XX/chunk_..._....mfs), compares it with "

@@ -8,6 +8,7 @@ diagnose_sources = \
 	tools/diagnose/chunkfile.c \
 	tools/diagnose/crc.c \
 	tools/diagnose/diagnose.h \
+	tools/diagnose/picture.c \
 	tools/diagnose/table.c \
 	tools/diagnose/vote.c
 

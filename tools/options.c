@@ -51,6 +51,7 @@ enum id {
         ID_RATE,
         ID_ERROR_GAP,
         ID_INDEX,
+        ID_PICTURE,
         ID_PORT,
         ID_INODE,
         ID_CHUNK,
@@ -134,6 +135,8 @@ static const struct definition definitions[] = {
         { ID_MAX_SIZE, "max-size", OPT_PRESIGN, required_argument, "N", "greatest length of a posted file" },
         { ID_PREFIX, "prefix", OPT_PRESIGN, no_argument, NULL,
           "a form for any key that begins with this one" },
+        { ID_PICTURE, "picture", OPT_CRC, no_argument, NULL,
+          "with --crc, a row of cells for each copy, also where standard output is no terminal" },
         { ID_QUIET, "quiet", OPT_COMMON, no_argument, NULL, "no progress bar" },
         { ID_VERBOSE, "verbose", OPT_COMMON, no_argument, NULL, "a line for each thing done" },
         { ID_JSON, "json", OPT_COMMON, no_argument, NULL, "one JSON object a line, for programs" },
@@ -318,6 +321,7 @@ static bool set(struct options *o, int id, const char *text)
         case ID_CRC: o->crc = true; return true;
         case ID_PREFIX: o->prefix = true; return true;
         case ID_DEEP: o->deep = true; return true;
+        case ID_PICTURE: o->picture = true; return true;
         default: return set_value(o, id, text);
         }
 }

@@ -79,7 +79,7 @@ struct options {
         uint64_t min_size, max_size;
         bool prefix;
         const char *against, *resume;
-        bool deep;
+        bool deep, picture;
         uint64_t rate;         /* bytes a second; 0: no limit */
         uint64_t error_gap_ms; /* between a CRC error and the next read from that chunkserver */
         uint64_t index;        /* UINT64_MAX: not said */

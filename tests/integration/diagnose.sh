@@ -107,6 +107,7 @@ too-long refused-packet
 crc-range refused-packet
 wrong-id refused-packet
 resend-later no-resend
+pad padding
 swap block-number
 shift client-buffer
 bit memory

@@ -454,6 +454,27 @@ START_TEST(votes)
 }
 END_TEST
 
+START_TEST(pictures)
+{
+        char row[65];
+
+        fresh(2, 40, false);
+        copy[1].blocks = 30;
+        lose(1, 30, 10);
+        lose(1, 3, 1);
+        copy[0].seen[7] = DG_BAD;
+        copy[0].crc[9] = copy[1].crc[9] = DG_EMPTY;
+        dg_picture(&chunk, 0, 40, row, 40);
+        ck_assert_str_eq(row, "###D###!#.####################DDDDDDDDDD");
+        dg_picture(&chunk, 1, 40, row, 40);
+        ck_assert_str_eq(row, "###z#####.####################----------");
+        dg_picture(&chunk, 1, 40, row, 8);
+        ck_assert_str_eq(row, "z#####--");
+        dg_picture(&chunk, 0, 1, row, 1);
+        ck_assert_str_eq(row, "#");
+}
+END_TEST
+
 /* ---- chunk files ------------------------------------------------------------------------------------------ */
 
 enum { CF_BLOCKS = 3, CF_SIZE = 8192 + CF_BLOCKS * DG_BLOCK };
@@ -546,6 +567,7 @@ int main(void)
         tcase_add_test(t, causes_of_copies);
         tcase_add_test(t, causes_of_all);
         tcase_add_test(t, votes);
+        tcase_add_test(t, pictures);
         tcase_add_test(t, chunk_files);
         suite_add_tcase(s, t);
         srunner_run_all(r, CK_NORMAL);

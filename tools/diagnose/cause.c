@@ -174,7 +174,10 @@ static void count(struct group *g, const struct dg_range *r)
         g->runs++;
         g->blocks += r->count;
         switch (r->pattern) {
-        case DG_TAIL: g->tail = true; /* fall through */
+        case DG_TAIL:
+                g->tail = true;
+                g->zero += r->count;
+                break;
         case DG_ZERO: g->zero += r->count; break;
         case DG_BIT: g->bit += r->count; break;
         case DG_SHIFT: g->shift += r->count; break;

@@ -195,6 +195,19 @@ struct dg_vote {
  * breaks ties, so that a file is not mixed more than it must. */
 void dg_choose(const struct dg_chunk *chunk, uint32_t block, int last, struct dg_vote *out);
 
+/* ---- picture.c -------------------------------------------------------------------------------------------- */
+
+enum dg_cell {
+        DG_CELL_SAME = '#',    /* the same data in all copies */
+        DG_CELL_EMPTY = '.',   /* zeros in all copies */
+        DG_CELL_OTHER = 'D',   /* data, and others have something else */
+        DG_CELL_ZERO = 'z',    /* zeros, and others have data */
+        DG_CELL_MISSING = '-', /* never stored, and others have data */
+        DG_CELL_ROT = '!'      /* does not match its CRC */
+};
+/* The first `blocks` (1..1024) of a copy as n cells, each the worst of its blocks; cells has room for n + 1. */
+void dg_picture(const struct dg_chunk *chunk, size_t copy, uint32_t blocks, char *cells, size_t n);
+
 /* ---- chunkfile.c ------------------------------------------------------------------------------------------ */
 
 enum dg_cf_problem {
