@@ -183,6 +183,8 @@ static void print_detail(struct tool *t, const struct dg_range *r)
         case DG_OFFSET: out(t, ": that at byte %lld", (long long)r->detail); break;
         default: break;
         }
+        if (!r->sure && r->bad)
+                out(t, ", its bytes were not read");
         if (r->absent)
                 out(t, ", never stored");
         if (r->behind)

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Chunk files damaged on the disk of a real chunkserver: each is found and named, and whatever another copy or block still has
 # is salvaged byte for byte. roma chunkfile sees the same in the files themselves.
-# timeout: 400
+# timeout: 900
 set -u
 # shellcheck source=tests/tools-functions.sh
 . "$SRC_DIR/tests/tools-functions.sh"
