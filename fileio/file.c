@@ -200,9 +200,12 @@ static void open_end(struct fio_job *j)
 void fio_file_open(struct ri_op *op, roma_file *file, const char *key, unsigned flags, uint32_t mode)
 {
         struct fio_job *j = fio_job_new(op, key, NULL);
+        const char *base = strrchr(key, '/');
 
         if (!j)
                 return;
+        base = base ? base + 1 : key;
+        j->temporary = flags & ROMA_O_EXCL && ri_temp_is(base, strlen(base));
         j->file = file;
         j->flags = flags;
         j->mode = mode;

@@ -22,6 +22,9 @@ struct fio_root {
         bool openat2;  /* the kernel confines, else root.c walks component by component */
         char *path;    /* for sentences; no slash at the end except for "/" */
         struct ri_list lines; /* loop only: fio_line.in_root */
+        /* Temporaries whose opening was cancelled and that a worker may still be making. Who removes one waits for
+         * them, or it would come too early. */
+        atomic_uint being_made;
 };
 
 /* The data operations on one object by their starts, whichever of its open files they came through. Loop only. */
@@ -65,6 +68,8 @@ struct fio_job {
         bool running;                       /* handed to the workers and not back */
         bool change;                        /* ends as UNKNOWN when nobody waits for the answer */
         bool stray;                         /* counted in fd->strays */
+        bool temporary;                     /* makes one */
+        bool being_made;                    /* counted in root->being_made */
         bool keep;                          /* is carried out also when the operation has ended */
         void (*work)(struct fio_job *j);    /* in a worker */
         void (*end)(struct fio_job *j);     /* on the loop, when err is 0 */

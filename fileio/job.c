@@ -30,6 +30,8 @@ void fio_job_unref(struct fio_job *j)
                 pthread_mutex_unlock(&j->fd->lock);
         }
         fio_fd_unref(j->fd);
+        if (j->being_made)
+                atomic_fetch_sub(&j->root->being_made, 1);
         fio_root_unref(j->root);
         free(j->iov_mem);
         free(j->text);
@@ -81,6 +83,10 @@ static void job_cancel(struct ri_op *op)
         /* Counted before those that wait for this one are let go. */
         if (j->running && j->change && j->fd && !j->keep)
                 count_stray(j);
+        if (j->running && j->temporary) {
+                atomic_fetch_add(&j->root->being_made, 1);
+                j->being_made = true;
+        }
         fio_job_detach(j);
         if (!j->running) {
                 fio_job_unref(j);

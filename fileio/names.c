@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/str.h"
@@ -119,14 +120,27 @@ void fio_stat(struct ri_op *op, const char *key, unsigned flags)
         go(j);
 }
 
+static int unlink_temporary(struct fio_job *j, int fd, const char *base)
+{
+        static const struct timespec pause = { .tv_nsec = 1000000 };
+
+        while (atomic_load(&j->root->being_made) && !ri_job_abandoned(&j->job))
+                nanosleep(&pause, NULL);
+        return unlinkat(fd, base, 0);
+}
+
 static void unlink_work(struct fio_job *j)
 {
         const char *base;
         int fd = open_parent(j, false, &base);
+        int rc;
 
         if (fd < 0)
                 return;
-        if (unlinkat(fd, base, 0) < 0)
+        rc = unlinkat(fd, base, 0);
+        if (rc < 0 && errno == ENOENT && ri_temp_is(base, strlen(base)))
+                rc = unlink_temporary(j, fd, base);
+        if (rc < 0)
                 fio_job_errno(j, "remove");
         close(fd);
 }
