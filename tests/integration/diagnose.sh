@@ -20,7 +20,7 @@ at_end() {
 }
 trap at_end EXIT
 mkdir "$mounted" || fail "mkdir $mounted"
-"${ns[@]}" mfssetgoal 2 "$mounted" >out || fail "mfssetgoal: $(cat out)"
+"${ns[@]}" mfssetsclass 2 "$mounted" >out || fail "mfssetsclass: $(cat out)"
 
 # diagnose CODE ARGUMENT...: its output goes to the file `found`.
 diagnose() {
