@@ -191,6 +191,7 @@ static void on_data(struct mfs_link *l, const uint8_t *p, size_t n, bool last)
         bl->idle_at = ri_now();
         ri_list_add_tail(&s->idle_links, &bl->idle);
         finish(b, NULL);
+        run_waiting(s);
 }
 
 static void on_down(struct mfs_link *l, const struct ri_error *e)

@@ -1018,6 +1018,40 @@ START_TEST(a_cut_answer_is_a_failure)
 }
 END_TEST
 
+/* More long answers than there may be connections: what has to wait gets the first one that is free. */
+START_TEST(long_answers_wait_for_a_connection)
+{
+        enum { AT_ONCE = 8 };
+        struct double_conn *c[AT_ONCE];
+        uint8_t answer[100] = { 0 };
+        const uint8_t *p;
+        uint32_t len;
+        uint8_t status = 0;
+
+        ready(V3);
+        memset(&fed, 0, sizeof(fed));
+        for (unsigned i = 0; i < AT_ONCE + 2; i++)
+                ask_bulk();
+        for (unsigned i = 0; i < AT_ONCE; i++) {
+                c[i] = expect_register(2 + i, WIRE_REGISTER_RECONNECT, &p, &len);
+                double_give_packet(c[i], WIRE_MATOCL_FUSE_REGISTER, &status, 1);
+                ck_assert_uint_eq(next_request(c[i], &p, &len), WIRE_CLTOMA_FUSE_READDIR);
+        }
+        ck_assert_uint_eq(net.dials, 1 + AT_ONCE);
+        wire_put32(answer, wire_be32(p));
+        for (unsigned i = 0; i < 3; i++) {
+                double_give_packet(c[0], WIRE_MATOCL_FUSE_READDIR, answer, sizeof(answer));
+                for (int k = 0; k < 4000 && fed.done == i; k++)
+                        double_turns(loop, 1);
+                ck_assert_uint_eq(fed.done, i + 1);
+                if (i < 2)
+                        ck_assert_uint_eq(next_request(c[0], &p, &len), WIRE_CLTOMA_FUSE_READDIR);
+        }
+        ck_assert_uint_eq(net.dials, 1 + AT_ONCE);
+        end();
+}
+END_TEST
+
 START_TEST(closing_in_the_middle_leaves_nothing)
 {
         struct double_conn *c = ready(V3);
@@ -1070,6 +1104,7 @@ int main(void)
         tcase_add_test(tc, a_farewell_closes_files_and_session);
         tcase_add_test(tc, long_answers_have_a_connection);
         tcase_add_test(tc, a_cut_answer_is_a_failure);
+        tcase_add_test(tc, long_answers_wait_for_a_connection);
         tcase_add_test(tc, closing_in_the_middle_leaves_nothing);
         suite_add_tcase(s, tc);
         sr = srunner_create(s);
