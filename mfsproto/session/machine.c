@@ -322,6 +322,27 @@ static void reconnect_status(struct mfs_session *s, const struct mfs_login *in)
         mfs_enter(s, s->has_password ? MFS_CHALLENGE : MFS_REGISTER);
 }
 
+/* A master of another file system answers at this address: a failover to the wrong machine, a cluster set up anew. What
+ * is open here would be some other file there, so nothing of ours may reach it. */
+static void another_cluster(struct mfs_session *s, const struct mfs_login *in)
+{
+        struct mfs_session_info ours = s->info;
+        struct ri_error e;
+
+        s->info = in->info;
+        memset(&e, 0, sizeof(e));
+        if (mfs_login_send(&s->link, s, WIRE_REGISTER_CLOSESESSION, &e) == 0)
+                mfs_link_flush(&s->link);
+        s->info = ours;
+        ri_error_set(
+                &e, ROMA_EUNAVAILABLE, s->server,
+                "the master there has another file system now (id %016llX, ours is %016llX); when that is "
+                "meant, close the store and open it again",
+                (unsigned long long)in->info.meta_id, (unsigned long long)s->meta_id);
+        e.flags = ROMA_RETRIABLE;
+        mfs_attempt_failed(s, &e);
+}
+
 static void login_packet(struct mfs_session *s, uint32_t type, const uint8_t *payload, uint32_t len)
 {
         struct mfs_login in;
@@ -341,14 +362,15 @@ static void login_packet(struct mfs_session *s, uint32_t type, const uint8_t *pa
                 memcpy(s->challenge, in.random, sizeof(s->challenge));
                 s->challenged = true;
                 mfs_enter(s, MFS_REGISTER);
+        } else if (in.kind == LOGIN_SESSION && s->state == MFS_REGISTER && s->meta_id && in.info.meta_id &&
+                   in.info.meta_id != s->meta_id) {
+                another_cluster(s, &in);
         } else if (in.kind == LOGIN_SESSION && s->state == MFS_REGISTER) {
-                bool other = s->registered && s->info.meta_id != in.info.meta_id;
-
                 s->renewed |= s->registered && in.info.session_id != s->info.session_id;
                 s->info = in.info;
+                if (in.info.meta_id)
+                        s->meta_id = in.info.meta_id;
                 s->registered = true;
-                if (other)
-                        s->renewed = true;
                 mfs_enter(s, MFS_READY);
         } else {
                 memset(&e, 0, sizeof(e));

@@ -87,7 +87,8 @@ struct mfs_session {
         bool renewed;    /* the old session is gone: all that was known of files may have changed */
         char server[80]; /* for sentences */
 
-        bool registered; /* info holds a session */
+        bool registered;  /* info holds a session */
+        uint64_t meta_id; /* of the file system whose inodes we know; 0: the master does not say */
         struct mfs_session_info info;
 
         /* calls */

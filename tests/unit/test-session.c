@@ -625,6 +625,52 @@ START_TEST(a_forgotten_session_is_made_anew)
 }
 END_TEST
 
+/* The address of the master leads to another file system, where inode 42 is somebody else's. */
+START_TEST(another_file_system_is_not_ours)
+{
+        struct double_conn *c = ready(V3), *next;
+        struct asked a;
+        const uint8_t *p;
+        uint32_t len;
+        uint8_t status = WIRE_STATUS_BADSESSIONID, reply[64];
+
+        ck_assert_int_eq(mfs_session_inode_hold(session, 42), 0);
+        double_end(c);
+        double_turns(loop, 3);
+        ask(&a, "x", 0);
+        for (unsigned dial = 2; dial < 4; dial++) {
+                c = expect_register(dial, WIRE_REGISTER_RECONNECT, &p, &len);
+                double_give_packet(c, WIRE_MATOCL_FUSE_REGISTER, &status, 1);
+                expect_register(dial, WIRE_REGISTER_NEWSESSION, &p, &len);
+                register_reply(reply, 49, V3);
+                wire_put32(reply + 4, 500);
+                wire_put64(reply + 8, META + 1);
+                double_give_packet(c, WIRE_MATOCL_FUSE_REGISTER, reply, 49);
+                /* its session is given back, and nothing else is sent */
+                expect_register(dial, WIRE_REGISTER_CLOSESESSION, &p, &len);
+                ck_assert_uint_eq(wire_be32(p + 65), 500);
+                next = double_wait_dial(&net, loop, dial + 1);
+                ck_assert(c->closed);
+                ck_assert(!double_has_packet(c));
+                ck_assert_uint_eq(a.done, 0);
+        }
+        session->lost_at -= 60 * UINT64_C(1000000000);
+        double_end(next);
+        wait_done(&a);
+        ck_assert(a.failed);
+        /* the right one is back */
+        ask(&a, "x", 0);
+        c = expect_register(5, WIRE_REGISTER_RECONNECT, &p, &len);
+        double_give_packet(c, WIRE_MATOCL_FUSE_REGISTER, &status, 1);
+        expect_register(5, WIRE_REGISTER_NEWSESSION, &p, &len);
+        double_give_packet(c, WIRE_MATOCL_FUSE_REGISTER, reply, register_reply(reply, 49, V3));
+        ck_assert_uint_eq(double_packet(c, &p, &len), WIRE_CLTOMA_FUSE_SUSTAINED_INODES);
+        ck_assert_uint_eq(next_request(c, &p, &len), WIRE_CLTOMA_FUSE_UNLINK);
+        mfs_session_inode_release(session, 42);
+        end();
+}
+END_TEST
+
 /* ---- time ------------------------------------------------------------------------------------------------- */
 
 /* As if nobody had driven the loop for so long. */
@@ -1093,6 +1139,7 @@ int main(void)
         tcase_add_loop_test(tc, a_lost_connection_is_taken_up, 0, 3);
         tcase_add_test(tc, a_changed_export_keeps_the_session);
         tcase_add_test(tc, a_forgotten_session_is_made_anew);
+        tcase_add_test(tc, another_file_system_is_not_ours);
         tcase_add_test(tc, an_undriven_connection_is_replaced_silently);
         tcase_add_test(tc, answers_from_before_the_pause_count);
         tcase_add_test(tc, a_silent_master_is_given_up);
