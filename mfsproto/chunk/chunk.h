@@ -38,9 +38,11 @@ void mfs_inode_write_buf(struct ri_op *op, struct mfs_inode *ino, roma_buf *buf,
 /* RESERVE at the master, then write there; res.offset. */
 void mfs_inode_append(struct ri_op *op, struct mfs_inode *ino, const struct iovec *iov, int n);
 void mfs_inode_truncate(struct ri_op *op, struct mfs_inode *ino, uint64_t length);
-/* All acknowledged, FINISH, every WRITE_CHUNK_END answered, mtime on its way. An earlier failed write of this inode that
- * nobody has been told of is reported here. */
-void mfs_inode_flush(struct ri_op *op, struct mfs_inode *ino);
+/* All acknowledged, FINISH, every WRITE_CHUNK_END answered, mtime on its way. A loss of bytes whose write had ended is
+ * reported here, to each file that has the inode open for writing: *told says up to which loss that file knows (when it
+ * is opened: mfs_inode_losses()), and lives until op ends. */
+void mfs_inode_flush(struct ri_op *op, struct mfs_inode *ino, unsigned *told);
+unsigned mfs_inode_losses(const struct mfs_inode *ino);
 
 /* Something sits between reads and the chunkservers' answers of another client: forget cached places. */
 void mfs_inode_forget(struct mfs_inode *ino);

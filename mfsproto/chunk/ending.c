@@ -11,6 +11,7 @@ struct mfs_ending {
         struct ri_list link;
         struct ri_op *op;
         struct mfs_inode *ino;
+        unsigned losses; /* of ino, when it began to wait */
 };
 
 static void ending_free(struct mfs_ending *e)
@@ -54,6 +55,7 @@ void mfs_op_finish(struct mfs_inode *ino, struct ri_op *op)
         }
         e->op = op;
         e->ino = ino;
+        e->losses = ino->losses;
         ino->refs++;
         op->impl = e;
         op->cancel = ending_cancel;
@@ -80,10 +82,9 @@ void mfs_endings_tell(struct mfs_data *d)
                 struct ri_op *op = e->op;
 
                 op->impl = NULL;
-                if (ino->lost) {
+                if (ino->losses != e->losses) {
                         struct ri_error error = ino->lost_error;
 
-                        ino->lost = false;
                         ri_op_fail_error(op, &error);
                 } else {
                         ri_op_finish(op);

@@ -53,14 +53,14 @@ struct mfs_inode {
         unsigned refs;
         uint64_t master_length; /* as the master last said */
         struct ri_map chunks;
-        struct ri_list writers; /* all; in order of creation */
-        unsigned active;        /* writers that hold or ask for a lock */
-        bool gate;              /* a truncate is under way */
-        struct ri_list turns;   /* waiting behind the gate */
-        bool sole_writer;       /* nobody else can write it: a lost lock is ours */
-        uint64_t maybe_until;   /* until then a chunk may be locked for us without our knowing it */
-        bool lost;              /* bytes that an ended operation had sent could not be completed */
-        struct ri_error lost_error;
+        struct ri_list writers;     /* all; in order of creation */
+        unsigned active;            /* writers that hold or ask for a lock */
+        bool gate;                  /* a truncate is under way */
+        struct ri_list turns;       /* waiting behind the gate */
+        bool sole_writer;           /* nobody else can write it: a lost lock is ours */
+        uint64_t maybe_until;       /* until then a chunk may be locked for us without our knowing it */
+        unsigned losses;            /* how often bytes of ended operations could not be completed */
+        struct ri_error lost_error; /* the latest */
 };
 
 /* start() may be called before this returns. */
@@ -69,6 +69,8 @@ void mfs_turn_leave(struct mfs_turn *t); /* allowed when it has started */
 void mfs_gate_close(struct mfs_inode *ino);
 void mfs_gate_open(struct mfs_inode *ino);
 void mfs_inode_grown(struct mfs_inode *ino, uint64_t length);
+/* Bytes of operations that have ended, perhaps well, are not what they should be: the next flush of each file says so. */
+void mfs_inode_lost(struct mfs_inode *ino, const struct ri_error *e);
 /* True while another operation than op keeps the loop driven. */
 bool mfs_others_running(const roma_loop *loop, const struct ri_op *op);
 

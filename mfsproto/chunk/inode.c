@@ -90,6 +90,18 @@ void mfs_inode_sole_writer(struct mfs_inode *ino, bool sole)
         ino->sole_writer = sole;
 }
 
+void mfs_inode_lost(struct mfs_inode *ino, const struct ri_error *e)
+{
+        ino->losses++;
+        ino->lost_error = *e;
+        ino->lost_error.outcome = ROMA_UNKNOWN;
+}
+
+unsigned mfs_inode_losses(const struct mfs_inode *ino)
+{
+        return ino->losses;
+}
+
 void mfs_lock_lost(struct mfs_inode *ino)
 {
         /* a lock lasts 120 s; the master may still park a request for 30 s after */
@@ -203,6 +215,7 @@ void mfs_getlen_cancel(struct mfs_getlen *g)
 struct flush {
         struct ri_op *op;
         struct mfs_inode *ino;
+        unsigned *told; /* the file's */
         struct mfs_turn turn;
         struct mfs_drain drain;
 };
@@ -227,11 +240,11 @@ static void flush_drained(struct mfs_drain *d)
         struct flush *f = ri_container_of(d, struct flush, drain);
         struct mfs_inode *ino = f->ino;
         struct ri_op *op = f->op;
-        bool lost = ino->lost;
+        bool lost = *f->told != ino->losses;
         struct ri_error e = ino->lost_error;
 
         mfs_session_flush_times(ino->data->session);
-        ino->lost = false;
+        *f->told = ino->losses;
         op->impl = NULL;
         flush_free(f);
         if (lost)
@@ -247,7 +260,7 @@ static void flush_turn(struct mfs_turn *t)
         mfs_drain_start(&f->drain, f->ino, f->op, flush_drained);
 }
 
-void mfs_inode_flush(struct ri_op *op, struct mfs_inode *ino)
+void mfs_inode_flush(struct ri_op *op, struct mfs_inode *ino, unsigned *told)
 {
         struct flush *f = calloc(1, sizeof *f);
 
@@ -257,6 +270,7 @@ void mfs_inode_flush(struct ri_op *op, struct mfs_inode *ino)
         }
         f->op = op;
         f->ino = ino;
+        f->told = told;
         ino->refs++;
         op->impl = f;
         op->cancel = flush_cancel;

@@ -350,11 +350,8 @@ static void end_failed(struct mfs_writer *w, const struct ri_error *e)
 {
         struct mfs_inode *ino = w->ino;
 
-        if (w->acked_end > 0) {
-                ino->lost = true;
-                ino->lost_error = *e;
-                ino->lost_error.outcome = ROMA_UNKNOWN;
-        }
+        if (w->acked_end > 0)
+                mfs_inode_lost(ino, e);
         /* a refused END leaves the lock */
         if (w->end_length > 0 && w->locked)
                 mfs_ender_start(ino, w->chunk->index, w->place->chunkid, 0);

@@ -472,6 +472,16 @@ void mfs_writer_abandon(struct mfs_wpart *p)
                 return;
         }
         ri_list_del(&p->item.link);
+        if (under_way && !w->giving_up) {
+                struct ri_error e = { 0 };
+
+                ri_error_set(
+                        &e, ROMA_ENOMEM, "",
+                        "there was no memory to complete a cancelled write, whose bytes are on a part of the "
+                        "replicas of chunk %u now; write the range again",
+                        w->chunk->index);
+                mfs_inode_lost(w->ino, &e);
+        }
         if (under_way && w->state == MW_SESSION) {
                 /* No memory to keep them: the packets may not be sent on. The rest goes through a new chain. */
                 mfs_ws_drop(w);
@@ -487,8 +497,6 @@ void mfs_writer_abandon(struct mfs_wpart *p)
 /* The operations of all parts fail, what is left of others is given up, and the lock is given back. */
 void mfs_writer_fail(struct mfs_writer *w, const struct ri_error *e)
 {
-        struct mfs_inode *ino = w->ino;
-
         mfs_ws_drop(w);
         unsend(w);
         w->giving_up = true;
@@ -500,9 +508,7 @@ void mfs_writer_fail(struct mfs_writer *w, const struct ri_error *e)
                         continue;
                 ri_list_del(&p->item.link);
                 part_free(p);
-                ino->lost = true;
-                ino->lost_error = *e;
-                ino->lost_error.outcome = ROMA_UNKNOWN;
+                mfs_inode_lost(w->ino, e);
         }
         /* an operation may have several parts here only in other chunks, so one goes at a time */
         for (struct ri_list *it = w->queue.next; it != &w->queue;) {

@@ -7,11 +7,17 @@
 
 struct mfs_file {
         struct mfs_inode *ino;
+        unsigned told; /* see mfs_inode_flush() */
 };
+
+static struct mfs_file *mfs_file_of(roma_file *file)
+{
+        return file->impl;
+}
 
 static struct mfs_inode *inode_of(roma_file *file)
 {
-        return ((struct mfs_file *)file->impl)->ino;
+        return mfs_file_of(file)->ino;
 }
 
 /* ---- open ------------------------------------------------------------------------------------------------- */
@@ -27,6 +33,7 @@ static void open_finish(struct mfs_req *r)
                 return;
         }
         f->ino = r->ino;
+        f->told = mfs_inode_losses(f->ino);
         r->ino = NULL;
         if ((r->flags & ROMA_O_EXCL) && ri_temp_is(r->walk[0].name, r->walk[0].name_len))
                 mfs_inode_sole_writer(f->ino, true);
@@ -233,6 +240,7 @@ static void flushed_for_close(struct mfs_req *r, const roma_result *res)
 void mfs_be_file_close(struct ri_op *op, roma_file *file)
 {
         struct mfs_inode *ino = inode_of(file);
+        unsigned told = mfs_file_of(file)->told;
         bool writable = (file->flags & ROMA_O_WRITE) != 0;
         struct ri_op *child;
         struct mfs_req *r;
@@ -250,11 +258,12 @@ void mfs_be_file_close(struct ri_op *op, roma_file *file)
                 return;
         }
         r->ino = ino; /* given back when r ends, however it does */
+        r->told = told;
         if (!mfs_req_keep(r, &r->key, file->key))
                 return;
         child = mfs_req_child(r, RI_ENDING, "close", flushed_for_close);
         if (child)
-                mfs_inode_flush(child, ino);
+                mfs_inode_flush(child, ino, &r->told);
 }
 
 void mfs_be_file_drop(roma_file *file)
@@ -293,7 +302,7 @@ void mfs_be_file_truncate(struct ri_op *op, roma_file *file, uint64_t length)
 
 void mfs_be_file_fsync(struct ri_op *op, roma_file *file)
 {
-        mfs_inode_flush(op, inode_of(file));
+        mfs_inode_flush(op, inode_of(file), &mfs_file_of(file)->told);
 }
 
 /* ---- attributes of an open file --------------------------------------------------------------------------- */
@@ -380,5 +389,5 @@ void mfs_be_file_setattr(struct ri_op *op, roma_file *file, const roma_attr *att
         }
         child = mfs_req_child(r, RI_SINGLE, "flush", flushed_for_setattr);
         if (child)
-                mfs_inode_flush(child, inode_of(file));
+                mfs_inode_flush(child, inode_of(file), &mfs_file_of(file)->told);
 }

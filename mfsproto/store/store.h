@@ -101,6 +101,7 @@ struct mfs_req {
         char *key, *key2, *text; /* owned */
         roma_file *file;
         struct mfs_inode *ino;
+        unsigned told; /* of a file that is closed: see mfs_inode_flush() */
         ri_dirent_fn *fn;
         void *fn_arg;
         struct wire_readdir rd;

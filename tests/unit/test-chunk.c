@@ -22,6 +22,7 @@ static struct sim sim;
 static struct mfs_session *session;
 static struct mfs_data *data;
 static struct mfs_inode *ino;
+static unsigned told[2]; /* of two files */
 
 static void show(void *arg, const roma_trace_event *t)
 {
@@ -105,6 +106,7 @@ static void setup_seed(uint64_t seed)
         ck_assert_msg(end.code == ROMA_OK, "%s", end.text);
         data = mfs_data_new(session);
         ino = mfs_inode_get(data, SIM_INODE, 0);
+        told[0] = told[1] = mfs_inode_losses(ino);
 }
 
 static void setup(void)
@@ -171,7 +173,7 @@ static void do_flush(void)
 {
         struct end e;
 
-        mfs_inode_flush(op("fsync", &e), ino);
+        mfs_inode_flush(op("fsync", &e), ino, &told[0]);
         until(&e);
         ck_assert_msg(e.code == ROMA_OK, "%s", e.text);
 }
@@ -490,8 +492,39 @@ START_TEST(test_refusals)
         ck_assert_int_eq(e.code, ROMA_EQUOTA);
         ck_assert_int_eq(e.outcome, ROMA_UNKNOWN);
         sim.end_status = 0;
-        do_flush(); /* somebody has been told */
+        mfs_inode_flush(op("fsync", &e), ino, &told[0]);
+        until(&e);
+        ck_assert_int_eq(e.code, ROMA_EQUOTA);
+        do_flush(); /* once for each file */
         sim.chunk[0].locked = false;
+        free(p);
+}
+END_TEST
+
+/* A write has ended well, being acknowledged, and then the length of its chunk is refused: whoever hears of that first,
+ * a flush tells it. */
+START_TEST(test_loss_is_told_to_all)
+{
+        unsigned char *p = noise(300000, 23);
+        struct end e[2], f;
+
+        sim.end_status = WIRE_STATUS_QUOTA;
+        start_write(&e[0], p, 1000, 0);
+        sim.slow = 3;
+        start_write(&e[1], p, 300000, CHUNK);
+        until(&e[0]);
+        until(&e[1]);
+        ck_assert_int_eq(e[0].code, ROMA_OK);
+        ck_assert_int_eq(e[1].code, ROMA_EQUOTA);
+        for (int i = 0; i < 2; i++) {
+                mfs_inode_flush(op("fsync", &f), ino, &told[i]);
+                until(&f);
+                ck_assert_int_eq(f.code, ROMA_EQUOTA);
+                ck_assert_int_eq(f.outcome, ROMA_UNKNOWN);
+        }
+        sim.end_status = 0;
+        do_flush();
+        sim.chunk[0].locked = sim.chunk[1].locked = false;
         free(p);
 }
 END_TEST
@@ -818,6 +851,7 @@ int main(void)
         tcase_add_test(tc, test_rotten_replica);
         tcase_add_test(tc, test_chunk_changes_under_read);
         tcase_add_test(tc, test_refusals);
+        tcase_add_test(tc, test_loss_is_told_to_all);
         tcase_add_test(tc, test_lost_end);
         tcase_add_test(tc, test_lost_lock);
         tcase_add_test(tc, test_repair_needs_the_lock);
