@@ -40,9 +40,11 @@ struct mfs_data {
         uint64_t most_space; /* largest total that a statfs showed */
 };
 
-/* A place in the order of an inode's operations: truncate lets earlier ones end and later ones wait. */
+/* A place in the order of an inode's operations: truncate lets earlier ones end and later ones wait; what is started
+ * behind an append waits until that has its place. */
 struct mfs_turn {
         struct ri_list link;
+        bool append; /* waits for no other append */
         void (*start)(struct mfs_turn *t);
 };
 
@@ -56,7 +58,8 @@ struct mfs_inode {
         struct ri_list writers;     /* all; in order of creation */
         unsigned active;            /* writers that hold or ask for a lock */
         bool gate;                  /* a truncate is under way */
-        struct ri_list turns;       /* waiting behind the gate */
+        unsigned reserving;         /* appends that do not know their place yet */
+        struct ri_list turns;       /* waiting behind these */
         bool sole_writer;           /* nobody else can write it: a lost lock is ours */
         uint64_t maybe_until;       /* until then a chunk may be locked for us without our knowing it */
         unsigned losses;            /* how often bytes of ended operations could not be completed */
@@ -68,6 +71,8 @@ void mfs_turn_take(struct mfs_inode *ino, struct mfs_turn *t, void (*start)(stru
 void mfs_turn_leave(struct mfs_turn *t); /* allowed when it has started */
 void mfs_gate_close(struct mfs_inode *ino);
 void mfs_gate_open(struct mfs_inode *ino);
+void mfs_reserving_begin(struct mfs_inode *ino);
+void mfs_reserving_end(struct mfs_inode *ino);
 void mfs_inode_grown(struct mfs_inode *ino, uint64_t length);
 /* Bytes of operations that have ended, perhaps well, are not what they should be: the next flush of each file says so. */
 void mfs_inode_lost(struct mfs_inode *ino, const struct ri_error *e);
@@ -378,9 +383,10 @@ void mfs_wop_fail(struct mfs_wop *wop, const struct ri_error *e);
 /* Memory of [from, from + len) of the part, in at most max pieces; *got bytes are covered. */
 int mfs_part_iov(const struct mfs_wpart *p, uint32_t from, uint32_t len, struct iovec *out, int max,
                  size_t *got);
-/* Starts the write of op (for append too, whose offset is known late). Takes over the iovecs. buf: see struct mfs_wop. */
+/* Starts the write of op (for append too, whose offset is known late and whose turn it is already). Takes over the iovecs.
+ * buf: see struct mfs_wop. */
 void mfs_wop_run(struct ri_op *op, struct mfs_inode *ino, struct iovec *iov, int n, roma_buf *buf, size_t len,
-                 uint64_t offset);
+                 uint64_t offset, bool append);
 /* Copies the iovecs; NULL: op has failed. */
 struct iovec *mfs_iov_copy(struct ri_op *op, const struct iovec *iov, int n, size_t *len);
 

@@ -131,7 +131,7 @@ void mfs_turn_take(struct mfs_inode *ino, struct mfs_turn *t, void (*start)(stru
 {
         ri_list_init(&t->link);
         t->start = start;
-        if (!ino->gate && ri_list_empty(&ino->turns))
+        if (!ino->gate && ri_list_empty(&ino->turns) && (t->append || !ino->reserving))
                 start(t);
         else
                 ri_list_add_tail(&ino->turns, &t->link);
@@ -148,16 +148,37 @@ void mfs_gate_close(struct mfs_inode *ino)
         ino->gate = true;
 }
 
-void mfs_gate_open(struct mfs_inode *ino)
+static void run_turns(struct mfs_inode *ino)
 {
-        ino->gate = false;
-        ino->refs++; /* what starts may give the inode back */
-        while (!ino->gate && !ri_list_empty(&ino->turns)) {
-                struct mfs_turn *t = ri_list_entry(ri_list_pop(&ino->turns), struct mfs_turn, link);
+        struct ri_list *it;
 
+        ino->refs++; /* what starts may give the inode back */
+        while (!ino->gate && (it = ri_list_first(&ino->turns)) != NULL) {
+                struct mfs_turn *t = ri_list_entry(it, struct mfs_turn, link);
+
+                if (ino->reserving && !t->append)
+                        break;
+                ri_list_del(it);
                 t->start(t);
         }
         mfs_inode_put(ino);
+}
+
+void mfs_gate_open(struct mfs_inode *ino)
+{
+        ino->gate = false;
+        run_turns(ino);
+}
+
+void mfs_reserving_begin(struct mfs_inode *ino)
+{
+        ino->reserving++;
+}
+
+void mfs_reserving_end(struct mfs_inode *ino)
+{
+        if (--ino->reserving == 0)
+                run_turns(ino);
 }
 
 /* The length, asked anew */

@@ -152,7 +152,7 @@ static void wop_start(struct mfs_turn *t)
 }
 
 void mfs_wop_run(struct ri_op *op, struct mfs_inode *ino, struct iovec *iov, int n, roma_buf *buf, size_t len,
-                 uint64_t offset)
+                 uint64_t offset, bool append)
 {
         struct mfs_wop *wop;
 
@@ -184,7 +184,10 @@ void mfs_wop_run(struct ri_op *op, struct mfs_inode *ino, struct iovec *iov, int
         ino->refs++;
         op->impl = wop;
         op->cancel = wop_cancel;
-        mfs_turn_take(ino, &wop->turn, wop_start);
+        if (append)
+                wop_start(&wop->turn);
+        else
+                mfs_turn_take(ino, &wop->turn, wop_start);
 }
 
 void mfs_inode_write(struct ri_op *op, struct mfs_inode *ino, const struct iovec *iov, int n, uint64_t offset)
@@ -193,7 +196,7 @@ void mfs_inode_write(struct ri_op *op, struct mfs_inode *ino, const struct iovec
         struct iovec *copy = mfs_iov_copy(op, iov, n, &len);
 
         if (copy)
-                mfs_wop_run(op, ino, copy, n, NULL, len, offset);
+                mfs_wop_run(op, ino, copy, n, NULL, len, offset, false);
 }
 
 void mfs_inode_write_buf(struct ri_op *op, struct mfs_inode *ino, roma_buf *buf, uint64_t offset)
@@ -203,5 +206,5 @@ void mfs_inode_write_buf(struct ri_op *op, struct mfs_inode *ino, roma_buf *buf,
         struct iovec *copy = mfs_iov_copy(op, &v, 1, &len);
 
         if (copy)
-                mfs_wop_run(op, ino, copy, 1, buf, len, offset);
+                mfs_wop_run(op, ino, copy, 1, buf, len, offset, false);
 }

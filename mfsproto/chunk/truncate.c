@@ -13,7 +13,8 @@ struct trunc {
         struct mfs_call call;
         struct mfs_getlen getlen;
         struct ri_timer timer;
-        bool gate; /* ours is closed */
+        bool gate;      /* ours is closed */
+        bool reserving; /* ours is counted */
         unsigned tries;
         uint64_t length;
         struct iovec *iov; /* append */
@@ -32,6 +33,8 @@ static void trunc_free(struct trunc *t)
         free(t->iov);
         if (t->gate)
                 mfs_gate_open(ino);
+        if (t->reserving)
+                mfs_reserving_end(ino);
         free(t);
         mfs_inode_put(ino);
 }
@@ -97,7 +100,7 @@ static void reserved(struct trunc *t, uint64_t at)
         op->res.offset = at;
         op->outcome = ROMA_NOT_DONE;
         ino->refs++;
-        mfs_wop_run(op, ino, iov, n, NULL, len, at);
+        mfs_wop_run(op, ino, iov, n, NULL, len, at, true);
         trunc_free(t);
         mfs_inode_put(ino);
 }
@@ -199,7 +202,10 @@ static void turn(struct mfs_turn *turn)
 {
         struct trunc *t = ri_container_of(turn, struct trunc, turn);
 
-        if (!t->iov) {
+        if (t->iov) {
+                mfs_reserving_begin(t->ino);
+                t->reserving = true;
+        } else {
                 mfs_gate_close(t->ino);
                 t->gate = true;
         }
@@ -220,6 +226,7 @@ static void begin(struct ri_op *op, struct mfs_inode *ino, struct iovec *iov, in
         t->iov = iov;
         t->n = n;
         t->length = length;
+        t->turn.append = iov != NULL;
         ino->refs++;
         op->impl = t;
         op->cancel = trunc_cancel;

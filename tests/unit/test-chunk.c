@@ -321,6 +321,36 @@ START_TEST(test_append)
 }
 END_TEST
 
+/* What is started behind an append finds it done, also while the master is still asked for its room. */
+START_TEST(test_append_in_order)
+{
+        unsigned char *p = noise(1000, 24), *q = malloc(1000);
+        struct iovec v = { p, 1000 };
+        struct end e[2];
+
+        mfs_inode_append(op("append", &e[0]), ino, &v, 1);
+        until(&e[0]);
+        ck_assert_uint_eq(sim.length, 1000);
+        mfs_inode_append(op("append", &e[0]), ino, &v, 1);
+        memset(q, 0x55, 1000);
+        start_write(&e[1], q, 1000, 1500);
+        until(&e[0]);
+        until(&e[1]);
+        expect(q, 1000, 1500, 1000);
+        mfs_inode_append(op("append", &e[0]), ino, &v, 1);
+        mfs_inode_truncate(op("truncate", &e[1]), ino, 10);
+        until(&e[0]);
+        until(&e[1]);
+        ck_assert_int_eq(e[0].code, ROMA_OK);
+        ck_assert_int_eq(e[1].code, ROMA_OK);
+        do_flush();
+        ck_assert_uint_eq(sim.length, 10);
+        expect(p, 1000, 0, 10);
+        free(p);
+        free(q);
+}
+END_TEST
+
 /* One lock for many writes that are in flight together. */
 START_TEST(test_one_end_for_many)
 {
@@ -845,6 +875,7 @@ int main(void)
         tcase_add_test(tc, test_truncate);
         tcase_add_test(tc, test_truncate_in_order);
         tcase_add_test(tc, test_append);
+        tcase_add_test(tc, test_append_in_order);
         tcase_add_test(tc, test_one_end_for_many);
         tcase_add_test(tc, test_read_behind_write);
         tcase_add_test(tc, test_linger_ends);
