@@ -277,11 +277,27 @@ static void writer_run(struct ri_task *t)
                 writer_free(w);
 }
 
-/* Bytes of ended operations are not tried for ever. */
+static bool all_orphans(const struct mfs_writer *w)
+{
+        ri_list_for_each(it, &w->queue)
+        {
+                struct mfs_wpart *p = part_of(ri_list_entry(it, struct mfs_item, link));
+
+                if (p && p->wop)
+                        return false;
+        }
+        return true;
+}
+
+/* Bytes of ended operations are not tried for ever: from the first try on that is made for them alone. */
 static bool orphans_expired(struct mfs_writer *w)
 {
         struct ri_error e = { 0 };
 
+        if (!all_orphans(w))
+                w->orphaned_at = 0;
+        else if (!w->orphaned_at)
+                w->orphaned_at = ri_now();
         if (!w->orphaned_at || ri_now() - w->orphaned_at < MFS_ORPHAN_MS * MFS_NS_PER_MS)
                 return false;
         ri_error_set(
@@ -444,18 +460,6 @@ static bool adopt(struct mfs_wpart *p)
         return true;
 }
 
-static bool all_orphans(const struct mfs_writer *w)
-{
-        ri_list_for_each(it, &w->queue)
-        {
-                struct mfs_wpart *p = part_of(ri_list_entry(it, struct mfs_item, link));
-
-                if (p && p->wop)
-                        return false;
-        }
-        return true;
-}
-
 void mfs_writer_abandon(struct mfs_wpart *p)
 {
         struct mfs_writer *w = p->writer;
@@ -466,11 +470,8 @@ void mfs_writer_abandon(struct mfs_wpart *p)
                 w->call.op = NULL;
         if (w->ws.want.op == op)
                 w->ws.want.op = NULL;
-        if (under_way && !w->giving_up && adopt(p)) {
-                if (all_orphans(w))
-                        w->orphaned_at = ri_now();
+        if (under_way && !w->giving_up && adopt(p))
                 return;
-        }
         ri_list_del(&p->item.link);
         if (under_way && !w->giving_up) {
                 struct ri_error e = { 0 };

@@ -13,6 +13,7 @@
 
 #include "core/crc.h"
 #include "mfs-sim.h"
+#include "mfsproto/chunk/inner.h"
 
 enum { CHUNK = 1 << 26 };
 
@@ -644,6 +645,44 @@ START_TEST(test_stall_and_orphans)
 }
 END_TEST
 
+/* Bytes of an ended operation are given up after a while, whatever came and went behind them. */
+START_TEST(test_orphans_expire)
+{
+        unsigned char *p = noise(400000, 25);
+        struct mfs_writer *w;
+        struct end e[2];
+        roma_op id[2];
+
+        do_write(p, 10, 0);
+        sim.slow = 30;
+        id[0] = start_write(&e[0], p, 400000, 0);
+        w = mfs_chunk_find(ino, 0)->writer;
+        while (!w->ws.count)
+                roma_loop_turn(loop, -1);
+        id[1] = start_write(&e[1], p, 100, 0);
+        roma_cancel(loop, id[0]);
+        roma_cancel(loop, id[1]);
+        until(&e[0]);
+        until(&e[1]);
+        ck_assert_int_eq(e[0].outcome, ROMA_UNKNOWN);
+        ck_assert_int_eq(e[1].outcome, ROMA_NOT_DONE);
+        /* no server is there any more */
+        sim.p_refuse = 1000;
+        sim.p_close = 1000;
+        for (int i = 0; i < 4000 && !w->orphaned_at; i++)
+                roma_loop_turn(loop, 5);
+        ck_assert_uint_ne(w->orphaned_at, 0);
+        w->orphaned_at -= 31 * UINT64_C(1000000000);
+        mfs_inode_flush(op("fsync", &e[0]), ino, &told[0]);
+        until(&e[0]);
+        ck_assert_int_eq(e[0].code, ROMA_EUNAVAILABLE);
+        ck_assert_ptr_nonnull(strstr(e[0].text, "could not be completed"));
+        sim.p_refuse = sim.p_close = sim.slow = 0;
+        sim.broken[0] = '\0'; /* an END without these bytes is what giving up means */
+        free(p);
+}
+END_TEST
+
 /* The parts of an erasure coded chunk, in units of 256 KiB. */
 START_TEST(test_parts)
 {
@@ -887,6 +926,7 @@ int main(void)
         tcase_add_test(tc, test_lost_lock);
         tcase_add_test(tc, test_repair_needs_the_lock);
         tcase_add_test(tc, test_stall_and_orphans);
+        tcase_add_test(tc, test_orphans_expire);
         tcase_add_test(tc, test_parts);
         tcase_add_test(tc, test_stuck_server_read);
         tcase_add_test(tc, test_idle_connections_die);
