@@ -204,6 +204,8 @@ static void source_send(struct mfs_req *r)
 {
         struct wire_msg m;
 
+        r->half = true;
+        r->op->outcome = ROMA_UNKNOWN;
         wire_msg_init(&m, WIRE_CLTOMA_FUSE_UNLINK, WIRE_TO_MASTER);
         wire_set_u(&m, WF_PARENT, r->walk[0].parent);
         wire_set_bytes(&m, WF_NAME, r->walk[0].name, r->walk[0].name_len);

@@ -35,7 +35,7 @@ static void req_cancel(struct ri_op *op)
 
         op->impl = NULL;
         if (r->changing)
-                op->outcome = r->call.sent || r->call.again ? ROMA_UNKNOWN : ROMA_NOT_DONE;
+                op->outcome = r->call.sent || r->call.again || r->half ? ROMA_UNKNOWN : ROMA_NOT_DONE;
         req_free(r);
 }
 
@@ -187,7 +187,7 @@ void mfs_req_change(struct mfs_req *r, struct wire_msg *m, const char *phase,
 
 void mfs_req_not_made(struct mfs_req *r, void (*again)(struct mfs_req *r))
 {
-        r->op->outcome = ROMA_NOT_DONE;
+        r->op->outcome = r->half ? ROMA_UNKNOWN : ROMA_NOT_DONE;
         r->op->tries++;
         if (++r->looks > MFS_LOOKS_MAX) {
                 mfs_req_fail_with(r, ROMA_ECLOSED, "the connection was lost %u times before the answer came",

@@ -89,6 +89,7 @@ struct mfs_req {
         void (*begin)(struct mfs_req *r); /* starts the whole request, again when remembered folders misled */
         void (*release)(struct mfs_req *r); /* frees what hangs on `more` */
         bool changing;                      /* the call in flight is a change */
+        bool half;                          /* the first of two changes is made */
         bool stale_tried;                   /* the walk was repeated without remembered folders */
         unsigned looks;
 

@@ -256,6 +256,23 @@ START_TEST(refused)
 }
 END_TEST
 
+/* A rename that may not replace is two changes for a master of version 3. When only the first was made, the new name is
+ * there, and "not done" would be a lie. */
+START_TEST(half_a_rename)
+{
+        char why[200];
+
+        start(0);
+        ck_assert_msg(mfs_peer_script(peer, "master CLTOMA_FUSE_UNLINK * close", why, sizeof(why)), "%s",
+                      why);
+        ck_assert_int_eq(do_noreplace(), -1);
+        ck_assert_int_eq(roma_last(loop)->code, ROMA_ECLOSED);
+        ck_assert_int_eq(roma_last(loop)->outcome, ROMA_UNKNOWN);
+        ck_assert(there("file") && there("new"));
+        stop();
+}
+END_TEST
+
 int main(void)
 {
         Suite *s = suite_create("mfs-lost");
@@ -268,6 +285,7 @@ int main(void)
         tcase_add_loop_test(tc, answer_lost, 0, 2 * CASES);
         tcase_add_loop_test(tc, look_lost, 0, CASES);
         tcase_add_loop_test(tc, refused, 0, CASES);
+        tcase_add_test(tc, half_a_rename);
         suite_add_tcase(s, tc);
         sr = srunner_create(s);
         srunner_run_all(sr, CK_ENV);
