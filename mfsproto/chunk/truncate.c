@@ -15,6 +15,7 @@ struct trunc {
         struct ri_timer timer;
         bool gate;      /* ours is closed */
         bool reserving; /* ours is counted */
+        bool maybe;     /* the answer to an earlier try was lost: it may have been executed */
         unsigned tries;
         uint64_t length;
         struct iovec *iov; /* append */
@@ -129,6 +130,7 @@ static void answered(struct mfs_call *c, const struct mfs_reply *r)
         struct wire_attr a;
 
         if (r->error && r->error->outcome == ROMA_UNKNOWN && !t->iov) {
+                t->maybe = true;
                 t->getlen.done = looked;
                 mfs_getlen_start(&t->getlen, t->ino, t->op);
                 return;
@@ -145,7 +147,7 @@ static void answered(struct mfs_call *c, const struct mfs_reply *r)
 
                 mfs_status_error(&e, r->status, server,
                                  t->iov ? "reserving room at the end" : "setting the length");
-                t->op->outcome = ROMA_NOT_DONE;
+                t->op->outcome = t->maybe ? ROMA_UNKNOWN : ROMA_NOT_DONE;
                 mfs_lock_waits(t->ino, t->op, r->status);
                 if (ms)
                         retry(t, ms, &e);

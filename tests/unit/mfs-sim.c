@@ -482,6 +482,10 @@ static void truncate_file(struct conn *c, uint32_t msgid, const unsigned char *p
                 if (s->chunk[i].locked && !s->chunk[i].orphan_lock)
                         broke(s, "TRUNCATE while we hold chunk %u", i);
         }
+        if (s->truncate_status) {
+                reply_status(c, WIRE_MATOCL_FUSE_TRUNCATE, msgid, s->truncate_status);
+                return;
+        }
         if (flags & WIRE_TRUNCATE_RESERVE) {
                 if (s->reserved < s->length)
                         s->reserved = s->length;
@@ -491,6 +495,13 @@ static void truncate_file(struct conn *c, uint32_t msgid, const unsigned char *p
                 if (length < s->length)
                         cut(s, length);
                 s->length = s->reserved = length;
+        }
+        if (s->swallow_truncate) {
+                s->swallow_truncate = false;
+                s->length += 100;
+                s->truncate_status = WIRE_STATUS_QUOTA;
+                server_closes(c);
+                return;
         }
         reply_attr(c, WIRE_MATOCL_FUSE_TRUNCATE, msgid, true, before);
 }

@@ -58,8 +58,10 @@ struct sim {
         bool repairs; /* as a 4.x master: a chunk whose chain broke gets another copy before any write, once unlocked */
         uint8_t write_status; /* every WRITE_CHUNK answers this */
         uint8_t end_status;
+        uint8_t truncate_status;
         bool swallow_end; /* the next END is executed, its answer lost with the connection */
         bool swallow_lock;
+        bool swallow_truncate; /* the same; then somebody else appends, and the next one is refused */
         bool sole_writer; /* nobody else has this file: a lock may be taken for ours, an END sent twice */
 
         unsigned writes, ends, finishes, packets, grants, repaired, reads, connects;
