@@ -209,7 +209,7 @@ static bool usable(const struct mfs_place *p)
         return true;
 }
 
-static void granted(struct mfs_writer *w, struct mfs_place *p)
+static void granted(struct mfs_writer *w, struct mfs_place *p, uint64_t since)
 {
         struct mfs_inode *ino = w->ino;
 
@@ -218,7 +218,7 @@ static void granted(struct mfs_writer *w, struct mfs_place *p)
         w->refusals = 0;
         w->maybe = w->ours = false;
         w->closing = false;
-        w->locked_at = ri_now();
+        w->locked_at = since;
         set_locked(w, true);
         mfs_chunk_is(w->chunk, p->chunkid, p->version);
         mfs_inode_grown(ino, p->length);
@@ -267,12 +267,12 @@ static void lock_answered(struct mfs_call *c, const struct mfs_reply *r)
         }
         p = mfs_place_parse(r->msg, &e, mfs_session_server(w->ino->data->session));
         if (p) {
-                granted(w, p);
+                granted(w, p, r->since);
                 return;
         }
         /* The chunk is locked, by us: asked for again without saying so it would keep us out until the lock ends. */
         w->ours = true;
-        w->locked_at = ri_now();
+        w->locked_at = r->since;
         mfs_writer_wait(w, 1000, &e);
 }
 

@@ -156,6 +156,7 @@ void mfs_calls_pump(struct mfs_session *s)
                 if (mfs_link_put(&s->link, c->packet, c->len) < 0)
                         break; /* tried again when something else moves; the call's own limits hold */
                 c->sent = true;
+                c->sent_at = ri_now();
                 ri_list_del(&c->link);
                 ri_list_add_tail(&s->awaiting, &c->link);
         }
@@ -223,6 +224,7 @@ void mfs_calls_reply(struct mfs_session *s, uint32_t type, const uint8_t *payloa
         ctx.hint = c->hint;
         memset(&r, 0, sizeof(r));
         r.replayed = c->again;
+        r.since = c->sent_at > s->link.since ? c->sent_at : s->link.since;
         r.msg = &m;
         if (wire_decode(&m, type, WIRE_FROM_MASTER, payload, len, &ctx) != WIRE_OK) {
                 struct ri_error e;

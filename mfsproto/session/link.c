@@ -120,13 +120,17 @@ static void take(struct mfs_link *l)
         bool open = true;
 
         watch_close(l, &open);
+        l->since = l->emptied_at;
         for (int i = 0; open && i < RECEIVES; i++) {
                 struct iovec iov = { l->in, RECEIVE };
+                uint64_t now = ri_now();
                 ssize_t k = l->t->ops->recv(l->t, &iov, 1);
 
+                if (k < RECEIVE)
+                        l->emptied_at = now;
                 if (k <= 0)
                         break; /* nothing now, or failed() follows */
-                l->rx_at = ri_now();
+                l->rx_at = now;
                 l->got_bytes = true;
                 feed(l, l->in, (size_t)k, &open);
                 if (k < RECEIVE)
@@ -147,7 +151,7 @@ static void on_connected(void *arg)
         struct mfs_link *l = arg;
 
         l->up = true;
-        l->rx_at = l->tx_at = ri_now();
+        l->rx_at = l->tx_at = l->emptied_at = ri_now();
         l->ev->up(l);
 }
 

@@ -28,6 +28,8 @@ struct mfs_link {
         bool up;
         bool got_bytes;        /* anything at all came */
         uint64_t rx_at, tx_at; /* last byte received, last bytes sent; 0 before the connection is up */
+        uint64_t emptied_at;   /* nothing had arrived then that was not taken */
+        uint64_t since;        /* what is being taken arrived behind that */
         uint64_t opened;       /* counts opens, to see that a callback has closed (and reopened) it */
         struct wire_frame frame;
         unsigned char *in;  /* receive buffer, from open to close */

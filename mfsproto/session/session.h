@@ -76,6 +76,7 @@ struct mfs_reply {
         uint8_t status; /* WIRE_STATUS_OK or the master's refusal */
         const struct wire_msg *msg; /* the decoded answer; NULL when error is set */
         bool replayed;              /* it was sent more than once */
+        uint64_t since;             /* ri_now(): the master gave the answer behind that, perhaps long ago */
 };
 struct mfs_call {
         void (*done)(struct mfs_call *c, const struct mfs_reply *r);
@@ -92,7 +93,7 @@ struct mfs_call {
         bool sent, again;
         unsigned char *packet;
         size_t len;
-        uint64_t start_ns;
+        uint64_t start_ns, sent_at;
         const char *phase;
 };
 

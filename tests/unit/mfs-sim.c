@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/crc.h"
 
@@ -858,6 +859,10 @@ static void move_conn(struct conn *c)
                 bool ended = c->eof && c->out.len == c->out.pos;
                 struct ri_error e = { .code = ROMA_ECLOSED, .text = "closed by the test" };
 
+                if (c->server < 0 && s->away_ms) {
+                        s->away_at = ri_now();
+                        usleep(s->away_ms * 1000);
+                }
                 c->base.ev->readable(c->base.arg);
                 if (c->dead || !ended)
                         return;

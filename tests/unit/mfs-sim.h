@@ -53,6 +53,8 @@ struct sim {
         unsigned p_master_lost;  /* the master's connection ends */
         unsigned slow;           /* a server applies a queued packet in one of so many ticks */
         unsigned trickle;        /* a chunkserver's connection delivers at most so many bytes in a tick */
+        unsigned away_ms;        /* nobody drives the loop for so long while an answer of the master waits */
+        uint64_t away_at;        /* since when, the last time */
         bool stuck[SIM_SERVERS]; /* takes everything, answers nothing */
         bool rotten[SIM_SERVERS];
         bool repairs; /* as a 4.x master: a chunk whose chain broke gets another copy before any write, once unlocked */

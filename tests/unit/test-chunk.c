@@ -410,6 +410,26 @@ START_TEST(test_read_behind_write)
 }
 END_TEST
 
+/* A lock is as old as the master's grant, however long that lay in the socket before somebody drove the loop. */
+START_TEST(test_age_of_a_lock)
+{
+        unsigned char *p = noise(1000, 27);
+        struct mfs_writer *w;
+        struct end e;
+
+        sim.away_ms = 200;
+        start_write(&e, p, 1000, 0);
+        w = mfs_chunk_find(ino, 0)->writer;
+        while (!w->locked)
+                roma_loop_turn(loop, -1);
+        ck_assert_uint_le(w->locked_at, sim.away_at);
+        sim.away_ms = 0;
+        until(&e);
+        ck_assert_int_eq(e.code, ROMA_OK);
+        free(p);
+}
+END_TEST
+
 START_TEST(test_linger_ends)
 {
         unsigned char *p = noise(1000, 11);
@@ -938,6 +958,7 @@ int main(void)
         tcase_add_test(tc, test_append_in_order);
         tcase_add_test(tc, test_one_end_for_many);
         tcase_add_test(tc, test_read_behind_write);
+        tcase_add_test(tc, test_age_of_a_lock);
         tcase_add_test(tc, test_linger_ends);
         tcase_add_test(tc, test_rotten_replica);
         tcase_add_test(tc, test_chunk_changes_under_read);
