@@ -343,6 +343,7 @@ struct transfer {
         uint64_t counted; /* bytes that the bar has been told */
         uint64_t started_ns;
         bool move;       /* remove the source when the copy is certain */
+        roma_attr was;   /* the source before the copy, for a move */
         bool in_tree;    /* missing folders above are made */
         bool link;       /* a symbolic link is made again, not followed */
         bool link_again; /* the name was taken: it was removed, one more try */

@@ -121,6 +121,41 @@ static void source_removed(struct flight *f, const roma_result *r)
                 finish(x);
 }
 
+static bool changed(const roma_attr *was, const roma_attr *now)
+{
+        uint32_t both = was->mask & now->mask;
+
+        return ((both & ROMA_ATTR_INODE) && was->inode != now->inode) ||
+               ((both & ROMA_ATTR_LENGTH) && was->length != now->length) ||
+               ((both & ROMA_ATTR_MTIME) && was->mtime_ns != now->mtime_ns);
+}
+
+/* What has the source's name now is removed only when it is what was copied. Two names of one store need not look alike
+ * (mfs://host and mfs://host:9421, a name and an address), and an object that was moved to itself would be lost. */
+static void source_looked(struct flight *f, const roma_result *r)
+{
+        struct transfer *x = of_flight(f);
+        struct tool *t = x->tool;
+        const roma_opts opts = request_opts(t);
+
+        if (r->code != ROMA_OK) {
+                fail(x, r);
+        } else if (changed(&x->was, r->attr)) {
+                char *why = need_format(
+                        "%s %s: it was copied to %s and is not removed: it has changed since, or both "
+                        "names mean the same object",
+                        t->command->name, x->from.shown, x->to.shown);
+                const roma_result left = {
+                        .code = ROMA_ESOURCE, .message = why, .server = "", .status_name = "", .text = ""
+                };
+                fail(x, &left);
+                free(why);
+        } else {
+                flight_track(t, f, source_removed,
+                             roma_aio_unlink(x->from.place->store, x->from.key, 0, &opts, flight_done, f));
+        }
+}
+
 static void done(struct flight *f, const roma_result *r)
 {
         struct transfer *x = of_flight(f);
@@ -138,8 +173,8 @@ static void done(struct flight *f, const roma_result *r)
                 return;
         }
         const roma_opts opts = request_opts(t);
-        flight_track(t, f, source_removed,
-                     roma_aio_unlink(x->from.place->store, x->from.key, 0, &opts, flight_done, f));
+        flight_track(t, f, source_looked,
+                     roma_aio_stat(x->from.place->store, x->from.key, ROMA_NOFOLLOW, &opts, flight_done, f));
 }
 
 /* Symbolic links: read, make; a name that is taken is replaced. */

@@ -57,6 +57,7 @@ static void object_entry(struct branch *b, const struct end *from, const struct 
         struct transfer *x = transfer_new(t, from, to);
 
         x->move = b->job->move;
+        x->was = *attr;
         x->failed = &b->failed;
         x->in_tree = true;
         x->link = attr->type == ROMA_TYPE_SYMLINK;
@@ -163,6 +164,8 @@ static void carry_object(struct job *job, const struct location *from, const rom
         }
         struct transfer *x = transfer_new(t, &source, &to);
         x->move = job->move;
+        if (attr)
+                x->was = *attr;
         x->link = attr && attr->type == ROMA_TYPE_SYMLINK;
         if (attr && (attr->mask & ROMA_ATTR_LENGTH) && attr->type == ROMA_TYPE_FILE) {
                 progress_expect(t, 0, (int64_t)attr->length);

@@ -129,6 +129,17 @@ diff -r --no-dereference here store/moved-tree >differences || fail "mv of a tre
 [ "$(stat -c %Y store/moved-tree/one)" = "$(stat -c %Y here/one)" ] || fail "mv lost the time"
 absent "mv left the source" mine
 ln -s nowhere dangling
+# One object under two names of its store: whatever becomes of it, it must not be lost.
+printf precious >store/self
+ln -s self store/self-link
+for name in self self-link; do
+  expect 7 "$ROMA" mv "$store/$name" "$store/$name?stall=50s"
+  says 'the same object'
+done
+[ "$(cat store/self)" = precious ] || fail "mv of an object to itself lost it"
+[ "$(readlink store/self-link)" = self ] || fail "mv of a link to itself lost it"
+rm store/self store/self-link
+
 expect 0 "$ROMA" mv dangling "$store/dangling?stall=50s"
 [ "$(readlink store/dangling)" = nowhere ] || fail "mv followed a symbolic link"
 absent "mv left the source" dangling
