@@ -88,6 +88,22 @@ static bool can_carry(struct tool *t, const struct end *from, const struct end *
         return false;
 }
 
+/* A key is only a name on some stores, but its ".." is a step on this machine's disk: whoever may write keys must not
+ * choose where they end up. */
+static bool leads_out(const struct end *to, const char *below)
+{
+        if (!to->path)
+                return false; /* stores with folders refuse such keys */
+        for (const char *p = below; *p; p += strspn(p, "/")) {
+                size_t n = strcspn(p, "/");
+
+                if (n == 2 && p[0] == '.' && p[1] == '.')
+                        return true;
+                p += n;
+        }
+        return false;
+}
+
 static void entry(struct walk *w, const roma_entry *e)
 {
         struct branch *b = w->arg;
@@ -100,6 +116,16 @@ static void entry(struct walk *w, const roma_entry *e)
                 below[n - 1] = 0;
         location_end(b->from, below, &from);
         target_end(b->job->target, b->from, below, &to);
+        if (leads_out(&to, below)) {
+                complain(b->job->tool, "%s: the name of %s leads out of %s; it was left out",
+                         b->job->tool->command->name, from.shown, b->job->target->at.shown);
+                status_raise(b->job->tool, EXIT_OTHER);
+                b->failed = true;
+                free(below);
+                end_free(&from);
+                end_free(&to);
+                return;
+        }
         free(below);
         if (!can_carry(b->job->tool, &from, &to, e->attr)) {
                 b->failed = true;

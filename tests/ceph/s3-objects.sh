@@ -48,6 +48,15 @@ for key in "${keys[@]}"; do
 done
 "$ROMA" put small "$uri/$(printf 'k%.0s' {1..1025})$query" 2>err && fail "a key of 1025 bytes"
 [ "$("$ROMA" ls -r "$uri/$query" | wc -l)" = 19 ] || fail "the list has $("$ROMA" ls -r "$uri/$query" | wc -l) names"
+# Such a key is only a name there, but a way out of the destination here.
+for key in tree/../../dots tree/plain; do
+  "$ROMA" put small "$uri/$key$query" || fail "put $key"
+done
+mkdir deep
+"$ROMA" get -r "$uri/tree$query" deep/out 2>err && fail "get -r of a key with .. ended well"
+grep -q 'leads out of deep/out' err || fail "get -r of a key with ..: $(cat err)"
+cmp small deep/out/plain || fail "get -r left out more"
+if [ -e dots ] || [ -e deep/dots ]; then fail "a key led out of the destination"; fi
 curl -sS -o /dev/null -D headers "$("$ROMA" presign "$uri/sizes/1.txt$query")"
 grep -qi '^content-type: text/plain' headers || fail "the type was not guessed"
 "$ROMA" rb "$uri$query" 2>/dev/null && fail "a bucket that is not empty was removed"
