@@ -17,6 +17,9 @@ static int entry(void *arg, const struct wire_dirent *d)
         if ((d->namelen == 1 && d->name[0] == '.') ||
             (d->namelen == 2 && d->name[0] == '.' && d->name[1] == '.'))
                 return 0;
+        /* No master makes such a name: it would be a path, and lead whoever copies the folder to another place. */
+        if (d->namelen == 0 || memchr(d->name, '/', d->namelen) || memchr(d->name, '\0', d->namelen))
+                return 1;
         mfs_attr_convert(&attr, &d->attr, d->inode);
         ent.name = (const char *)d->name;
         ent.name_len = d->namelen;
