@@ -216,20 +216,36 @@ static void not_committed(struct fw *f, const roma_result *r)
         ri_fw_give_up_from(f, r);
 }
 
-/* The answer to the rename was lost: is our object there? */
-static void found_out(void *arg, const roma_result *r)
+static bool is_ours(const struct fw *f, const roma_result *r)
+{
+        return r->code == ROMA_OK && r->attr->mask & f->now.mask & ROMA_ATTR_INODE &&
+               r->attr->inode == f->now.inode;
+}
+
+static void temp_found(void *arg, const roma_result *r)
 {
         struct fw *f = arg;
 
         f->child = 0;
-        if (r->code == ROMA_OK && r->attr->mask & f->now.mask & ROMA_ATTR_INODE &&
-            r->attr->inode == f->now.inode) {
-                committed(f);
-                return;
-        }
-        if (r->code == ROMA_OK || r->code == ROMA_ENOENT)
+        if (is_ours(f, r))
                 f->op->outcome = ROMA_NOT_DONE;
         ri_fw_give_up(f, &f->why);
+}
+
+/* The answer to the rename was lost: is our object there? When it is not, somebody may have replaced it since; only the
+ * temporary that still has its own name says that nothing was done. */
+static void found_out(void *arg, const roma_result *r)
+{
+        struct fw *f = arg;
+        roma_opts o = ri_fw_limits(f);
+
+        f->child = 0;
+        if (is_ours(f, r))
+                committed(f);
+        else if (r->code == ROMA_OK || r->code == ROMA_ENOENT)
+                ri_fw_step(f, roma_aio_stat(f->store, f->temp, ROMA_NOFOLLOW, &o, temp_found, f));
+        else
+                ri_fw_give_up(f, &f->why);
 }
 
 static void find_out(struct fw *f, const roma_result *r)

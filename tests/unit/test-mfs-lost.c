@@ -256,6 +256,53 @@ START_TEST(refused)
 }
 END_TEST
 
+struct end {
+        bool done;
+        int code, outcome;
+};
+
+static void ended(void *arg, const roma_result *r)
+{
+        struct end *e = arg;
+
+        e->done = true;
+        e->code = r->code;
+        e->outcome = r->outcome;
+}
+
+/* The answer to a commit is lost, and before we look another client has replaced the object: it was there for a moment. */
+START_TEST(replaced_meanwhile)
+{
+        roma_loop *loop2 = roma_loop_new();
+        struct end e = { 0 };
+        roma_store *store2;
+        roma_writer *w;
+        char why[200];
+
+        start(0);
+        store2 = roma_store_open(loop2, mfs_peer_uri(peer), NULL);
+        ck_assert_ptr_nonnull(store2);
+        w = roma_writer_open(store, "new", NULL);
+        ck_assert_ptr_nonnull(w);
+        must(roma_writer_write(w, "ours", 4, NULL));
+        ck_assert_msg(mfs_peer_script(peer, "master MATOCL_FUSE_RENAME 1 close", why, sizeof(why)), "%s",
+                      why);
+        ck_assert(roma_aio_writer_commit(w, NULL, ended, &e));
+        while (!mfs_peer_fired(peer))
+                roma_loop_turn(loop, 1);
+        ck_assert(there("new"));
+        w = roma_writer_open(store2, "new", NULL);
+        ck_assert_ptr_nonnull(w);
+        ck_assert_int_eq(roma_writer_commit(w, NULL), 0);
+        while (!e.done)
+                roma_loop_turn(loop, -1);
+        ck_assert_int_eq(e.code, ROMA_ECLOSED);
+        ck_assert_int_eq(e.outcome, ROMA_UNKNOWN);
+        roma_loop_free(loop2);
+        stop();
+}
+END_TEST
+
 /* A rename that may not replace is two changes for a master of version 3. When only the first was made, the new name is
  * there, and "not done" would be a lie. */
 START_TEST(half_a_rename)
@@ -285,6 +332,7 @@ int main(void)
         tcase_add_loop_test(tc, answer_lost, 0, 2 * CASES);
         tcase_add_loop_test(tc, look_lost, 0, CASES);
         tcase_add_loop_test(tc, refused, 0, CASES);
+        tcase_add_test(tc, replaced_meanwhile);
         tcase_add_test(tc, half_a_rename);
         suite_add_tcase(s, tc);
         sr = srunner_create(s);
