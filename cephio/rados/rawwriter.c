@@ -12,7 +12,8 @@
 
 struct raw_writer {
         struct rad_req *r;
-        bool begun, whole;
+        char *mem; /* an announced size: all of it, for an OSD is faster with one extent than with many */
+        bool begun;
 };
 
 static int too_long(struct ri_op *op, uint64_t bytes)
@@ -27,8 +28,10 @@ static int too_long(struct ri_op *op, uint64_t bytes)
 
 static void rw_free(struct raw_writer *rw)
 {
-        if (rw)
+        if (rw) {
                 rad_req_free(rw->r);
+                free(rw->mem);
+        }
         free(rw);
 }
 
@@ -84,13 +87,15 @@ static void rw_write(struct ri_op *op, roma_writer *w, const void *data, size_t 
                 too_long(op, offset + len);
                 return;
         }
-        if (!rw->begun && len == w->size_hint && offset == 0) {
-                rados_write_op_write_full(rw->r->wop, data, len);
-                rw->whole = rw->begun = true;
-        } else if (rw->whole) {
+        if (!rw->begun && !rw->mem && w->size_hint != ROMA_SIZE_UNKNOWN && w->size_hint)
+                rw->mem = malloc(w->size_hint);
+        if (rw->mem && (offset > w->size_hint || len > w->size_hint - offset)) {
                 ri_op_fail(op, ROMA_ESOURCE, "more than the %llu bytes that were announced came",
                            (unsigned long long)w->size_hint);
                 return;
+        }
+        if (rw->mem) {
+                memcpy(rw->mem + offset, data, len);
         } else {
                 if (!rw->begun)
                         begin(rw);
@@ -134,8 +139,13 @@ static void rw_commit(struct ri_op *op, roma_writer *w)
         struct raw_writer *rw = w->impl;
         struct rad_req *r = rw->r;
 
-        if (!rw->begun)
+        if (rw->mem) { /* librados copies it; core has seen that all of it has come */
+                rados_write_op_write_full(r->wop, rw->mem, w->bytes);
+                free(rw->mem);
+                rw->mem = NULL;
+        } else if (!rw->begun) {
                 begin(rw);
+        }
         rw->r = NULL;
         r->op = op;
         r->done = committed;
