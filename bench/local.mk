@@ -1,7 +1,7 @@
 # Programs that measure are built by `make bench-programs` only.
 bench_programs = bench/roma-bench bench/fs-bench bench/floor bench/list-pages bench/gen-capture
 EXTRA_PROGRAMS += $(bench_programs)
-EXTRA_DIST += bench/mfs bench/rados bench/wire
+EXTRA_DIST += bench/mfs bench/rados bench/wire bench/first-download
 
 bench_roma_bench_SOURCES = bench/roma-bench.c bench/measure.h
 bench_roma_bench_LDADD = libroma.la

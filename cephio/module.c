@@ -4,9 +4,10 @@
 
 #include "cephio/cephio.h"
 
-extern const struct ri_backend rados_backend;
+extern const struct ri_backend cephfs_backend, rados_backend;
 
 static const struct ri_backend *const backends[] = {
+        &cephfs_backend,
         &rados_backend,
         NULL,
 };

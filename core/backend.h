@@ -20,7 +20,10 @@ enum ri_backend_flags {
         /* Others may write under our hands: a reader looks again at the end. */
         RI_RECHECK = 2,
         /* Opens pipes and devices, when asked with RI_O_STREAM: read and written in order, without offsets. */
-        RI_STREAMS = 4
+        RI_STREAMS = 4,
+        /* A folder store whose new objects take their name while the file is still open, after which it is synced once
+         * more and closed: see core/folder_writer.c. */
+        RI_RENAME_OPEN = 8
 };
 
 /* Something that lives in a store: a file, writer, reader. When the store closes, `end` starts its ending; when it

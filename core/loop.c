@@ -490,6 +490,13 @@ void roma_loop_trace(roma_loop *loop, void (*fn)(void *arg, const roma_trace_eve
 void ri_trace(roma_loop *loop, const struct ri_op *op, const char *phase, const char *server,
               uint64_t start_ns, uint64_t bytes, int code)
 {
+        if (loop->trace && start_ns)
+                ri_trace_span(loop, op, phase, server, start_ns, ri_now(), bytes, code);
+}
+
+void ri_trace_span(roma_loop *loop, const struct ri_op *op, const char *phase, const char *server,
+                   uint64_t start_ns, uint64_t end_ns, uint64_t bytes, int code)
+{
         roma_trace_event ev = { .size = sizeof ev, .phase = phase, .server = server ? server : "" };
 
         if (!loop->trace || !start_ns)
@@ -497,7 +504,7 @@ void ri_trace(roma_loop *loop, const struct ri_op *op, const char *phase, const 
         ev.op = op ? (op->parent ? op->parent : op->id) : 0;
         ev.operation = op ? op->name : "";
         ev.start_ns = start_ns;
-        ev.end_ns = ri_now();
+        ev.end_ns = end_ns;
         ev.bytes = bytes;
         ev.code = code;
         loop->trace(loop->trace_arg, &ev);

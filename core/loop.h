@@ -138,6 +138,9 @@ void ri_loop_error(roma_loop *loop, int code, const char *fmt, ...) __attribute_
 /* Reports a phase that ended now. start_ns 0: no report (trace was off when it began). */
 void ri_trace(roma_loop *loop, const struct ri_op *op, const char *phase, const char *server,
               uint64_t start_ns, uint64_t bytes, int code);
+/* The same for a phase that was measured elsewhere. */
+void ri_trace_span(roma_loop *loop, const struct ri_op *op, const char *phase, const char *server,
+                   uint64_t start_ns, uint64_t end_ns, uint64_t bytes, int code);
 static inline uint64_t ri_trace_start(const roma_loop *loop)
 {
         return loop->trace ? ri_now() : 0;

@@ -44,10 +44,14 @@ static bool set_up(struct tool *t)
 
 static void take_down(struct tool *t)
 {
+        roma_stats stats = { .size = sizeof(stats) };
+
         progress_stop(t);
+        /* A thread inside a library's call: the libraries must not be taken apart under it. */
+        roma_loop_stats(t->loop, &stats);
+        t->hanging |= stats.stuck_threads > 0;
         places_close(t);
         if (t->hanging) {
-                roma_stats stats = { .size = sizeof(stats) };
                 do
                         roma_loop_stats(t->loop, &stats);
                 while (stats.stores && roma_loop_turn(t->loop, -1) >= 0);

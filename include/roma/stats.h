@@ -23,6 +23,8 @@ typedef struct roma_stats {
         uint64_t crc_errors_total;
         uint64_t buffer_bytes_peak;
         uint64_t callbacks_total, jobs_total;
+        /* CephFS: the MDS was asked to write its journal, because a reader waited for it. */
+        uint64_t nudges_total;
 } roma_stats;
 
 /* Fills *out up to out->size bytes. threads counts workers that are busy or idle; idle ones end by themselves

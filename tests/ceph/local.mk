@@ -1,6 +1,8 @@
 # Scripts for a real Ceph, run by ./runtests ceph.
 EXTRA_DIST += \
 	tests/ceph/cluster.sh \
+	tests/ceph/contract-cephfs.sh \
+	tests/ceph/first-download.sh \
 	tests/ceph/rados-contract.sh \
 	tests/ceph/rados-faults.sh \
 	tests/ceph/rados-kill.sh \
@@ -12,3 +14,12 @@ check_PROGRAMS += tests/ceph/rados-client
 tests_ceph_rados_client_LDADD = libroma.la
 # The module finds its rados_connect().
 tests_ceph_rados_client_LDFLAGS = $(AM_LDFLAGS) -no-install -export-dynamic
+
+if CEPHIO
+check_PROGRAMS += tests/ceph/first-download
+tests_ceph_first_download_SOURCES = tests/ceph/first-download.c
+tests_ceph_first_download_LDADD = libroma.la $(CEPHFS_LIBS)
+tests_ceph_first_download_LDFLAGS = $(AM_LDFLAGS) -no-install
+else
+EXTRA_DIST += tests/ceph/first-download.c
+endif

@@ -238,7 +238,7 @@ static void die_with_writers(const char *folder)
         void *data = malloc(100000);
 
         if (!s)
-                _exit(1);
+                _exit(roma_last(loop)->code == ROMA_EFORK ? 77 : 1);
         memset(data, 1, 100000);
         for (int i = 0; i < 2; i++) {
                 roma_writer *w = roma_writer_open(s, text("%s%s%d", folder, i ? "sub/" : "", i), NULL);
@@ -274,6 +274,8 @@ static void gc_removes_what_was_left(void)
         if (pid == 0)
                 die_with_writers(K(""));
         CHECK(waitpid(pid, &status, 0) == pid);
+        if (WIFEXITED(status) && WEXITSTATUS(status) == 77)
+                SKIP("the store cannot be opened after a fork");
         CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
         EQ(all_entries(), 4);
         ABSENT(S, K("0"));

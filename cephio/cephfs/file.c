@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: MIT */
+/* Open files: opening, closing, attributes, fsync. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "cephio/cephfs/cephfs.h"
+
+static int open_flags(unsigned flags)
+{
+        int fl = O_RDONLY;
+
+        if (flags & ROMA_O_WRITE)
+                fl = flags & ROMA_O_READ ? O_RDWR : O_WRONLY;
+        if (flags & ROMA_O_CREATE)
+                fl |= O_CREAT;
+        if (flags & ROMA_O_EXCL)
+                fl |= O_EXCL;
+        if (flags & ROMA_O_TRUNC)
+                fl |= O_TRUNC;
+        return fl | O_NOFOLLOW; /* links have been followed, or are not to be */
+}
+
+/* 0 or a negative errno; whether it is something with bytes at offsets. */
+static int type_fits(struct cfs_job *j, int fd)
+{
+        struct ceph_statx st;
+        int r = ceph_fstatx(j->mount->cm, fd, &st, CFS_STATX, 0);
+
+        if (r < 0)
+                return r;
+        cfs_attr(&j->attr, &st);
+        if (S_ISREG(st.stx_mode))
+                return 0;
+        if (S_ISDIR(st.stx_mode))
+                return -EISDIR;
+        j->code = ROMA_ENOTSUP;
+        j->text = strdup("it is a pipe, a device or a socket, which has no bytes at offsets");
+        return -ENOTSUP;
+}
+
+static void open_path(struct cfs_job *j, const char *path)
+{
+        uint64_t t = cfs_phase_start(j);
+        int fd = ceph_open(j->mount->cm, path, open_flags(j->flags), j->mode & 07777), r;
+
+        cfs_job_phase(j, "mds_open", t, 0);
+        if (fd < 0) {
+                cfs_job_error(j, fd, "open");
+                return;
+        }
+        t = cfs_phase_start(j);
+        r = type_fits(j, fd);
+        cfs_job_phase(j, "mds_stat", t, 0);
+        if (r == 0) {
+                j->new_fd = cfs_fd_new(j->mount, fd, path);
+                r = j->new_fd ? 0 : -ENOMEM;
+        }
+        if (r < 0) {
+                ceph_close(j->mount->cm, fd);
+                cfs_job_error(j, r, "open");
+                return;
+        }
+        j->new_fd->writes = j->flags & ROMA_O_WRITE;
+        /* A writer that was given up while its temporary was still being made has removed nothing yet. When it is given
+         * up after this look, its removal finds the file. */
+        if (j->flags & ROMA_O_EXCL && ri_job_abandoned(&j->job))
+                ceph_unlink(j->mount->cm, path);
+}
+
+static void open_work(struct cfs_job *j)
+{
+        bool follow = !(j->flags & (ROMA_O_NOFOLLOW | ROMA_O_EXCL));
+        char *path = cfs_resolve(j, false, follow);
+
+        if (path)
+                open_path(j, path);
+        free(path);
+}
+
+static void open_end(struct cfs_job *j)
+{
+        struct cfs_file *f = calloc(1, sizeof(*f));
+
+        if (f)
+                f->line = cfs_line_ref(j->root, j->attr.inode);
+        if (!f || !f->line) {
+                free(f);
+                j->code = ROMA_ENOMEM;
+                cfs_job_fail(j);
+                cfs_job_unref(j);
+                return;
+        }
+        f->fd = j->new_fd;
+        j->new_fd = NULL;
+        j->file->impl = f;
+        ri_op_set_attr(j->op, &j->attr);
+        cfs_job_finish(j);
+}
+
+void cfs_file_open(struct ri_op *op, roma_file *file, const char *key, unsigned flags, uint32_t mode)
+{
+        struct cfs_job *j = cfs_job_new(op, key, NULL);
+
+        if (!j)
+                return;
+        j->file = file;
+        j->flags = flags;
+        j->mode = mode;
+        j->change = flags & (ROMA_O_CREATE | ROMA_O_TRUNC);
+        /* A new mount may be used for what changes nothing, or for a name that nobody else can have made. */
+        j->again = !j->change || flags & ROMA_O_EXCL;
+        j->guard = true;
+        j->work = open_work;
+        j->end = open_end;
+        cfs_job_go(j);
+}
+
+/* Closing gives the caps back (client_caps_release_delay=0), by a message that nobody answers. A request on the same
+ * session behind it is answered after the MDS has taken them: then no reader has to wait for them, also when this
+ * process is killed in the next moment. */
+static void caps_are_back(struct cfs_job *j)
+{
+        uint64_t t = cfs_phase_start(j);
+        char *slash = strrchr(j->fd->path, '/');
+        char *folder =
+                slash > j->fd->path ? strndup(j->fd->path, (size_t)(slash - j->fd->path)) : strdup("/");
+
+        if (folder)
+                cfs_round_trip(j->mount->cm, folder);
+        free(folder);
+        cfs_job_phase(j, "caps_back", t, 0);
+}
+
+/* Only a stray can hold the descriptor beside us; then it closes it. */
+static void close_work(struct cfs_job *j)
+{
+        struct cfs_fd *f = j->fd;
+        uint64_t t = cfs_phase_start(j);
+        struct cfs_mount *m;
+        int r;
+
+        if (atomic_load(&f->refs) != 1)
+                return;
+        r = ceph_close(f->mount->cm, f->fd);
+        f->fd = -1;
+        cfs_job_phase(j, "close", t, 0);
+        if (r < 0)
+                cfs_job_error(j, r, "close");
+        else if (f->writes)
+                caps_are_back(j);
+        /* Here and not on the loop: the last one unmounts. The caller of this holds another reference. */
+        m = f->mount;
+        f->mount = NULL;
+        cfs_mount_put(m);
+}
+
+void cfs_file_close(struct ri_op *op, roma_file *file)
+{
+        struct cfs_file *f = file->impl;
+        struct cfs_fd *fd = f->fd;
+        struct cfs_job *j = cfs_job_new(op, file->key, NULL);
+
+        file->impl = NULL;
+        cfs_line_unref(f->line);
+        free(f);
+        if (!j) {
+                cfs_fd_unref(fd);
+                return;
+        }
+        if (!j->root)
+                j->root = cfs_root_ref(cfs_root_of(file->store));
+        j->fd = fd;
+        j->keep = true;
+        j->work = close_work;
+        j->end = cfs_job_finish;
+        cfs_job_go(j);
+}
+
+/* At once and here: the loop goes away. */
+void cfs_file_drop(roma_file *file)
+{
+        struct cfs_file *f = file->impl;
+
+        file->impl = NULL;
+        cfs_fd_unref(f->fd);
+        cfs_line_unref(f->line);
+        free(f);
+}
+
+static void fsync_work(struct cfs_job *j)
+{
+        uint64_t t = cfs_phase_start(j);
+        int r;
+
+        atomic_store(&j->fd->dirty, false);
+        r = ceph_fsync(j->mount->cm, j->fd->fd, 0);
+        cfs_job_phase(j, "fsync", t, 0);
+        if (r >= 0)
+                return;
+        atomic_store(&j->fd->dirty, true);
+        cfs_job_error(j, r, "fsync");
+}
+
+static struct cfs_job *fd_job(struct ri_op *op, roma_file *file, void (*work)(struct cfs_job *),
+                              void (*end)(struct cfs_job *))
+{
+        struct cfs_file *f = file->impl;
+        struct cfs_job *j = cfs_job_new(op, file->key, NULL);
+
+        if (!j)
+                return NULL;
+        j->fd = cfs_fd_ref(f->fd);
+        j->work = work;
+        j->end = end;
+        return j;
+}
+
+void cfs_file_fsync(struct ri_op *op, roma_file *file)
+{
+        struct cfs_job *j = fd_job(op, file, fsync_work, cfs_job_finish);
+
+        if (j)
+                cfs_job_go(j);
+}
+
+static void stat_work(struct cfs_job *j)
+{
+        uint64_t t = cfs_phase_start(j);
+        struct ceph_statx st;
+        int r = ceph_fstatx(j->mount->cm, j->fd->fd, &st, CFS_STATX, 0);
+
+        cfs_job_phase(j, "mds_stat", t, 0);
+        if (r < 0)
+                cfs_job_error(j, r, "stat");
+        else
+                cfs_attr(&j->attr, &st);
+}
+
+static void stat_end(struct cfs_job *j)
+{
+        ri_op_set_attr(j->op, &j->attr);
+        cfs_job_finish(j);
+}
+
+void cfs_file_stat(struct ri_op *op, roma_file *file)
+{
+        struct cfs_job *j = fd_job(op, file, stat_work, stat_end);
+
+        if (!j)
+                return;
+        j->guard = true;
+        cfs_job_go(j);
+}
+
+static void setattr_work(struct cfs_job *j)
+{
+        uint64_t t = cfs_phase_start(j);
+        struct ceph_statx st;
+        int mask = cfs_attr_to_statx(&st, &j->attr);
+        int r = mask ? ceph_fsetattrx(j->mount->cm, j->fd->fd, &st, mask) : 0;
+
+        cfs_job_phase(j, "mds_setattr", t, 0);
+        if (r < 0)
+                cfs_job_error(j, r, "change attributes of");
+        else
+                stat_work(j);
+}
+
+void cfs_file_setattr(struct ri_op *op, roma_file *file, const roma_attr *attr)
+{
+        struct cfs_job *j = fd_job(op, file, setattr_work, stat_end);
+
+        if (!j)
+                return;
+        j->change = true;
+        j->attr = *attr;
+        cfs_job_go(j);
+}
