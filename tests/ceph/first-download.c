@@ -233,7 +233,7 @@ static void reader(void)
 static struct answer ask(int kind, const char *name, size_t size, unsigned seed)
 {
         struct order o = { .kind = kind, .size = size, .seed = seed };
-        struct answer a;
+        struct answer a = { 0 };
 
         snprintf(o.name, sizeof(o.name), "%s", name);
         if (write(to_reader[1], &o, sizeof(o)) != sizeof(o) ||
@@ -416,7 +416,7 @@ static void killed(void)
                 struct answer a;
                 char c;
                 int told[2];
-                pid_t pid;
+                pid_t pid = -1;
 
                 snprintf(name, sizeof(name), "killed-%d-%u/file", (int)getpid(), i);
                 if (pipe(told) < 0 || (pid = fork()) < 0)
