@@ -114,9 +114,9 @@ tests_unit_test_wire_random_SOURCES = \
 	tests/unit/wire-random.h
 
 # The tables of doc/moosefs-protocol.md.
-check_PROGRAMS += doc/gen-protocol
-doc_gen_protocol_SOURCES = doc/gen-protocol.c
-doc_gen_protocol_LDADD = $(test_libs) libroma-core.la
+check_PROGRAMS += tests/protocol-page
+tests_protocol_page_SOURCES = tests/protocol-page.c
+tests_protocol_page_LDADD = $(test_libs) libroma-core.la
 script_tests += tests/protocol-page.sh
 
 # A client that corrupts files, run by tests/integration/wrong-client.sh and by what finds such files.
