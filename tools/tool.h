@@ -342,13 +342,14 @@ struct transfer {
         bool expected;    /* the bar knows the length from a list */
         uint64_t counted; /* bytes that the bar has been told */
         uint64_t started_ns;
-        bool move;       /* remove the source when the copy is certain */
-        roma_attr was;   /* the source before the copy, for a move */
-        bool in_tree;    /* missing folders above are made */
-        bool link;       /* a symbolic link is made again, not followed */
-        bool link_again; /* the name was taken: it was removed, one more try */
-        char *target;    /* of a symbolic link */
-        bool *failed;    /* set when it does not end well */
+        bool move;         /* remove the source when the copy is certain */
+        roma_attr was;     /* the source before the copy, for a move */
+        bool in_tree;      /* missing folders above are made */
+        bool link;         /* a symbolic link is made again, not followed */
+        bool link_again;   /* the name was taken: it was removed, one more try */
+        bool link_parents; /* its folder was missing: it was made, one more try */
+        char *target;      /* of a symbolic link */
+        bool *failed;      /* set when it does not end well */
 };
 /* Takes over what the ends own. */
 struct transfer *transfer_new(struct tool *t, const struct end *from, const struct end *to);

@@ -191,11 +191,43 @@ static void link_room(struct flight *f, const roma_result *r)
                 link_make(x);
 }
 
+static void link_folder(struct flight *f, const roma_result *r)
+{
+        struct transfer *x = of_flight(f);
+
+        if (r->code != ROMA_OK)
+                fail(x, r);
+        else
+                link_make(x);
+}
+
+/* The folder of the link may still be on its way: makes it, as a put does. False: nothing has been started. */
+static bool link_parents(struct transfer *x)
+{
+        struct tool *t = x->tool;
+        const roma_opts opts = request_opts(t);
+        const char *slash = strrchr(x->to.key, '/');
+        char *folder;
+
+        if (x->link_parents || !(x->in_tree || t->opt.parents) || t->stopping || !slash || slash == x->to.key)
+                return false;
+        x->link_parents = true;
+        folder = need_copy(x->to.key);
+        folder[slash - x->to.key] = 0;
+        flight_track(t, &x->flight, link_folder,
+                     roma_aio_mkdir(x->to.place->store, folder, 0755, ROMA_MKDIR_PARENTS, &opts, flight_done,
+                                    &x->flight));
+        free(folder);
+        return true;
+}
+
 static void link_made(struct flight *f, const roma_result *r)
 {
         struct transfer *x = of_flight(f);
         struct tool *t = x->tool;
 
+        if (r->code == ROMA_ENOENT && link_parents(x))
+                return;
         if (r->code != ROMA_EEXIST || x->link_again || t->opt.if_absent || t->stopping) {
                 done(f, r);
                 return;
