@@ -275,6 +275,14 @@ static void store_connect(struct ri_op *op)
         mfs_session_open(r->st->session, op, session_opened, r);
 }
 
+/* The master's, which is also that of the times in its attributes. */
+static int64_t mfs_be_now(roma_store *store)
+{
+        const struct mfs_store *st = store->impl;
+
+        return (int64_t)mfs_session_time(st->session) * 1000;
+}
+
 static void session_closed(void *arg)
 {
         struct mfs_store *st = arg;
@@ -328,6 +336,7 @@ const struct ri_backend mfs_backend = {
         .file_preadv = mfs_be_file_preadv,
         .file_pwritev = mfs_be_file_pwritev,
         .file_write_buf = mfs_be_file_write_buf,
+        .now = mfs_be_now,
         .file_append = mfs_be_file_append,
         .file_truncate = mfs_be_file_truncate,
         .file_fsync = mfs_be_file_fsync,
