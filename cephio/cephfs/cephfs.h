@@ -56,6 +56,9 @@ struct cfs_mount {
         char mon_host[160]; /* for sentences */
         struct ceph_mount_info *cm;
         struct cfs_nudger *nudger;
+        /* Not under the registry's lock. libcephfs 16.2.15 crashes, or lets a lookup hang for ever, when one thread renames
+         * what another removes (3 s of two threads that do so are enough): a rename has it alone, removals share it. */
+        pthread_rwlock_t names;
 };
 
 /* A worker inside libcephfs. Under the registry's lock. */

@@ -66,8 +66,11 @@ static void open_path(struct cfs_job *j, const char *path)
         j->new_fd->writes = j->flags & ROMA_O_WRITE;
         /* A writer that was given up while its temporary was still being made has removed nothing yet. When it is given
          * up after this look, its removal finds the file. */
-        if (j->flags & ROMA_O_EXCL && ri_job_abandoned(&j->job))
+        if (j->flags & ROMA_O_EXCL && ri_job_abandoned(&j->job)) {
+                pthread_rwlock_rdlock(&j->mount->names);
                 ceph_unlink(j->mount->cm, path);
+                pthread_rwlock_unlock(&j->mount->names);
+        }
 }
 
 static void open_work(struct cfs_job *j)

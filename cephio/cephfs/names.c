@@ -75,7 +75,9 @@ static void unlink_work(struct cfs_job *j)
 
         if (!path)
                 return;
+        pthread_rwlock_rdlock(&j->mount->names);
         r = ceph_unlink(j->mount->cm, path);
+        pthread_rwlock_unlock(&j->mount->names);
         cfs_job_phase(j, "mds_unlink", t, 0);
         if (r < 0)
                 cfs_job_error(j, r, "remove");
@@ -120,7 +122,9 @@ static void rmdir_work(struct cfs_job *j)
 
         if (!path)
                 return;
+        pthread_rwlock_rdlock(&j->mount->names);
         r = ceph_rmdir(j->mount->cm, path);
+        pthread_rwlock_unlock(&j->mount->names);
         cfs_job_phase(j, "mds_rmdir", t, 0);
         if (r < 0)
                 cfs_job_error(j, r, "remove folder");
@@ -187,10 +191,12 @@ static void rename_path(struct cfs_job *j, const char *from, const char *to)
         uint64_t t = cfs_phase_start(j);
         int r = 0;
 
+        pthread_rwlock_wrlock(&j->mount->names);
         if (j->flags & ROMA_RENAME_NOREPLACE)
                 rename_by_link(j, from, to);
         else if (!same_object(j, from, to))
                 r = ceph_rename(j->mount->cm, from, to);
+        pthread_rwlock_unlock(&j->mount->names);
         cfs_job_phase(j, "mds_rename", t, 0);
         if (r < 0) {
                 j->second = r != -ENOENT;

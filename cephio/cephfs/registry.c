@@ -159,18 +159,31 @@ static bool usable(struct cfs_mount *m)
 
 /* Mounts */
 
+/* Removals, of which there may be always some, must not keep a rename out. */
+static void names_init(pthread_rwlock_t *names)
+{
+        pthread_rwlockattr_t attr;
+
+        pthread_rwlockattr_init(&attr);
+        pthread_rwlockattr_setkind_np(&attr, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+        pthread_rwlock_init(names, &attr);
+        pthread_rwlockattr_destroy(&attr);
+}
+
 static struct cfs_mount *mount_new(const struct cfs_conf *conf)
 {
         struct cfs_mount *m = calloc(1, sizeof(*m));
 
         if (m && cfs_conf_copy(&m->conf, conf) == 0) {
                 ri_list_init(&m->hanging);
+                names_init(&m->names);
                 m->refs = 1;
                 m->listed = true;
                 m->pid = getpid();
                 m->nudger = conf->nudge ? cfs_nudger_new(&m->conf) : NULL;
                 if (m->nudger || !conf->nudge)
                         return m;
+                pthread_rwlock_destroy(&m->names);
                 cfs_conf_clear(&m->conf);
         }
         free(m);
@@ -186,6 +199,7 @@ static void mount_free(struct cfs_mount *m)
         if (m->cm)
                 cfs_mount_unmake(m->cm);
         cfs_conf_clear(&m->conf);
+        pthread_rwlock_destroy(&m->names);
         free(m);
 }
 
