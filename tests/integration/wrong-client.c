@@ -15,6 +15,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -711,8 +713,11 @@ static void read_twice(struct client *c)
         wire_set_u(&m, WF_OFFSET, 0);
         wire_set_u(&m, WF_SIZE, 4096);
         printf("struck: two READs of chunk index 0\n");
+        /* In one segment: a server that is quick must not have answered the first before it sees the second. */
+        setsockopt(c->cs.fd, IPPROTO_TCP, TCP_CORK, &(int){ 1 }, sizeof(int));
         raw_msg(&c->cs, &m);
         raw_msg(&c->cs, &m);
+        setsockopt(c->cs.fd, IPPROTO_TCP, TCP_CORK, &(int){ 0 }, sizeof(int));
         while (raw_next(&c->cs, 3000) == 1)
                 ;
         raw_close(&c->cs);
