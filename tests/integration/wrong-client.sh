@@ -81,6 +81,9 @@ for try in {1..15}; do
       echo "$bug: ${got:-nothing}"
     elif { [[ $races == *" $bug "* ]] || [ $lossy = yes ]; } && [ "$try" -lt 15 ]; then
       again+=("$bug")
+    elif [ -z "$got" ] && grep -q '^not struck' "$scratch/out.$bug"; then
+      # The client did nothing wrong then, and the audit is right to say nothing: only on a machine that is loaded.
+      echo "$bug: not shown, the servers were quicker $try times"
     else
       cat "$scratch/out.$bug"
       fail "$bug (seed $seed): the audit says '$got'"
