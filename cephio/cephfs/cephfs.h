@@ -109,7 +109,8 @@ struct cfs_fd {
         atomic_uint refs;
         struct cfs_mount *mount; /* counted */
         int fd;
-        char *path; /* as it was opened */
+        char *path;   /* as it was opened */
+        uint64_t ino; /* of the file */
         bool writes;
         atomic_bool dirty; /* written since the last fsync */
         /* Changes whose operation ended early while a worker was inside the call. A later change must not overtake one,

@@ -64,6 +64,7 @@ static void open_path(struct cfs_job *j, const char *path)
                 return;
         }
         j->new_fd->writes = j->flags & ROMA_O_WRITE;
+        j->new_fd->ino = j->attr.inode;
         /* A writer that was given up while its temporary was still being made has removed nothing yet. When it is given
          * up after this look, its removal finds the file. */
         if (j->flags & ROMA_O_EXCL && ri_job_abandoned(&j->job)) {
@@ -121,20 +122,45 @@ void cfs_file_open(struct ri_op *op, roma_file *file, const char *key, unsigned 
         cfs_job_go(j);
 }
 
-/* Closing gives the caps back (client_caps_release_delay=0), by a message that nobody answers. A request on the same
- * session behind it is answered after the MDS has taken them: then no reader has to wait for them, also when this
- * process is killed in the next moment. */
-static void caps_are_back(struct cfs_job *j)
+/* The file, as an inode that is held without being open. NULL: not to be had. */
+static struct Inode *hold(struct cfs_job *j)
 {
-        uint64_t t = cfs_phase_start(j);
-        char *slash = strrchr(j->fd->path, '/');
-        char *folder =
-                slash > j->fd->path ? strndup(j->fd->path, (size_t)(slash - j->fd->path)) : strdup("/");
+        struct inodeno_t ino = { .val = j->fd->ino };
+        struct Inode *in = NULL;
 
-        if (folder)
-                cfs_round_trip(j->mount->cm, folder);
-        free(folder);
+        return ceph_ll_lookup_inode(j->mount->cm, ino, &in) < 0 ? NULL : in;
+}
+
+/* Gives the file a change that has to be told to the MDS: its own time of modification. */
+static void touch(struct cfs_job *j)
+{
+        struct ceph_statx st;
+
+        if (ceph_fstatx(j->mount->cm, j->fd->fd, &st, CEPH_STATX_MTIME, 0) == 0)
+                ceph_fsetattrx(j->mount->cm, j->fd->fd, &st, CEPH_SETATTR_MTIME);
+}
+
+/* Closes a file that was written, and returns when its caps are back at the MDS: then no reader has to wait for them, also
+ * when this process is killed in the next moment. Left to itself the client gives them back at its next tick, up to 1 s
+ * later (client_caps_release_delay only adds to that), and whoever opens the file of a killed writer before that waits for
+ * 60 s. But changes of a file that nobody has open are sent together with its caps, at once, when it is synced, and the
+ * answer is waited for. */
+static int close_written(struct cfs_job *j)
+{
+        struct Inode *in = hold(j);
+        uint64_t t;
+        int r;
+
+        if (in)
+                touch(j);
+        r = ceph_close(j->mount->cm, j->fd->fd);
+        t = cfs_phase_start(j);
+        if (in) {
+                ceph_ll_sync_inode(j->mount->cm, in, 0);
+                ceph_ll_put(j->mount->cm, in);
+        }
         cfs_job_phase(j, "caps_back", t, 0);
+        return r;
 }
 
 /* Only a stray can hold the descriptor beside us; then it closes it. */
@@ -147,13 +173,11 @@ static void close_work(struct cfs_job *j)
 
         if (atomic_load(&f->refs) != 1)
                 return;
-        r = ceph_close(f->mount->cm, f->fd);
+        r = f->writes ? close_written(j) : ceph_close(f->mount->cm, f->fd);
         f->fd = -1;
         cfs_job_phase(j, "close", t, 0);
         if (r < 0)
                 cfs_job_error(j, r, "close");
-        else if (f->writes)
-                caps_are_back(j);
         /* Here and not on the loop: the last one unmounts. The caller of this holds another reference. */
         m = f->mount;
         f->mount = NULL;
