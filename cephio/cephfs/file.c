@@ -132,12 +132,12 @@ static struct Inode *hold(struct cfs_job *j)
 }
 
 /* Gives the file a change that has to be told to the MDS: its own time of modification. */
-static void touch(struct cfs_job *j)
+static int touch(struct cfs_job *j)
 {
         struct ceph_statx st;
+        int r = ceph_fstatx(j->mount->cm, j->fd->fd, &st, CEPH_STATX_MTIME, 0);
 
-        if (ceph_fstatx(j->mount->cm, j->fd->fd, &st, CEPH_STATX_MTIME, 0) == 0)
-                ceph_fsetattrx(j->mount->cm, j->fd->fd, &st, CEPH_SETATTR_MTIME);
+        return r < 0 ? r : ceph_fsetattrx(j->mount->cm, j->fd->fd, &st, CEPH_SETATTR_MTIME);
 }
 
 /* Closes a file that was written, and returns when its caps are back at the MDS: then no reader has to wait for them, also
@@ -148,19 +148,18 @@ static void touch(struct cfs_job *j)
 static int close_written(struct cfs_job *j)
 {
         struct Inode *in = hold(j);
-        uint64_t t;
-        int r;
+        int touched = touch(j), r = ceph_close(j->mount->cm, j->fd->fd), synced = 0;
+        uint64_t t = cfs_phase_start(j);
 
-        if (in)
-                touch(j);
-        r = ceph_close(j->mount->cm, j->fd->fd);
-        t = cfs_phase_start(j);
         if (in) {
-                ceph_ll_sync_inode(j->mount->cm, in, 0);
+                synced = ceph_ll_sync_inode(j->mount->cm, in, 0);
                 ceph_ll_put(j->mount->cm, in);
         }
         cfs_job_phase(j, "caps_back", t, 0);
-        return r;
+        /* What was synced is safe, whatever became of the mount since. */
+        if (!atomic_load(&j->fd->dirty) || r < 0)
+                return r;
+        return touched < 0 ? touched : synced;
 }
 
 /* Only a stray can hold the descriptor beside us; then it closes it. */
@@ -220,10 +219,15 @@ void cfs_file_drop(roma_file *file)
 static void fsync_work(struct cfs_job *j)
 {
         uint64_t t = cfs_phase_start(j);
+        struct ceph_statx st;
         int r;
 
         atomic_store(&j->fd->dirty, false);
         r = ceph_fsync(j->mount->cm, j->fd->fd, 0);
+        /* The session of an evicted client takes what was still to be told to the MDS with it, and then fsync has nothing
+         * left to do and says that all is well. Any other call says that the client was cut off. */
+        if (r >= 0 && j->fd->writes)
+                r = ceph_fstatx(j->mount->cm, j->fd->fd, &st, CEPH_STATX_SIZE | CEPH_STATX_MTIME, 0);
         cfs_job_phase(j, "fsync", t, 0);
         if (r >= 0)
                 return;
