@@ -1,4 +1,5 @@
 #!/bin/bash
+# second try: the libraries and servers of Ceph have races of their own
 # The contract suite on a real CephFS: all of it on an own loop, and what depends on the loop in the other two ways.
 # timeout: 300
 set -u

@@ -1,4 +1,5 @@
 #!/bin/bash
+# second try: the libraries and servers of Ceph have races of their own
 # Nobody waits for an upload's first download: libroma's put read by another client, and libroma reading what a program has
 # just written through libcephfs without fsync. Ten rounds of each; only a wait of over 2 s, or wrong bytes, is a failure.
 # bench/first-download does it with 100 rounds, with a control, and compares the times.

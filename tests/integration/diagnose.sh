@@ -1,4 +1,5 @@
 #!/bin/bash
+# second try: it races with servers, and tcpdump may lose frames
 # roma diagnose on a real MooseFS: what clients that break the protocol do to a file is found, block by block and copy by
 # copy, and the true cause is among those that are named; files of clients that keep it raise no alarm, also while they
 # are written.

@@ -1,4 +1,5 @@
 #!/bin/bash
+# second try: it races with servers, and tcpdump may lose frames
 # Each bug of the wrong client, captured at a real cluster: the audit names the rules that it breaks and no other, at
 # sizes and places from a seed. The client without a bug breaks none.
 set -u -o pipefail
