@@ -1,5 +1,6 @@
 roma_headers = \
 	include/roma/config.h \
+	include/roma/conform.h \
 	include/roma/ev.h \
 	include/roma/file.h \
 	include/roma/loop.h \

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* roma/mfs.h and roma/wire.h in a library that was built without MooseFS: the same symbols, which say so. */
+/* roma/mfs.h, roma/wire.h and roma/conform.h in a library that was built without MooseFS: the same symbols, which say so. */
+#include <roma/conform.h>
 #include <roma/mfs.h>
 #include <roma/wire.h>
 
@@ -141,4 +142,44 @@ const roma_wire_report *roma_wire_report_of(const roma_wire *w)
 
         (void)w;
         return &nothing;
+}
+
+const roma_conform_check *roma_conform_check_at(size_t n)
+{
+        (void)n;
+        return NULL;
+}
+
+roma_conform *roma_conform_new(const roma_conform_opts *opts)
+{
+        (void)opts;
+        return NULL;
+}
+
+int roma_conform_run(roma_conform *c)
+{
+        (void)c;
+        return 2;
+}
+
+const char *roma_conform_error(const roma_conform *c)
+{
+        (void)c;
+        return "";
+}
+
+const char *roma_conform_server(const roma_conform *c)
+{
+        (void)c;
+        return "";
+}
+
+void roma_conform_stop(roma_conform *c)
+{
+        (void)c;
+}
+
+void roma_conform_free(roma_conform *c)
+{
+        (void)c;
 }

@@ -30,6 +30,14 @@ mfsproto_sources += \
 	mfsproto/chunk/wcalls.c \
 	mfsproto/chunk/writer.c \
 	mfsproto/chunk/wsession.c \
+	mfsproto/conform/checks-frame.c \
+	mfsproto/conform/checks-session.c \
+	mfsproto/conform/checks.h \
+	mfsproto/conform/client.c \
+	mfsproto/conform/inner.h \
+	mfsproto/conform/link.c \
+	mfsproto/conform/run.c \
+	mfsproto/conform/say.c \
 	mfsproto/resolve.c \
 	mfsproto/resolve.h \
 	mfsproto/session/bulk.c \

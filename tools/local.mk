@@ -29,6 +29,7 @@ roma_SOURCES = $(diagnose_sources) \
 	tools/cmd-cat.c \
 	tools/cmd-chunkfile.c \
 	tools/cmd-chunks.c \
+	tools/cmd-conform.c \
 	tools/cmd-cp.c \
 	tools/cmd-diagnose.c \
 	tools/cmd-gc.c \

@@ -55,7 +55,11 @@ enum id {
         ID_PORT,
         ID_INODE,
         ID_CHUNK,
-        ID_SERVER
+        ID_SERVER,
+        ID_AS,
+        ID_FILTER,
+        ID_SLOW,
+        ID_LIST
 };
 
 struct definition {
@@ -122,6 +126,12 @@ static const struct definition definitions[] = {
         { ID_CHUNK, "chunk", OPT_WIRE, required_argument, "HEX", "only what is about this chunk" },
         { ID_SERVER, "server", OPT_WIRE, required_argument, "IP[:PORT]",
           "only what goes to or comes from it" },
+        { ID_AS, "as", OPT_CONFORM, required_argument, "VERSION",
+          "the version that the client declares (default 4.59.2)" },
+        { ID_FILTER, "filter", OPT_CONFORM, required_argument, "TEXT",
+          "only checks with this in their name" },
+        { ID_SLOW, "slow", OPT_CONFORM, no_argument, NULL, "also checks that take longer than 4 s" },
+        { ID_LIST, "list", OPT_CONFORM, no_argument, NULL, "list the checks, ask no server" },
         { ID_METHOD, "method", OPT_PRESIGN, required_argument, "NAME",
           "GET (default), PUT, DELETE, part, or POST for a form" },
         { ID_EXPIRES, "expires", OPT_PRESIGN, required_argument, "TIME", "how long it lives (default 1h)" },
@@ -264,6 +274,8 @@ static bool set_value(struct options *o, int id, const char *text)
         case ID_PORT: return ports(text, o);
         case ID_INODE: return number(text, 1, UINT32_MAX, &o->inode);
         case ID_CHUNK: return hexadecimal(text, &o->chunk);
+        case ID_AS: o->as = text; return *text != 0;
+        case ID_FILTER: o->filter = text; return *text != 0;
         case ID_SERVER: o->server = text; return *text != 0;
         case ID_JOBS:
                 if (!number(text, 1, 1024, &n))
@@ -322,6 +334,8 @@ static bool set(struct options *o, int id, const char *text)
         case ID_PREFIX: o->prefix = true; return true;
         case ID_DEEP: o->deep = true; return true;
         case ID_PICTURE: o->picture = true; return true;
+        case ID_SLOW: o->slow = true; return true;
+        case ID_LIST: o->list = true; return true;
         default: return set_value(o, id, text);
         }
 }

@@ -23,7 +23,7 @@ static const struct command *by_option(const char *word)
 
 static bool needs_loop(const struct command *c)
 {
-        return c->run != cmd_help && c->run != cmd_version && c->run != cmd_wire;
+        return c->run != cmd_help && c->run != cmd_version && c->run != cmd_wire && c->run != cmd_conform;
 }
 
 static bool set_up(struct tool *t)

@@ -55,7 +55,8 @@ enum option_bit {
         OPT_INDEX = 1u << 22,
         OPT_PRESIGN = 1u << 23,
         OPT_WIRE = 1u << 24,
-        OPT_LENGTH = 1u << 25
+        OPT_LENGTH = 1u << 25,
+        OPT_CONFORM = 1u << 26
 };
 
 struct options {
@@ -88,6 +89,8 @@ struct options {
         uint64_t inode, chunk; /* wire: 0 means all */
         const char *server;
         bool audit;
+        const char *as, *filter; /* conform */
+        bool slow, list;
 };
 
 struct command {
@@ -132,6 +135,7 @@ const struct command *command_find(const char *name);
 int cmd_cat(struct tool *t, int argc, char **argv);
 int cmd_chunkfile(struct tool *t, int argc, char **argv);
 int cmd_chunks(struct tool *t, int argc, char **argv);
+int cmd_conform(struct tool *t, int argc, char **argv);
 int cmd_cp(struct tool *t, int argc, char **argv);
 int cmd_gc(struct tool *t, int argc, char **argv);
 int cmd_diagnose(struct tool *t, int argc, char **argv);

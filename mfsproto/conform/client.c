@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/* What every client does: a session, names, attributes, tidying up. */
+#include <stdlib.h>
+
+#include "mfsproto/conform/inner.h"
+
+struct cf_link *cf_master(struct cf *c)
+{
+        return cf_link_to(c, c->ip, c->port, false);
+}
+
+void cf_register_msg(struct cf *c, struct wire_msg *m, uint32_t declared)
+{
+        static const char info[] = "roma conform";
+
+        cf_msg(m, WIRE_CLTOMA_FUSE_REGISTER);
+        wire_set_u(m, WF_RCODE, WIRE_REGISTER_NEWSESSION);
+        wire_set_u(m, WF_VERSION, declared);
+        wire_set_bytes(m, WF_INFO, info, sizeof(info));
+        wire_set_bytes(m, WF_PATH, c->export, strlen(c->export) + 1);
+}
+
+void cf_register(struct cf *c, struct cf_link *l, uint32_t declared)
+{
+        struct wire_msg m, reply;
+
+        if (!l)
+                return;
+        l->declared = declared;
+        cf_register_msg(c, &m, declared);
+        cf_call(c, l, &m, &reply);
+        l->session = (uint32_t)cf_u(c, &reply, WF_SESSIONID);
+        if (c->failed)
+                return;
+        l->metaid = wire_get_u_or(&reply, WF_METAID, 0);
+        l->server = (uint32_t)cf_u(c, &reply, WF_VERSION);
+}
+
+struct cf_link *cf_client(struct cf *c)
+{
+        struct cf_link *l = cf_master(c);
+
+        cf_register(c, l, c->declared);
+        return l;
+}
+
+void cf_ug(struct cf *c, struct wire_msg *m)
+{
+        wire_set_ug(m, c->uid, &c->gid, 1);
+}
+
+void cf_entry(struct cf *c, struct wire_msg *m, uint32_t type, uint32_t parent, const char *name)
+{
+        cf_msg(m, type);
+        wire_set_u(m, WF_PARENT, parent);
+        wire_set_str(m, WF_NAME, name);
+        cf_ug(c, m);
+}
+
+uint32_t cf_lookup(struct cf *c, struct cf_link *l, uint32_t parent, const char *name, uint8_t *status)
+{
+        struct wire_msg m, reply;
+
+        *status = WIRE_STATUS_OK;
+        cf_entry(c, &m, WIRE_CLTOMA_FUSE_LOOKUP, parent, name);
+        cf_call(c, l, &m, &reply);
+        if (c->failed || wire_is_status(&reply, status))
+                return 0;
+        return (uint32_t)cf_u(c, &reply, WF_INODE);
+}
+
+uint32_t cf_create(struct cf *c, uint32_t parent, const char *name)
+{
+        struct wire_msg m, reply;
+
+        cf_entry(c, &m, WIRE_CLTOMA_FUSE_CREATE, parent, name);
+        wire_set_u(&m, WF_MODE, 0644);
+        wire_set_u(&m, WF_UMASK, 022);
+        cf_call(c, c->ma, &m, &reply);
+        return (uint32_t)cf_u(c, &reply, WF_INODE);
+}
+
+uint32_t cf_mkdir(struct cf *c, struct cf_link *l, uint32_t parent, const char *name)
+{
+        struct wire_msg m, reply;
+
+        cf_entry(c, &m, WIRE_CLTOMA_FUSE_MKDIR, parent, name);
+        wire_set_u(&m, WF_MODE, 0755);
+        wire_set_u(&m, WF_UMASK, 022);
+        wire_set_u(&m, WF_COPYSGID, 0);
+        cf_call(c, l, &m, &reply);
+        return (uint32_t)cf_u(c, &reply, WF_INODE);
+}
+
+void cf_attr(struct cf *c, uint32_t inode, struct wire_attr *attr)
+{
+        struct wire_msg m, reply;
+
+        memset(attr, 0, sizeof(*attr));
+        cf_msg(&m, WIRE_CLTOMA_FUSE_GETATTR);
+        wire_set_u(&m, WF_INODE, inode);
+        wire_set_u(&m, WF_OPENED, 0);
+        wire_set_u(&m, WF_UID, c->uid);
+        wire_set_u(&m, WF_GID, c->gid);
+        cf_call(c, c->ma, &m, &reply);
+        if (c->failed)
+                return;
+        if (!wire_has(&reply, WF_ATTR))
+                cf_u(c, &reply, WF_ATTR); /* says what came instead */
+        else
+                wire_get_attr(&reply, attr);
+}
+
+/* ---- tidying up ---------------------------------------------------------------------------------------------- */
+
+static bool gone(struct cf *c, struct cf_link *l, uint32_t type, uint32_t parent, const char *name)
+{
+        struct wire_msg m;
+
+        cf_entry(c, &m, type, parent, name);
+        return cf_ask(c, l, &m) == WIRE_STATUS_OK && !c->failed;
+}
+
+struct entry {
+        struct entry *next;
+        uint32_t inode;
+        uint8_t type;
+        char name[WIRE_NAME_MAX + 1];
+};
+
+static struct entry *list(struct cf *c, struct cf_link *l, uint32_t inode)
+{
+        struct wire_msg m, reply, item;
+        struct entry *all = NULL, *e;
+        struct wire_iter it;
+
+        cf_msg(&m, WIRE_CLTOMA_FUSE_READDIR);
+        wire_set_u(&m, WF_INODE, inode);
+        cf_ug(c, &m);
+        wire_set_u(&m, WF_FLAGS, 0);
+        wire_set_u(&m, WF_MAXENTRIES, UINT32_MAX);
+        wire_set_u(&m, WF_NEDGEID, 0);
+        cf_call(c, l, &m, &reply);
+        if (c->failed || !wire_has(&reply, WF_ENTRIES))
+                return NULL;
+        wire_group_begin(&reply, WF_ENTRIES, &it);
+        while (wire_group_next(&it, &item)) {
+                size_t n;
+                const uint8_t *name = wire_get_bytes(&item, WF_NAME, &n);
+
+                if (!name || n > WIRE_NAME_MAX || (n == 1 && name[0] == '.') ||
+                    (n == 2 && !memcmp(name, "..", 2)))
+                        continue;
+                if (!(e = calloc(1, sizeof(*e))))
+                        break;
+                memcpy(e->name, name, n);
+                e->inode = wire_get_u32(&item, WF_INODE);
+                e->type = wire_get_u8(&item, WF_NODETYPE);
+                e->next = all;
+                all = e;
+        }
+        return all;
+}
+
+bool cf_remove(struct cf *c, struct cf_link *l, uint32_t parent, const char *name, uint32_t inode)
+{
+        struct entry *e = list(c, l, inode), *next;
+        bool all = true;
+
+        for (; e; e = next) {
+                next = e->next;
+                all &= e->type == WIRE_NODE_DIRECTORY ? cf_remove(c, l, inode, e->name, e->inode)
+                                                      : gone(c, l, WIRE_CLTOMA_FUSE_UNLINK, inode, e->name);
+                free(e);
+        }
+        return gone(c, l, WIRE_CLTOMA_FUSE_RMDIR, parent, name) && all;
+}
