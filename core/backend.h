@@ -12,7 +12,7 @@
 #include "core/op.h"
 #include "core/uri.h"
 
-#define RI_BACKEND_ABI 1
+#define RI_BACKEND_ABI 2
 
 enum ri_backend_flags {
         /* Keys are paths in a tree; core builds list, writer and mkdir -p on readdir, file_*, rename. */
@@ -103,6 +103,9 @@ struct ri_backend {
         const char *const *options; /* known URI options besides the common ones; NULL-terminated */
         unsigned flags;             /* enum ri_backend_flags */
         unsigned caps;              /* enum roma_caps */
+        /* Folder stores: parts of an object of so many bytes go to different servers, and a copy writes two of them at
+         * once. A multiple of RI_PIECE; 0: there is nothing to gain. */
+        uint64_t stripe;
 
         /* Checks the URI and sets store->impl; no waiting. 0, or -1 with *e filled. uri NULL: raw_keys. */
         int (*store_new)(roma_store *store, const struct ri_uri *uri, struct ri_error *e);

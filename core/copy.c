@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* From a reader to a writer: buffers are passed on by reference, several writes are in flight, and at the end what was
- * read is what was written, or nothing is shown. */
+ * read is what was written, or nothing is shown.
+ *
+ * A big object goes to a store with stripes in two lanes: pieces of two stripes come in turns and are written side by
+ * side. What can be known of bytes only in their order (a digest, the blocks of all replicas) rules that out. */
 #include "core/copy.h"
 
 #include <stdio.h>
@@ -10,6 +13,7 @@
 #include "core/compose.h"
 #include "core/crc.h"
 #include "core/digester.h"
+#include "core/reader.h"
 #include "core/writer.h"
 
 enum { IN_FLIGHT = 16 << 20, DIGEST_AHEAD = 4 << 20, PROGRESS_NS = 100000000, BLOCK = 65536 };
@@ -29,6 +33,8 @@ struct copy {
         bool end;     /* the reader is at its end */
         bool has_crc; /* every piece so far came with one */
         uint32_t crc;
+        uint64_t stripe;      /* 0: one lane */
+        struct stripe *lanes; /* each stripe of the object */
         struct ri_digester *digester;
         char digest[RI_DIGEST_HEX_MAX];
         uint32_t *blocks; /* CRC-32 of each block, the last one padded with zeros: for the replicas */
@@ -42,6 +48,12 @@ struct copy {
 struct leaving {
         struct copy *c; /* NULL: nobody waits any more */
         struct ri_error error;
+};
+
+/* Of its bytes that were read, which are the first ones. */
+struct stripe {
+        uint64_t len;
+        uint32_t crc;
 };
 
 struct write {
@@ -82,6 +94,7 @@ static void copy_free(struct copy *c)
         if (c->leaving)
                 c->leaving->c = NULL;
         free(c->blocks);
+        free(c->lanes);
         if (c->ends.free)
                 c->ends.free(c->ends.arg);
         if (c->ends.from)
@@ -278,12 +291,19 @@ static void committed(void *arg, const roma_result *r)
         verify(c);
 }
 
+static void join_stripes(struct copy *c)
+{
+        for (uint64_t i = 0; c->stripe && i * c->stripe < c->size; i++)
+                c->crc = ri_crc32_combine(c->crc, c->lanes[i].crc, c->lanes[i].len);
+}
+
 static void commit(struct copy *c)
 {
         roma_opts opts = ri_child_opts(c->op);
         roma_writer *w = c->writer;
         char text[128];
 
+        join_stripes(c);
         if (c->opts.has_crc32 && c->has_crc && c->crc != c->opts.crc32) {
                 snprintf(text, sizeof text,
                          "the source has CRC-32 %08x, %08x was expected; nothing was stored", c->crc,
@@ -333,11 +353,18 @@ static int look(struct copy *c, const roma_result *r)
 {
         const void *p = roma_buf_data(r->buf);
         size_t n = roma_buf_len(r->buf);
+        uint32_t *crc = &c->crc;
 
+        if (c->stripe) {
+                struct stripe *s = &c->lanes[r->offset / c->stripe];
+
+                crc = &s->crc;
+                s->len += n;
+        }
         if (!r->has_crc32)
                 c->has_crc = false;
         else if (c->has_crc)
-                c->crc = ri_crc32_combine(c->crc, r->crc32, n);
+                *crc = ri_crc32_combine(*crc, r->crc32, n);
         if (c->opts.verify == ROMA_REPLICAS && add_blocks(c, p, n) < 0)
                 return -1;
         if (c->digester && ri_digester_feed(c->digester, p, n) < 0)
@@ -364,7 +391,8 @@ static void wrote(void *arg, const roma_result *r)
         move(c);
 }
 
-static bool write_start(struct copy *c, roma_buf *buf)
+/* offset: of the piece, when there are lanes. */
+static bool write_start(struct copy *c, roma_buf *buf, uint64_t offset)
 {
         struct write *w = calloc(1, sizeof *w);
         roma_opts opts = ri_child_opts(c->op);
@@ -375,7 +403,8 @@ static bool write_start(struct copy *c, roma_buf *buf)
         }
         w->c = c;
         w->len = roma_buf_len(buf);
-        w->op = ri_adopt(c->op, roma_aio_writer_write_buf(c->writer, buf, &opts, wrote, w));
+        w->op = ri_adopt(c->op, c->stripe ? ri_writer_write_at(c->writer, buf, offset, &opts, wrote, w)
+                                          : roma_aio_writer_write_buf(c->writer, buf, &opts, wrote, w));
         if (!w->op) {
                 struct ri_op *op = c->op;
 
@@ -410,7 +439,7 @@ static void got(void *arg, const roma_result *r)
                 fail(c, ROMA_ENOMEM, "out of memory");
                 return;
         }
-        ok = write_start(c, r->buf);
+        ok = write_start(c, r->buf, r->offset);
         roma_buf_unref(r->buf);
         if (ok)
                 move(c);
@@ -460,6 +489,19 @@ static void digest_moved(void *arg)
 
 /* Opening */
 
+/* Two lanes, where that helps and nothing speaks against it. */
+static void lanes_start(struct copy *c)
+{
+        uint64_t stripe = ri_writer_any_order(c->writer) ? c->writer->store->be->stripe : 0;
+
+        if (!stripe || c->size == ROMA_SIZE_UNKNOWN || c->size <= stripe || c->digester ||
+            c->opts.verify == ROMA_REPLICAS || !c->reader->ops->lanes)
+                return;
+        c->lanes = calloc((size_t)((c->size - 1) / stripe + 1), sizeof *c->lanes);
+        if (c->lanes && c->reader->ops->lanes(c->reader, stripe))
+                c->stripe = stripe;
+}
+
 static void writer_opened(void *arg, const roma_result *r)
 {
         struct copy *c = arg;
@@ -478,6 +520,7 @@ static void writer_opened(void *arg, const roma_result *r)
         }
         c->has_crc = true;
         c->told_at = ri_now();
+        lanes_start(c);
         move(c);
 }
 

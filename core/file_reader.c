@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A reader over an open file: pieces are asked for ahead, in order, as far as `ahead` and the loop's budget allow, and
- * handed out in order. */
+ * handed out in the order they were asked for: that of the file or, with two lanes, one piece of each lane in turns. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +9,7 @@
 #include "core/crc.h"
 #include "core/reader.h"
 
-enum { AHEAD = 8 << 20 };
+enum { AHEAD = 8 << 20, LANES = 2 };
 
 struct file_reader;
 
@@ -27,10 +27,18 @@ struct piece {
         struct ri_error error; /* code 0: none */
 };
 
+/* What is asked for in order. */
+struct lane {
+        uint64_t at, end; /* next byte to ask for; behind the last one */
+};
+
 struct file_reader {
         roma_reader base;
         roma_file *file;
-        uint64_t at, end;      /* next byte to ask for; end of the range */
+        struct lane lane[LANES];
+        unsigned lanes, turn;
+        uint64_t fresh, end;   /* no lane has what lies between; end of the range */
+        uint64_t stripe;       /* a lane that is through with one takes the next one */
         uint64_t ahead, asked; /* bytes in pieces */
         struct ri_list pieces;
         bool paused, checked, failed;
@@ -63,6 +71,7 @@ static void give(struct file_reader *r, struct piece *p)
         }
         op->res.buf = roma_buf_ref(p->buf);
         op->res.bytes = p->buf->len;
+        op->res.offset = p->offset;
         op->res.has_crc32 = p->has_crc;
         op->res.crc32 = p->crc;
         piece_free(p);
@@ -145,6 +154,26 @@ static void give_end(struct file_reader *r)
                 ri_fail_start(op);
 }
 
+/* The lane whose turn it is to ask. NULL: all has been asked for. */
+static struct lane *lane_next(struct file_reader *r)
+{
+        for (unsigned i = 0; i < r->lanes; i++) {
+                unsigned k = (r->turn + i) % r->lanes;
+                struct lane *l = &r->lane[k];
+
+                if (l->at == l->end && r->fresh < r->end) {
+                        l->at = r->fresh;
+                        l->end = r->end - l->at < r->stripe ? r->end : l->at + r->stripe;
+                        r->fresh = l->end;
+                }
+                if (l->at < l->end) {
+                        r->turn = k;
+                        return l;
+                }
+        }
+        return NULL;
+}
+
 static void step(struct file_reader *r)
 {
         struct piece *p;
@@ -152,7 +181,7 @@ static void step(struct file_reader *r)
         if (!r->base.next)
                 return;
         if (ri_list_empty(&r->pieces)) {
-                if (r->at == r->end)
+                if (!lane_next(r))
                         give_end(r);
                 return;
         }
@@ -216,22 +245,23 @@ static void piece_buf(struct ri_buf_wait *w, roma_buf *buf)
                 ri_adopt(r->base.next, p->op);
 }
 
-static bool ask(struct file_reader *r)
+static bool ask(struct file_reader *r, struct lane *l)
 {
         struct piece *p = calloc(1, sizeof *p);
-        uint64_t left = r->end - r->at;
+        uint64_t left = l->end - l->at;
 
         if (!p)
                 return false;
         p->r = r;
-        p->offset = r->at;
+        p->offset = l->at;
         /* Borders at multiples of the piece: a chunk's border is one of them. */
-        p->len = RI_PIECE - r->at % RI_PIECE;
+        p->len = RI_PIECE - l->at % RI_PIECE;
         if (p->len > left)
                 p->len = (size_t)left;
         p->wait.ready = piece_buf;
         p->wait.ahead = !r->base.next || !ri_list_empty(&r->pieces);
-        r->at += p->len;
+        l->at += p->len;
+        r->turn = (r->turn + 1) % r->lanes;
         r->asked += p->len;
         ri_list_add_tail(&r->pieces, &p->link);
         ri_buf_get(r->base.loop, &p->wait, p->len, p->len == RI_PIECE);
@@ -240,9 +270,11 @@ static bool ask(struct file_reader *r)
 
 static void fill(struct file_reader *r)
 {
-        while (!r->paused && !r->failed && r->at < r->end &&
-               (r->asked == 0 || r->asked + RI_PIECE <= r->ahead))
-                if (!ask(r))
+        struct lane *l;
+
+        while (!r->paused && !r->failed && (r->asked == 0 || r->asked + RI_PIECE <= r->ahead) &&
+               (l = lane_next(r)))
+                if (!ask(r, l))
                         break;
 }
 
@@ -256,6 +288,7 @@ static void next_cancel(struct ri_op *op)
 static void fr_next(struct ri_op *op, roma_reader *base)
 {
         struct file_reader *r = ri_container_of(base, struct file_reader, base);
+        struct lane *l = ri_list_empty(&r->pieces) ? lane_next(r) : NULL;
 
         op->cancel = next_cancel;
         ri_op_waits(op, "data", NULL);
@@ -263,12 +296,10 @@ static void fr_next(struct ri_op *op, roma_reader *base)
                 ri_op_fail(op, ROMA_EINVAL, "an earlier read of this stream has failed");
                 return;
         }
-        if (ri_list_empty(&r->pieces) && r->at < r->end) {
-                /* Paused or out of memory: what is asked for is asked for all the same. */
-                if (!ask(r)) {
-                        ri_op_fail(op, ROMA_ENOMEM, "out of memory");
-                        return;
-                }
+        /* Paused or out of memory: what is asked for is asked for all the same. */
+        if (l && !ask(r, l)) {
+                ri_op_fail(op, ROMA_ENOMEM, "out of memory");
+                return;
         }
         step(r);
 }
@@ -295,7 +326,23 @@ static void fr_close(roma_reader *base, bool now)
         free(r);
 }
 
-static const struct ri_reader_ops file_reader_ops = { .next = fr_next, .pause = fr_pause, .close = fr_close };
+/* The first lane goes on with the stripe that it has begun. */
+static bool fr_lanes(roma_reader *base, uint64_t stripe)
+{
+        struct file_reader *r = ri_container_of(base, struct file_reader, base);
+        struct lane *l = &r->lane[0];
+
+        if (r->lanes != 1 || stripe % RI_PIECE || l->at >= stripe || r->end <= stripe)
+                return false;
+        l->end = r->fresh = stripe;
+        r->stripe = stripe;
+        r->lanes = LANES;
+        return true;
+}
+
+static const struct ri_reader_ops file_reader_ops = {
+        .next = fr_next, .pause = fr_pause, .lanes = fr_lanes, .close = fr_close
+};
 
 /* Opening */
 
@@ -333,9 +380,11 @@ static struct file_reader *reader_make(const struct opening *o, roma_file *file,
         ri_list_init(&r->pieces);
         r->base.attr = *attr;
         r->ahead = o->ahead ? o->ahead : AHEAD;
-        r->at = o->offset < attr->length ? o->offset : attr->length;
-        left = attr->length - r->at;
-        r->end = r->at + (o->length < left ? o->length : left);
+        r->lanes = 1;
+        r->lane[0].at = o->offset < attr->length ? o->offset : attr->length;
+        left = attr->length - r->lane[0].at;
+        r->end = r->lane[0].at + (o->length < left ? o->length : left);
+        r->lane[0].end = r->fresh = r->end;
         return r;
 }
 

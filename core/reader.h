@@ -10,6 +10,9 @@ struct ri_reader_ops {
          * has_crc32 when the bytes of this piece came with a checksum that held. Sets op->cancel. One at a time. */
         void (*next)(struct ri_op *op, roma_reader *r);
         void (*pause)(roma_reader *r, bool on);
+        /* From the next piece on pieces come from two stripes of so many bytes in turns, each in order, and res.offset says
+         * where a piece belongs. Before the first next, a whole object. false: not done. NULL: never. */
+        bool (*lanes)(roma_reader *r, uint64_t stripe);
         /* Frees the reader; no next is in flight. now: without waiting for anything. */
         void (*close)(roma_reader *r, bool now);
 };

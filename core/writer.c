@@ -9,14 +9,14 @@
 #include "core/compose.h"
 #include "core/crc.h"
 
-/* One write. */
+/* One write, and when it has ended well what it has joined too. */
 struct piece {
         struct ri_list link;
         struct ri_op *op; /* NULL once it has ended */
         roma_writer *w;
         const void *data;
         roma_buf *buf; /* counted, or NULL */
-        size_t len;
+        uint64_t offset, len;
         uint32_t crc;
 };
 
@@ -38,6 +38,12 @@ void ri_writer_gone(roma_writer *w)
         ri_store_step(store); /* which may be gone now */
 }
 
+static void piece_free(struct piece *p)
+{
+        ri_list_del(&p->link);
+        free(p);
+}
+
 static void end_pieces(roma_writer *w, const char *why)
 {
         struct ri_list *l;
@@ -46,8 +52,7 @@ static void end_pieces(roma_writer *w, const char *why)
                 struct piece *p = ri_container_of(l, struct piece, link);
 
                 if (!p->op) {
-                        ri_list_del(&p->link);
-                        free(p);
+                        piece_free(p);
                 } else {
                         ri_op_abort(p->op, ROMA_ECANCELED, "%s", why);
                 }
@@ -180,21 +185,40 @@ roma_op roma_aio_writer_open(roma_store *store, const char *key, const roma_writ
 
 /* Writing */
 
-/* CRCs are combined in the order of the bytes, whatever order the writes end in. */
-static void combine(roma_writer *w)
+static struct piece *neighbour(roma_writer *w, struct ri_list *l)
 {
-        struct ri_list *l;
+        return l == &w->pieces ? NULL : ri_container_of(l, struct piece, link);
+}
 
-        while ((l = ri_list_first(&w->pieces))) {
-                struct piece *p = ri_container_of(l, struct piece, link);
+/* a and b lie side by side and are written: a is both then. */
+static bool join(struct piece *a, struct piece *b)
+{
+        if (!a || !b || a->op || b->op || a->offset + a->len != b->offset)
+                return false;
+        a->crc = ri_crc32_combine(a->crc, b->crc, b->len);
+        a->len += b->len;
+        piece_free(b);
+        return true;
+}
 
-                if (p->op)
-                        return;
-                w->crc = ri_crc32_combine(w->crc, p->crc, p->len);
-                w->bytes += p->len;
-                ri_list_del(&p->link);
-                free(p);
-        }
+/* CRCs are combined in the order of the bytes, whatever order the writes end in. */
+static void combine(struct piece *p)
+{
+        struct piece *before = neighbour(p->w, p->link.prev), *after = neighbour(p->w, p->link.next);
+
+        join(p, after);
+        join(before, p);
+}
+
+/* Mostly behind the last one, or not far from there. */
+static void piece_add(roma_writer *w, struct piece *p)
+{
+        struct ri_list *at = w->pieces.prev;
+
+        while (at != &w->pieces && ri_container_of(at, struct piece, link)->offset > p->offset)
+                at = at->prev;
+        ri_list_add_head(at, &p->link);
+        w->in_flight++;
 }
 
 static void commit_go(roma_writer *w);
@@ -203,27 +227,32 @@ static void write_settle(struct ri_op *op)
 {
         struct piece *p = op->core;
         roma_writer *w = p->w;
+        bool whole = op->res.code == ROMA_OK && op->res.bytes == p->len;
 
         op->core = NULL;
         p->op = NULL;
-        if (op->res.code == ROMA_OK && op->res.bytes == p->len)
-                p->crc = op->res.has_crc32 ? op->res.crc32 : ri_crc32(0, p->data, p->len);
+        w->in_flight--;
+        if (whole)
+                p->crc = op->res.has_crc32 ? op->res.crc32 : ri_crc32(0, p->data, (size_t)p->len);
         else if (!w->failed.code && op->res.code)
                 ri_error_from(&w->failed, &op->res);
         else if (!w->failed.code)
-                ri_error_set(&w->failed, ROMA_ESERVERIO, NULL, "only %" PRIu64 " of %zu bytes were written",
-                             op->res.bytes, p->len);
+                ri_error_set(&w->failed, ROMA_ESERVERIO, NULL,
+                             "only %" PRIu64 " of %" PRIu64 " bytes were written", op->res.bytes, p->len);
         roma_buf_unref(p->buf);
         p->buf = NULL;
-        combine(w);
+        if (whole && p->len)
+                combine(p);
+        else
+                piece_free(p);
         if (w->state != RI_WRITER_WAITING)
                 return;
         ri_op_progress(w->commit);
-        if (ri_list_empty(&w->pieces))
+        if (!w->in_flight)
                 commit_go(w);
 }
 
-static roma_op writer_write(roma_writer *w, const void *data, size_t len, roma_buf *buf,
+static roma_op writer_write(roma_writer *w, const void *data, size_t len, roma_buf *buf, uint64_t offset,
                             const roma_opts *opts, roma_done *done, void *arg)
 {
         roma_store *store = w->store;
@@ -237,7 +266,7 @@ static roma_op writer_write(roma_writer *w, const void *data, size_t len, roma_b
                            w->failed.text);
                 return op->id;
         }
-        if (len > INT64_MAX - w->next) {
+        if (len > INT64_MAX - offset) {
                 ri_op_fail(op, ROMA_EFBIG, "no object is longer than 2^63 bytes");
                 return op->id;
         }
@@ -246,15 +275,19 @@ static roma_op writer_write(roma_writer *w, const void *data, size_t len, roma_b
                 ri_op_fail(op, ROMA_ENOMEM, "no memory for the request");
                 return op->id;
         }
-        *p = (struct piece){
-                .op = op, .w = w, .data = data, .len = len, .buf = buf ? roma_buf_ref(buf) : NULL
-        };
-        ri_list_add_tail(&w->pieces, &p->link);
+        *p = (struct piece){ .op = op,
+                             .w = w,
+                             .data = data,
+                             .offset = offset,
+                             .len = len,
+                             .buf = buf ? roma_buf_ref(buf) : NULL };
+        piece_add(w, p);
         op->core = p;
         op->settle = write_settle;
-        w->next += len;
+        if (w->next < offset + len)
+                w->next = offset + len;
         if (len)
-                w->ops->write(op, w, data, len, buf, w->next - len);
+                w->ops->write(op, w, data, len, buf, offset);
         else
                 ri_op_finish(op);
         return op->id;
@@ -263,13 +296,19 @@ static roma_op writer_write(roma_writer *w, const void *data, size_t len, roma_b
 roma_op roma_aio_writer_write(roma_writer *writer, const void *buf, size_t len, const roma_opts *opts,
                               roma_done *done, void *arg)
 {
-        return writer_write(writer, buf, len, NULL, opts, done, arg);
+        return writer_write(writer, buf, len, NULL, writer->next, opts, done, arg);
 }
 
 roma_op roma_aio_writer_write_buf(roma_writer *writer, roma_buf *buf, const roma_opts *opts, roma_done *done,
                                   void *arg)
 {
-        return writer_write(writer, roma_buf_data(buf), roma_buf_len(buf), buf, opts, done, arg);
+        return ri_writer_write_at(writer, buf, writer->next, opts, done, arg);
+}
+
+roma_op ri_writer_write_at(roma_writer *w, roma_buf *buf, uint64_t offset, const roma_opts *opts,
+                           roma_done *done, void *arg)
+{
+        return writer_write(w, roma_buf_data(buf), roma_buf_len(buf), buf, offset, opts, done, arg);
 }
 
 /* Ending */
@@ -279,12 +318,27 @@ static void commit_cancel(struct ri_op *op)
         writer_abort(op->impl, NULL, NULL);
 }
 
+/* What has been written in one piece from the first byte on. */
+static void sum_up(roma_writer *w)
+{
+        struct piece *p;
+
+        while ((p = neighbour(w, w->pieces.next))) {
+                if (p->offset == 0) {
+                        w->bytes = p->len;
+                        w->crc = p->crc;
+                }
+                piece_free(p);
+        }
+}
+
 /* All writes have ended. */
 static void commit_go(roma_writer *w)
 {
         struct ri_op *op = w->commit;
         struct ri_error e;
 
+        sum_up(w);
         w->commit = NULL;
         op->cancel = NULL;
         op->impl = NULL;
@@ -294,6 +348,11 @@ static void commit_go(roma_writer *w)
         w->state = RI_WRITER_ENDING;
         if (w->failed.code) {
                 e = w->failed;
+        } else if (w->bytes != w->next) {
+                ri_error_set(&e, ROMA_EPROTOCOL, NULL,
+                             "of %" PRIu64 " bytes only the first %" PRIu64
+                             " are without a gap, so nothing was put; this is a fault of libroma",
+                             w->next, w->bytes);
         } else if (w->size_hint != ROMA_SIZE_UNKNOWN && w->size_hint != w->bytes) {
                 ri_error_set(&e, ROMA_ESOURCE, NULL,
                              "%" PRIu64 " bytes were announced and %" PRIu64
@@ -330,7 +389,7 @@ roma_op roma_aio_writer_commit(roma_writer *writer, const roma_opts *opts, roma_
         op->impl = writer;
         op->cancel = commit_cancel;
         ri_op_waits(op, "the writes before it", NULL);
-        if (ri_list_empty(&writer->pieces))
+        if (!writer->in_flight)
                 commit_go(writer);
         return op->id;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What is behind a roma_writer. The common part (writer.c) hands out offsets in the order of the writes, combines
- * their CRCs, waits for all of them before a commit, and compares size and CRC with what was announced. */
+/* What is behind a roma_writer. The common part (writer.c) hands out offsets in the order of the writes or takes those of
+ * a copy with lanes, combines their CRCs, waits for all of them before a commit, and compares size and CRC with what was
+ * announced. */
 #ifndef RI_WRITER_H
 #define RI_WRITER_H
 
@@ -42,10 +43,11 @@ struct roma_writer {
 
         enum ri_writer_state state;
         struct ri_child child;
-        struct ri_list pieces; /* writes in order, until their CRC is in `crc` */
+        struct ri_list pieces; /* in the order of their bytes; what is written joins its neighbours */
+        size_t in_flight;      /* of them */
         struct ri_op *commit;  /* while WAITING */
         uint64_t next;         /* where the next write goes */
-        uint64_t bytes;        /* written, without a gap */
+        uint64_t bytes;        /* from the commit on: of the object */
         uint32_t crc;          /* of those */
         bool expects;
         uint32_t expected;
@@ -55,6 +57,12 @@ struct roma_writer {
 /* commit fails with ROMA_ECORRUPT, showing nothing, when the CRC-32 of all bytes is another. */
 void ri_writer_expect(roma_writer *w, uint32_t crc);
 void ri_writer_gone(roma_writer *w);
+
+/* Whether bytes may come in any order, with ri_writer_write_at(); all of them have an offset then. */
+bool ri_writer_any_order(const roma_writer *w);
+/* roma_aio_writer_write_buf() for another place than behind the last one; no byte is written twice. */
+roma_op ri_writer_write_at(roma_writer *w, roma_buf *buf, uint64_t offset, const roma_opts *opts,
+                           roma_done *done, void *arg);
 
 /* core/folder_writer.c: for stores with RI_FOLDERS. */
 extern const struct ri_writer_ops ri_folder_writer;

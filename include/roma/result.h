@@ -89,7 +89,7 @@ typedef struct roma_result {
         const char *status_name; /* the server's own word for it, "" if none */
         const char *server;      /* host:port of the server the failure came from, "" if none */
         uint64_t bytes;          /* bytes read, written or copied */
-        uint64_t offset;         /* where an append went */
+        uint64_t offset;         /* append: where it went; reader_next of an object: where the piece begins */
         uint32_t crc32;          /* CRC-32 (zlib) of exactly those bytes, where has_crc32 */
         int has_crc32;
         const roma_attr *attr;          /* stat, commit, put ... */

@@ -313,6 +313,7 @@ const struct ri_backend mfs_backend = {
         .schemes = schemes,
         .options = options,
         .flags = RI_FOLDERS,
+        .stripe = WIRE_CHUNK_SIZE, /* one chain of servers is one thread of each */
         .caps = ROMA_CAP_DIRS | ROMA_CAP_INPLACE | ROMA_CAP_RENAME | ROMA_CAP_LINK | ROMA_CAP_SYMLINK |
                 ROMA_CAP_IF_ABSENT | ROMA_CAP_REPLICAS | ROMA_CAP_MODE | ROMA_CAP_SORTED,
         .store_new = store_new,

@@ -71,6 +71,69 @@ START_TEST(all_sizes)
 }
 END_TEST
 
+/* Two lanes: a store that has stripes, here by a changed table. */
+enum { STRIPE = 10 * RI_PIECE, BIG = 3 * STRIPE + 5 * RI_PIECE + 4321 };
+
+static const struct ri_backend *whole;
+static uint64_t highest;
+static unsigned back; /* writes in front of another one */
+
+static void note_write(struct ri_op *op, roma_file *file, roma_buf *buf, uint64_t offset)
+{
+        if (offset < highest)
+                back++;
+        else
+                highest = offset;
+        whole->file_write_buf(op, file, buf, offset);
+}
+
+static void put_in_lanes(size_t size, int verify, unsigned char *big)
+{
+        roma_put_opts o = ROMA_PUT_OPTS_INIT;
+        unsigned char *p;
+        roma_result r;
+        size_t n;
+
+        o.verify = verify;
+        o.has_crc32 = 1;
+        o.crc32 = ri_crc32(0, big, size);
+        highest = back = 0;
+        local_write("source", big, size);
+        ck_assert_msg(roma_put_path(store, "lanes", local_path("source"), &o, &r) == 0, "%s",
+                      roma_error(loop));
+        ck_assert_uint_eq(r.bytes, size);
+        ck_assert_uint_eq(r.crc32, o.crc32);
+        p = local_read("lanes", &n);
+        ck_assert_uint_eq(n, size);
+        ck_assert_mem_eq(p, big, size);
+        free(p);
+}
+
+START_TEST(two_lanes)
+{
+        static const size_t sizes[] = { STRIPE + 1, 2 * STRIPE, 2 * STRIPE + 1, 3 * STRIPE, BIG };
+        struct ri_backend striped = *store->be;
+        unsigned char *big = malloc(BIG);
+
+        fill_random(big, BIG, 98);
+        whole = store->be;
+        striped.stripe = STRIPE;
+        striped.file_write_buf = note_write;
+        store->be = &striped;
+        for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+                put_in_lanes(sizes[i], ROMA_VERIFY_DEFAULT, big);
+                ck_assert_uint_gt(back, 0);
+        }
+        /* One lane where order counts, or there is one stripe. */
+        put_in_lanes(BIG, ROMA_SHA256, big);
+        ck_assert_uint_eq(back, 0);
+        put_in_lanes(STRIPE, ROMA_VERIFY_DEFAULT, big);
+        ck_assert_uint_eq(back, 0);
+        store->be = whole;
+        free(big);
+}
+END_TEST
+
 static uint64_t told_done, told_total;
 static int told;
 
@@ -472,6 +535,7 @@ int main(void)
 
         tcase_add_checked_fixture(tc, begin, end);
         tcase_add_test(tc, all_sizes);
+        tcase_add_test(tc, two_lanes);
         tcase_add_test(tc, options);
         tcase_add_test(tc, errors_name_their_end);
         tcase_add_test(tc, links_of_local_paths);

@@ -102,6 +102,62 @@ START_TEST(many_writes_in_flight)
 }
 END_TEST
 
+/* The pieces of a copy with lanes come in any order; what is put has their CRC in the order of their places. */
+START_TEST(pieces_in_any_order)
+{
+        enum { PIECES = 200, PIECE = 1000 };
+        unsigned char *data = malloc(PIECES * PIECE);
+        unsigned order[PIECES];
+        roma_writer *w = open_writer("x", NULL);
+        struct ri_wait wait;
+
+        fill_random(data, PIECES * PIECE, 8);
+        for (unsigned i = 0; i < PIECES; i++) {
+                unsigned k = data[2 * i] % (i + 1);
+
+                order[i] = order[k];
+                order[k] = i;
+        }
+        ended = failed = 0;
+        for (unsigned i = 0; i < PIECES; i++) {
+                roma_buf *buf = ri_buf_try(loop, PIECE);
+
+                ck_assert_ptr_nonnull(buf);
+                memcpy(buf->mem, data + order[i] * PIECE, PIECE);
+                buf->len = PIECE;
+                ck_assert(ri_writer_write_at(w, buf, order[i] * PIECE, NULL, count, NULL));
+                roma_buf_unref(buf);
+                if (i % 20 == 0)
+                        ck_assert_int_eq(roma_loop_run(loop), 0);
+        }
+        ck_assert_int_eq(ri_wait_begin(&wait, loop), 0);
+        ck_assert_int_eq(ri_wait(&wait, roma_aio_writer_commit(w, NULL, ri_wait_done, &wait)), 0);
+        ck_assert_uint_eq(roma_last(loop)->bytes, PIECES * PIECE);
+        ck_assert_uint_eq(roma_last(loop)->crc32, ri_crc32(0, data, PIECES * PIECE));
+        ck_assert_int_eq(ended, PIECES);
+        ck_assert_int_eq(failed, 0);
+        check_content("x", data, PIECES * PIECE);
+        free(data);
+}
+END_TEST
+
+START_TEST(a_gap_is_never_put)
+{
+        roma_writer *w = open_writer("x", NULL);
+        roma_buf *buf = ri_buf_try(loop, 100);
+
+        memset(buf->mem, 'a', 100);
+        buf->len = 100;
+        ended = failed = 0;
+        ck_assert(ri_writer_write_at(w, buf, 0, NULL, count, NULL));
+        ck_assert(ri_writer_write_at(w, buf, 101, NULL, count, NULL));
+        roma_buf_unref(buf);
+        ck_assert_int_eq(roma_writer_commit(w, NULL), -1);
+        ck_assert_ptr_nonnull(strstr(roma_error(loop), "gap"));
+        ck_assert_int_eq(local_names(), 0);
+}
+END_TEST
+
 START_TEST(abort_leaves_nothing)
 {
         roma_writer *w = open_writer("x", NULL);
@@ -409,6 +465,8 @@ int main(void)
         tcase_add_test(tc, appears_whole);
         tcase_add_test(tc, empty_object);
         tcase_add_test(tc, many_writes_in_flight);
+        tcase_add_test(tc, pieces_in_any_order);
+        tcase_add_test(tc, a_gap_is_never_put);
         tcase_add_test(tc, abort_leaves_nothing);
         tcase_add_test(tc, wrong_size_or_crc_shows_nothing);
         tcase_add_test(tc, if_absent);
