@@ -253,6 +253,18 @@ void ri_op_fail(struct ri_op *op, int code, const char *fmt, ...)
         ri_op_fail_error(op, &e);
 }
 
+/* A sentence that is too long has a long name in it: the reason is behind it, and the name is said elsewhere. */
+static void keep_ends(char *to, size_t size, const char *text)
+{
+        enum { HEAD = 100 };
+        size_t n = strlen(text);
+
+        if (n < size)
+                memcpy(to, text, n + 1);
+        else
+                snprintf(to, size, "%.*s...%s", HEAD, text, text + n - (size - 1 - HEAD - 3));
+}
+
 void ri_error_from(struct ri_error *e, const roma_result *r)
 {
         memset(e, 0, sizeof *e);
@@ -262,7 +274,7 @@ void ri_error_from(struct ri_error *e, const roma_result *r)
         e->server_status = r->server_status;
         e->status_name = r->status_name;
         snprintf(e->server, sizeof e->server, "%s", r->server);
-        snprintf(e->text, sizeof e->text, "%s", r->message);
+        keep_ends(e->text, sizeof e->text, r->message);
 }
 
 void ri_op_fail_from(struct ri_op *op, const roma_result *r)

@@ -70,7 +70,7 @@ void out_name(struct tool *t, const char *name)
 
 void out_json(struct tool *t, json_t *object)
 {
-        char *line = need(json_dumps(object, JSON_COMPACT));
+        char *line = need(json_dumps(object, JSON_COMPACT | JSON_REAL_PRECISION(12)));
 
         json_decref(object);
         out_bytes(t, line, strlen(line));

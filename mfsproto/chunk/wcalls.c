@@ -120,7 +120,10 @@ static void space_known(struct mfs_call *c, const struct mfs_reply *r)
 
         note_space(d, r, &total, &avail);
         if (total == 0) {
-                ri_error_set(&e, ROMA_EUNAVAILABLE, server, "no chunkserver is connected to the master %s",
+                ri_error_set(&e, ROMA_EUNAVAILABLE, server,
+                             "no chunkserver is connected to the master %s: start one, or look at its "
+                             "MASTER_HOST and "
+                             "its log",
                              server);
         } else if (total >= d->most_space && avail < WIRE_CHUNK_SIZE) {
                 ri_error_set(&e, ROMA_ENOSPC, server,

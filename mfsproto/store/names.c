@@ -227,7 +227,7 @@ static void remove_walked(struct mfs_req *r)
         else if (is_rmdir(r) && r->walk[0].attr.type != WIRE_NODE_DIRECTORY)
                 mfs_req_fail_with(r, ROMA_ENOTDIR, "it is not a folder; use unlink");
         else if (!is_rmdir(r) && r->walk[0].attr.type == WIRE_NODE_DIRECTORY)
-                mfs_req_fail_with(r, ROMA_EISDIR, "it is a folder; use rmdir");
+                mfs_req_fail_with(r, ROMA_EISDIR, "it is a folder, which rm -r removes");
         else if (is_rmdir(r))
                 remove_send(r);
         else
