@@ -30,9 +30,20 @@ mfsproto_sources += \
 	mfsproto/chunk/wcalls.c \
 	mfsproto/chunk/writer.c \
 	mfsproto/chunk/wsession.c \
+	mfsproto/conform/checks-attrs.c \
+	mfsproto/conform/checks-chunk.c \
+	mfsproto/conform/checks-diagnose.c \
 	mfsproto/conform/checks-frame.c \
+	mfsproto/conform/checks-gates.c \
+	mfsproto/conform/checks-info.c \
+	mfsproto/conform/checks-locks.c \
+	mfsproto/conform/checks-names.c \
+	mfsproto/conform/checks-read.c \
 	mfsproto/conform/checks-session.c \
+	mfsproto/conform/checks-tree.c \
+	mfsproto/conform/checks-write.c \
 	mfsproto/conform/checks.h \
+	mfsproto/conform/chunk.c \
 	mfsproto/conform/client.c \
 	mfsproto/conform/inner.h \
 	mfsproto/conform/link.c \

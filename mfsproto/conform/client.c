@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What every client does: a session, names, attributes, tidying up. */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "mfsproto/conform/inner.h"
@@ -90,6 +91,25 @@ uint32_t cf_mkdir(struct cf *c, struct cf_link *l, uint32_t parent, const char *
         wire_set_u(&m, WF_COPYSGID, 0);
         cf_call(c, l, &m, &reply);
         return (uint32_t)cf_u(c, &reply, WF_INODE);
+}
+
+uint32_t cf_dir(struct cf *c)
+{
+        char name[24];
+
+        if (!c->dir && !c->failed) {
+                snprintf(name, sizeof(name), "%u", ++c->dirs);
+                c->dir = cf_mkdir(c, c->ma, c->scratch, name);
+        }
+        return c->dir;
+}
+
+uint32_t cf_new(struct cf *c)
+{
+        char name[24];
+
+        snprintf(name, sizeof(name), "f%u", ++c->dirs);
+        return cf_create(c, cf_dir(c), name);
 }
 
 void cf_attr(struct cf *c, uint32_t inode, struct wire_attr *attr)

@@ -20,13 +20,12 @@
 #include "mfsproto/wire/wire.h"
 
 enum {
-        CF_WAIT_MS = 10000,       /* for an answer that must come */
-        CF_QUIET_MS = 400,        /* in which an answer that must not come has not come */
-        CF_RETRY_MS = 15000,      /* for a master that says "later" */
-        CF_MAX_REPLY = 64 << 20,  /* the longest payload that is taken */
-        CF_SERVERS = 16,          /* of one chunk */
-        CF_SLOW = 1,              /* flags of a check */
-        CF_MADE = WIRE_BLOCK_SIZE /* bytes of a block */
+        CF_WAIT_MS = 10000,      /* for an answer that must come */
+        CF_QUIET_MS = 400,       /* in which an answer that must not come has not come */
+        CF_RETRY_MS = 15000,     /* for a master that says "later" */
+        CF_MAX_REPLY = 64 << 20, /* the longest payload that is taken */
+        CF_SERVERS = 16,         /* of one chunk */
+        CF_BLOCK = WIRE_BLOCK_SIZE
 };
 
 /* One connection. */
@@ -51,7 +50,9 @@ struct cf_check {
         void (*run)(struct cf *c);
 };
 /* Ends with one that has no name. */
-extern const struct cf_check cf_checks_frame[], cf_checks_session[];
+extern const struct cf_check cf_checks_frame[], cf_checks_session[], cf_checks_names[], cf_checks_attrs[],
+        cf_checks_tree[], cf_checks_locks[], cf_checks_chunk[], cf_checks_read[], cf_checks_write[],
+        cf_checks_diagnose[], cf_checks_info[], cf_checks_gates[];
 
 /* The run. */
 struct cf {
@@ -79,7 +80,8 @@ struct cf {
         int verdict;
         struct cf_link *links;
         struct cf_link *ma; /* a registered connection */
-        uint32_t dir;       /* a folder of its own */
+        uint32_t dir;       /* a folder of its own, once cf_dir() has made it */
+        unsigned dirs;
 };
 
 /* ---- run.c --------------------------------------------------------------------------------------------------- */
@@ -135,7 +137,54 @@ uint32_t cf_lookup(struct cf *c, struct cf_link *l, uint32_t parent, const char 
 uint32_t cf_create(struct cf *c, uint32_t parent, const char *name);
 uint32_t cf_mkdir(struct cf *c, struct cf_link *l, uint32_t parent, const char *name);
 void cf_attr(struct cf *c, uint32_t inode, struct wire_attr *attr);
+uint32_t cf_dir(struct cf *c); /* the check's own folder */
+uint32_t cf_new(struct cf *c); /* an empty file in it */
 /* All that is in a folder, and the folder. false: something stayed. */
 bool cf_remove(struct cf *c, struct cf_link *l, uint32_t parent, const char *name, uint32_t inode);
+
+/* ---- chunk.c: places of chunks, and their servers ---------------------------------------------------------------- */
+
+struct cf_grant {
+        uint64_t chunk, length;
+        uint32_t version, inode, index;
+        unsigned n;
+        uint32_t ip[CF_SERVERS], csver[CF_SERVERS];
+        uint16_t port[CF_SERVERS];
+};
+
+uint8_t cf_read_chunk(struct cf *c, struct cf_link *l, uint32_t inode, uint32_t index, struct cf_grant *g);
+void cf_places(struct cf *c, uint32_t inode, uint32_t index, struct cf_grant *g); /* it must succeed */
+uint8_t cf_write_chunk(struct cf *c, struct cf_link *l, uint32_t inode, uint32_t index, uint8_t flags,
+                       struct cf_grant *g);
+void cf_send_chunk(struct cf *c, struct cf_link *l, uint32_t type, uint32_t inode, uint32_t index,
+                   uint8_t flags);
+/* It must succeed; a master that says "later" is asked again for a while. */
+void cf_grant(struct cf *c, uint32_t inode, uint32_t index, struct cf_grant *g);
+void cf_chain_needed(struct cf *c,
+                     const struct cf_grant *g); /* skips the check when there is one copy only */
+uint8_t cf_end(struct cf *c, struct cf_link *l, const struct cf_grant *g, uint64_t length);
+
+struct cf_link *cf_cs(struct cf *c, const struct cf_grant *g, unsigned i);
+/* WRITE to the first server of a link, with the next n - 1 as its chain. */
+void cf_cs_write(struct cf *c, struct cf_link *cs, const struct cf_grant *g, unsigned first, unsigned n);
+void cf_cs_data(struct cf *c, struct cf_link *cs, const struct wire_data *d, const void *data);
+/* The same with the right CRC. */
+void cf_cs_good(struct cf *c, struct cf_link *cs, const struct cf_grant *g, uint32_t writeid, uint16_t block,
+                uint16_t offset, const void *data, uint32_t n);
+void cf_cs_ack(struct cf *c, struct cf_link *cs, uint32_t writeid, uint8_t status);
+void cf_cs_finish(struct cf *c, struct cf_link *cs, const struct cf_grant *g);
+/* A write session with all servers of a new grant, begun and answered. */
+struct cf_link *cf_session(struct cf *c, uint32_t inode, struct cf_grant *g);
+/* A file written as it should be: n bytes that follow from the seed. */
+uint32_t cf_file(struct cf *c, uint32_t n, unsigned seed, struct cf_grant *g);
+void cf_fill(uint8_t *to, uint32_t n, unsigned seed);
+
+void cf_cs_read(struct cf *c, struct cf_link *cs, uint64_t chunk, uint32_t version, uint32_t offset,
+                uint32_t size);
+/* What cf_cs_read() asked for: data in the packets that it must come in, right CRCs, then this status. */
+void cf_cs_got(struct cf *c, struct cf_link *cs, uint64_t chunk, uint32_t offset, uint32_t size, uint8_t *to);
+void cf_cs_refused(struct cf *c, struct cf_link *cs, uint8_t status);
+/* The bytes of each copy are these. */
+void cf_copies_hold(struct cf *c, const struct cf_grant *g, uint32_t offset, const uint8_t *want, uint32_t n);
 
 #endif

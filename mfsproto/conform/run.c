@@ -16,8 +16,9 @@
 enum { MASTER_PORT = 9421 };
 
 static const struct cf_check *const tables[] = {
-        cf_checks_frame,
-        cf_checks_session,
+        cf_checks_frame, cf_checks_session,  cf_checks_names, cf_checks_attrs,
+        cf_checks_tree,  cf_checks_locks,    cf_checks_chunk, cf_checks_read,
+        cf_checks_write, cf_checks_diagnose, cf_checks_info,  cf_checks_gates,
 };
 
 const struct cf_check *cf_check_at(size_t n)
@@ -94,6 +95,11 @@ static bool settings(struct cf *c, const roma_conform_opts *o)
 
         if (o->as && !wire_ver_parse(o->as, &c->declared)) {
                 ri_str_fail(&c->error, "'%.40s' is no version like 3.0.117", o->as);
+                return false;
+        }
+        if (!wire_ver_at_least(c->declared, WIRE_VER(1, 7, 32))) {
+                ri_str_fail(&c->error,
+                            "clients older than 1.7.32 get attributes that these checks cannot read");
                 return false;
         }
         if (ri_uri_parse(c->uri, &uri, &c->error) < 0)
@@ -220,6 +226,19 @@ static void no_trash(struct cf *c)
         (void)cf_ask(c, c->ma, &m);
 }
 
+/* Two copies, where the server can: with one there are no chains. */
+static void two_copies(struct cf *c)
+{
+        struct wire_msg m;
+
+        cf_msg(&m, WIRE_CLTOMA_FUSE_SETSCLASS);
+        wire_set_u(&m, WF_INODE, c->scratch);
+        wire_set_u(&m, WF_UID, c->uid);
+        wire_set_u(&m, WF_GOAL, 2);
+        wire_set_u(&m, WF_SMODE, WIRE_SMODE_SET);
+        (void)cf_ask(c, c->ma, &m);
+}
+
 /* The first words with the server: when they fail nothing else can be tried. */
 static bool begin(struct cf *c)
 {
@@ -238,6 +257,8 @@ static bool begin(struct cf *c)
         c->scratch = cf_mkdir(c, c->ma, c->base, c->scratch_name);
         if (!c->failed)
                 no_trash(c);
+        if (!c->failed)
+                two_copies(c);
         if (c->failed)
                 ri_str_fail(&c->error, "%s:%u: %s", c->host, c->port, ri_str_cstr(&c->text));
         return !c->failed;

@@ -28,7 +28,7 @@ grep -qx "1\.\.$("$ROMA" conform --list | grep -c '^[a-z]')" "$scratch/out" || f
 # What is left out is for other servers, or slow.
 grep '# SKIP' "$scratch/out" | grep -vE 'SKIP (for [34]\.x servers|slow checks)' | grep . && fail "checks were left out"
 
-for version in 3.0.117 3.0.71 1.7.20; do
+for version in 3.0.117 3.0.71 1.7.32; do
   run 0 --as $version "$where"
 done
 run 0 --json --filter frame/ "$where"
@@ -40,6 +40,7 @@ run 2 --filter no-such-check "$where"
 run 2 "mfs://$ROMA_MFS_MASTER:1/$name"
 run 2 "file:///tmp"
 run 2 --as nonsense "$where"
+run 2 --as 1.7.20 "$where"
 
 roma conform --slow --filter frame/idle "$where" >"$scratch/out" 2>&1 &
 pid=$!
