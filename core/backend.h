@@ -175,6 +175,14 @@ struct ri_backend {
          * NULL. crcs: CRC-32 of each 64 KiB block of the source, the last one padded with zeros. */
         void (*verify_replicas)(struct ri_op *op, const char *key, uint64_t length, const uint32_t *crcs,
                                 size_t n);
+
+        /* Multipart uploads of its own; NULL: core makes them of hidden objects. core/upload.h. */
+        const struct ri_upload_ops *upload;
+
+        /* Joins the object `key` to the end of the open file, whose length is `offset`, without moving data. May be NULL.
+         * concat_unit: bytes of which offset must be a multiple. */
+        void (*file_concat)(struct ri_op *op, roma_file *file, uint64_t offset, const char *key);
+        uint64_t concat_unit;
 };
 
 /* Reads up to len bytes into a buffer of the loop, or writes one; keeps a reference while it is in flight. */
@@ -205,6 +213,7 @@ int ri_op_set_text(struct ri_op *op, const char *text,
 void ri_op_set_attr(struct ri_op *op, const roma_attr *attr);
 int ri_op_set_space(struct ri_op *op, const roma_space *space);
 /* A hidden, short, random name for a temporary: ".roma~" + 16 of [0-9a-z]; out holds RI_TEMP_NAME bytes. */
+#define RI_TEMP_PREFIX ".roma~"
 enum { RI_TEMP_NAME = 24 };
 int ri_temp_name(char out[RI_TEMP_NAME]); /* -1: no random numbers */
 bool ri_temp_is(const char *name, size_t len);

@@ -204,7 +204,14 @@ bool ri_writer_any_order(const roma_writer *w)
 {
         const struct fw *f = w->impl;
 
-        return w->ops == &ri_folder_writer && f->store->be->stripe && !f->in_place;
+        return w->ops == &ri_folder_writer && f->store->be->stripe && !f->in_place && !w->digester;
+}
+
+static void fw_concat(struct ri_op *op, roma_writer *w, const char *key, uint64_t offset)
+{
+        struct fw *f = w->impl;
+
+        f->store->be->file_concat(op, f->file, offset, key);
 }
 
 /* Committing */
@@ -422,6 +429,11 @@ static void fw_commit(struct ri_op *op, roma_writer *w)
 
         ri_fw_waits_for(f, op);
         o = ri_fw_limits(f);
+        if (w->named) {
+                free(f->target);
+                f->target = w->named;
+                w->named = NULL;
+        }
         if (f->in_place)
                 close_it(f);
         else
@@ -456,6 +468,7 @@ static void fw_drop(roma_writer *w)
 const struct ri_writer_ops ri_folder_writer = {
         .open = ri_fw_open,
         .write = fw_write,
+        .concat = fw_concat,
         .commit = fw_commit,
         .abort = fw_abort,
         .drop = fw_drop,

@@ -1,20 +1,28 @@
 /* SPDX-License-Identifier: MIT */
-/* Collects the temporaries of writers that never came to an end. */
+/* Collects the temporaries of writers that never came to an end, and uploads that nobody has ended. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
-#include "core/compose.h"
+#include "core/upload.h"
 
 enum { PAGE = 1000 };
+
+/* What goes: a temporary, or all in the folder of an upload. */
+struct old {
+        char *key; /* with an id: a key in the same folder */
+        char id[RI_UPLOAD_ID + 1];
+};
 
 struct gc {
         struct ri_op *op;
         roma_op child;
         char *prefix, *after;
         int64_t before_ns; /* last written before this */
-        char **old;        /* keys of this page that go */
+        struct old *old;   /* of this page */
         size_t n, next;
+        struct old upload;      /* whose folder is being listed; key NULL: none */
+        int64_t upload_touched; /* the latest time in it */
         bool more;
         uint64_t removed;
 };
@@ -25,8 +33,9 @@ static void gc_free(struct gc *g)
 {
         ri_op_drop(g->op->loop, g->child);
         for (size_t i = 0; i < g->n; i++)
-                free(g->old[i]);
+                free(g->old[i].key);
         free(g->old);
+        free(g->upload.key);
         free(g->prefix);
         free(g->after);
         free(g);
@@ -70,8 +79,13 @@ static void next(struct gc *g)
         roma_opts opts = ri_child_opts(g->op);
 
         if (g->next < g->n) {
-                start(g, roma_aio_unlink(g->op->store, g->old[g->next++], ROMA_UNLINK_NO_TRASH, &opts,
-                                         removed, g));
+                const struct old *o = &g->old[g->next++];
+
+                if (*o->id)
+                        start(g, ri_aio_upload_remove(g->op->store, o->key, o->id, true, &opts, removed, g));
+                else
+                        start(g,
+                              roma_aio_unlink(g->op->store, o->key, ROMA_UNLINK_NO_TRASH, &opts, removed, g));
         } else if (g->more) {
                 list(g);
         } else {
@@ -106,21 +120,64 @@ static bool is_old(const struct gc *g, const roma_entry *e)
                (e->attr->mask & ROMA_ATTR_MTIME) && e->attr->mtime_ns <= g->before_ns;
 }
 
+/* The folder of the upload has been listed to its end. */
+static void upload_end(struct gc *g)
+{
+        if (g->upload.key && g->upload_touched <= g->before_ns)
+                g->old[g->n++] = g->upload;
+        else
+                free(g->upload.key);
+        g->upload = (struct old){ .key = NULL };
+}
+
+/* Everything in an upload's folder belongs together: it stays as long as anybody writes there. */
+static int upload_see(struct gc *g, const roma_entry *e, const char *id)
+{
+        size_t folder = (size_t)(id - e->key) - (sizeof(RI_TEMP_PREFIX) - 1);
+
+        if (!g->upload.key || strncmp(g->upload.id, id, RI_UPLOAD_ID) != 0) {
+                upload_end(g);
+                g->upload.key = calloc(1, folder + 2);
+                if (!g->upload.key)
+                        return -1;
+                memcpy(g->upload.key, e->key, folder);
+                g->upload.key[folder] = '-'; /* any name in that folder */
+                memcpy(g->upload.id, id, RI_UPLOAD_ID);
+                g->upload_touched = INT64_MIN;
+        }
+        if (!(e->attr->mask & ROMA_ATTR_MTIME))
+                g->upload_touched = INT64_MAX;
+        else if (e->attr->mtime_ns > g->upload_touched)
+                g->upload_touched = e->attr->mtime_ns;
+        return 0;
+}
+
+static int see(struct gc *g, const roma_entry *e)
+{
+        const char *id, *name;
+
+        if (ri_upload_split(e->key, &id, &name))
+                return upload_see(g, e, id);
+        upload_end(g);
+        if (!is_old(g, e))
+                return 0;
+        g->old[g->n] = (struct old){ .key = strdup(e->key) };
+        return g->old[g->n].key ? (g->n++, 0) : -1;
+}
+
 static int page_take(struct gc *g, const struct roma_list *page)
 {
         for (size_t i = 0; i < g->n; i++)
-                free(g->old[i]);
+                free(g->old[i].key);
         g->n = g->next = 0;
         g->more = page->more && page->count;
-        for (size_t i = 0; i < page->count; i++) {
-                if (!is_old(g, &page->entry[i]))
-                        continue;
-                g->old[g->n] = strdup(page->entry[i].key);
-                if (!g->old[g->n++])
+        for (size_t i = 0; i < page->count; i++)
+                if (see(g, &page->entry[i]) < 0)
                         return -1;
-        }
-        if (!g->more)
+        if (!g->more) {
+                upload_end(g);
                 return 0;
+        }
         free(g->after);
         g->after = strdup(page->entry[page->count - 1].key);
         return g->after ? 0 : -1;
@@ -148,7 +205,7 @@ static void list(struct gc *g)
         o.deadline_ms = ROMA_NEVER;
         o.start_after = g->after;
         o.max = PAGE;
-        o.flags = ROMA_LIST_TEMPORARIES;
+        o.flags = ROMA_LIST_TEMPORARIES | ROMA_LIST_DIRS; /* an upload may be an empty folder */
         start(g, roma_aio_list(g->op->store, g->prefix, &o, listed, g));
 }
 
@@ -166,6 +223,7 @@ roma_op roma_aio_gc(roma_store *store, const char *prefix, uint64_t older_than_s
                     roma_done *done, void *arg)
 {
         struct ri_op *op = ri_op_new(store->loop, store, RI_TRANSFER, "gc", prefix, opts, done, arg);
+        int64_t before_ns = INT64_MIN;
         struct gc *g;
 
         if (!op)
@@ -174,10 +232,16 @@ roma_op roma_aio_gc(roma_store *store, const char *prefix, uint64_t older_than_s
                 store->be->gc(op, prefix, older_than_s);
                 return op->id;
         }
+        if (older_than_s < INT64_MAX / 2000000000)
+                before_ns = store_now(store) - (int64_t)older_than_s * 1000000000;
+        if (store->be->upload) {
+                ri_upload_gc(op, prefix, before_ns);
+                return op->id;
+        }
         g = calloc(1, sizeof *g);
         if (g) {
                 g->prefix = strdup(prefix);
-                g->old = calloc(PAGE, sizeof *g->old);
+                g->old = calloc(PAGE + 1, sizeof *g->old);
         }
         if (!g || !g->prefix || !g->old) {
                 if (g) {
@@ -189,9 +253,7 @@ roma_op roma_aio_gc(roma_store *store, const char *prefix, uint64_t older_than_s
                 return op->id;
         }
         g->op = op;
-        g->before_ns = INT64_MIN;
-        if (older_than_s < INT64_MAX / 2000000000)
-                g->before_ns = store_now(store) - (int64_t)older_than_s * 1000000000;
+        g->before_ns = before_ns;
         ri_compose(op, g, gc_cancel);
         list(g);
         return op->id;

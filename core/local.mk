@@ -61,6 +61,16 @@ core_sources = \
 	core/uri.h \
 	core/uri_format.c \
 	core/uri_opt.c \
+	core/upload.c \
+	core/upload.h \
+	core/upload_complete.c \
+	core/upload_gc.c \
+	core/upload_list.c \
+	core/upload_names.c \
+	core/upload_part.c \
+	core/upload_remove.c \
+	core/upload_small.c \
+	core/upload_steps.c \
 	core/value.c \
 	core/value.h \
 	core/version.c \

@@ -17,15 +17,15 @@ struct memory {
 
 struct memory_reader {
         roma_reader base;
-        const struct memory *m;
-        size_t at;
+        const unsigned char *data;
+        size_t len, at;
         struct ri_buf_wait wait;
         bool waiting;
 };
 
 static size_t piece_len(const struct memory_reader *r)
 {
-        size_t left = r->m->len - r->at;
+        size_t left = r->len - r->at;
 
         return left < RI_PIECE ? left : RI_PIECE;
 }
@@ -41,7 +41,7 @@ static void ready(struct ri_buf_wait *w, roma_buf *buf)
                 return;
         }
         buf->len = piece_len(r);
-        memcpy(buf->mem, r->m->data + r->at, buf->len);
+        memcpy(buf->mem, r->data + r->at, buf->len);
         r->at += buf->len;
         op->res.buf = buf;
         op->res.bytes = buf->len;
@@ -61,7 +61,7 @@ static void memory_next(struct ri_op *op, roma_reader *base)
 {
         struct memory_reader *r = ri_container_of(base, struct memory_reader, base);
 
-        if (r->at == r->m->len) {
+        if (r->at == r->len) {
                 ri_op_finish(op);
                 return;
         }
@@ -92,29 +92,36 @@ static void open_discard(struct ri_op *op)
         op->res.reader = NULL;
 }
 
-static roma_op from_memory(void *arg, const roma_reader_opts *opts, roma_done *done, void *done_arg)
+roma_op ri_aio_memory_reader_open(roma_store *store, const void *data, size_t len,
+                                  const roma_reader_opts *opts, roma_done *done, void *arg)
 {
-        struct memory *m = arg;
-        struct ri_op *op =
-                ri_op_new(m->store->loop, m->store, RI_SINGLE, "read", "memory", opts, done, done_arg);
+        struct ri_op *op = ri_op_new(store->loop, store, RI_SINGLE, "read", "memory", opts, done, arg);
         struct memory_reader *r = op ? calloc(1, sizeof *r) : NULL;
 
         if (!op)
                 return 0;
-        if (!r || ri_reader_init(&r->base, &memory_ops, m->store->loop, m->store, "memory") < 0) {
+        if (!r || ri_reader_init(&r->base, &memory_ops, store->loop, store, "memory") < 0) {
                 free(r);
                 ri_op_fail(op, ROMA_ENOMEM, "out of memory");
                 return op->id;
         }
-        r->m = m;
+        r->data = data;
+        r->len = len;
         r->base.attr.size = sizeof r->base.attr;
         r->base.attr.mask = ROMA_ATTR_LENGTH;
-        r->base.attr.length = m->len;
+        r->base.attr.length = len;
         ri_op_set_attr(op, &r->base.attr);
         op->res.reader = &r->base;
         op->discard = open_discard;
         ri_op_finish(op);
         return op->id;
+}
+
+static roma_op from_memory(void *arg, const roma_reader_opts *opts, roma_done *done, void *done_arg)
+{
+        struct memory *m = arg;
+
+        return ri_aio_memory_reader_open(m->store, m->data, m->len, opts, done, done_arg);
 }
 
 static roma_op to_store(void *arg, const roma_writer_opts *opts, roma_done *done, void *done_arg)

@@ -36,4 +36,8 @@ void ri_reader_fini(roma_reader *r);
 /* core/stream_reader.c: over a file without a length; owns it. NULL: no memory, the file is the caller's still. */
 roma_reader *ri_stream_reader(roma_file *file, const roma_attr *attr);
 
+/* put.c: of the caller's memory, which is read until the reader is closed; belongs to the store. */
+roma_op ri_aio_memory_reader_open(roma_store *store, const void *data, size_t len,
+                                  const roma_reader_opts *opts, roma_done *done, void *arg);
+
 #endif

@@ -5,7 +5,7 @@
 
 #include "core/backend.h"
 
-#define PREFIX ".roma~"
+#define PREFIX RI_TEMP_PREFIX
 
 static const char letters[] = "0123456789abcdefghijklmnopqrstuvwxyz";
 

@@ -3,11 +3,15 @@
 #include "core/writer.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/compose.h"
 #include "core/crc.h"
+#include "core/upload.h"
+
+enum { DIGEST_AHEAD = 4 << 20 };
 
 /* One write, and when it has ended well what it has joined too. */
 struct piece {
@@ -18,6 +22,8 @@ struct piece {
         roma_buf *buf; /* counted, or NULL */
         uint64_t offset, len;
         uint32_t crc;
+        bool held;   /* not yet given to the backend */
+        bool joined; /* bytes that are nowhere in memory: crc is known */
 };
 
 /* The end of a writer */
@@ -25,7 +31,10 @@ struct piece {
 static void writer_free(roma_writer *w)
 {
         w->store->loop->stats.writers--;
+        ri_digester_free(w->digester);
         free(w->key);
+        free(w->upload);
+        free(w->named);
         free(w);
 }
 
@@ -107,7 +116,8 @@ static void open_discard(struct ri_op *op)
         op->res.writer = NULL;
 }
 
-static roma_writer *writer_new(roma_store *store, const char *key, const roma_writer_opts *o)
+static roma_writer *writer_new(roma_store *store, const char *key, const roma_writer_opts *o,
+                               const struct ri_writer_ops *ops)
 {
         roma_writer *w = calloc(1, sizeof(*w));
 
@@ -119,7 +129,7 @@ static roma_writer *writer_new(roma_store *store, const char *key, const roma_wr
                 return NULL;
         }
         w->store = store;
-        w->ops = store->be->flags & RI_FOLDERS ? &ri_folder_writer : store->be->writer;
+        w->ops = ops ? ops : store->be->flags & RI_FOLDERS ? &ri_folder_writer : store->be->writer;
         w->size_hint = o->size_hint;
         w->precondition = o->precondition;
         w->flags = o->flags;
@@ -130,6 +140,14 @@ static roma_writer *writer_new(roma_store *store, const char *key, const roma_wr
         ri_child_add(store, &w->child, child_end);
         store->loop->stats.writers++;
         return w;
+}
+
+static void open_go(struct ri_op *op, roma_writer *w)
+{
+        op->core = w;
+        op->settle = open_settle;
+        op->discard = open_discard;
+        w->ops->open(op, w);
 }
 
 static int check_opts(roma_store *store, const char *key, const roma_writer_opts *o)
@@ -171,16 +189,31 @@ roma_op roma_aio_writer_open(roma_store *store, const char *key, const roma_writ
         op = ri_op_new(store->loop, store, RI_SINGLE, "put", key, opts, done, arg);
         if (!op)
                 return 0;
-        w = writer_new(store, key, &o);
+        w = writer_new(store, key, &o, NULL);
         if (!w) {
                 ri_op_fail(op, ROMA_ENOMEM, "no memory for a writer");
                 return op->id;
         }
-        op->core = w;
-        op->settle = open_settle;
-        op->discard = open_discard;
-        w->ops->open(op, w);
+        open_go(op, w);
         return op->id;
+}
+
+void ri_writer_open_part(struct ri_op *op, const char *key, const char *id, unsigned number,
+                         const roma_writer_opts *o)
+{
+        roma_writer *w = writer_new(op->store, key, o, op->store->be->upload->part);
+
+        if (w) {
+                w->upload = strdup(id);
+                w->part = number;
+        }
+        if (w && w->upload) {
+                open_go(op, w);
+                return;
+        }
+        if (w)
+                ri_writer_gone(w);
+        ri_op_fail(op, ROMA_ENOMEM, "no memory for a writer");
 }
 
 /* Writing */
@@ -223,6 +256,11 @@ static void piece_add(roma_writer *w, struct piece *p)
 
 static void commit_go(roma_writer *w);
 
+static bool is_digesting(const roma_writer *w)
+{
+        return w->digester && ri_digester_pending(w->digester);
+}
+
 static void write_settle(struct ri_op *op)
 {
         struct piece *p = op->core;
@@ -232,7 +270,10 @@ static void write_settle(struct ri_op *op)
         op->core = NULL;
         p->op = NULL;
         w->in_flight--;
-        if (whole)
+        w->held -= p->held;
+        if (whole && p->joined)
+                ; /* it came with its CRC */
+        else if (whole)
                 p->crc = op->res.has_crc32 ? op->res.crc32 : ri_crc32(0, p->data, (size_t)p->len);
         else if (!w->failed.code && op->res.code)
                 ri_error_from(&w->failed, &op->res);
@@ -248,8 +289,95 @@ static void write_settle(struct ri_op *op)
         if (w->state != RI_WRITER_WAITING)
                 return;
         ri_op_progress(w->commit);
-        if (!w->in_flight)
+        if (!w->in_flight && !is_digesting(w))
                 commit_go(w);
+}
+
+/* Digests. They are fed as the writes start; writes wait when the digest is far behind. */
+
+static void piece_go(struct piece *p)
+{
+        roma_writer *w = p->w;
+
+        if (w->digester && ri_digester_feed(w->digester, p->data, (size_t)p->len) < 0)
+                ri_op_fail(p->op, ROMA_ENOMEM, "no memory for the digest");
+        else
+                w->ops->write(p->op, w, p->data, (size_t)p->len, p->buf, p->offset);
+}
+
+static struct piece *first_held(roma_writer *w)
+{
+        ri_list_for_each(l, &w->pieces)
+        {
+                struct piece *p = ri_container_of(l, struct piece, link);
+
+                if (p->held && p->op)
+                        return p;
+        }
+        return NULL;
+}
+
+static void digest_moved(void *arg)
+{
+        roma_writer *w = arg;
+
+        while (w->held && ri_digester_pending(w->digester) < DIGEST_AHEAD) {
+                struct piece *p = first_held(w);
+
+                p->held = false;
+                w->held--;
+                piece_go(p);
+        }
+        if (w->state != RI_WRITER_WAITING)
+                return;
+        ri_op_progress(w->commit);
+        if (!w->in_flight && !is_digesting(w))
+                commit_go(w);
+}
+
+int ri_writer_digest(roma_writer *w, char *(*name)(const roma_writer *w), struct ri_str *err)
+{
+        w->name = name;
+        w->digester = ri_digester_new(w->store->loop, RI_MD5, digest_moved, w, err);
+        return w->digester ? 0 : -1;
+}
+
+/* The ETag is known here, not by the backend. By then there is no writer any more. */
+static void digest_settle(struct ri_op *op)
+{
+        char *etag = op->core;
+
+        op->core = NULL;
+        if (op->res.code == ROMA_OK) {
+                snprintf(op->attr.etag, sizeof(op->attr.etag), "%s", etag);
+                op->attr.mask |= ROMA_ATTR_ETAG;
+                op->res.attr = &op->attr;
+        }
+        free(etag);
+}
+
+/* false: *e says why not. */
+static bool digest_end(roma_writer *w, struct ri_op *op, struct ri_error *e)
+{
+        struct ri_str err = RI_STR_INIT(300);
+        int r;
+
+        if (!w->digester)
+                return true;
+        r = ri_digester_end(w->digester, w->digest, &err);
+        if (r < 0)
+                ri_error_set(e, ROMA_ESYSTEM, NULL, "%s", ri_str_cstr(&err));
+        ri_str_free(&err);
+        if (r < 0)
+                return false;
+        w->named = w->name(w);
+        op->core = strdup(w->digest);
+        if (op->core)
+                op->settle = digest_settle;
+        if (w->named && op->core)
+                return true;
+        ri_error_set(e, ROMA_ENOMEM, NULL, "out of memory");
+        return false;
 }
 
 static roma_op writer_write(roma_writer *w, const void *data, size_t len, roma_buf *buf, uint64_t offset,
@@ -286,10 +414,15 @@ static roma_op writer_write(roma_writer *w, const void *data, size_t len, roma_b
         op->settle = write_settle;
         if (w->next < offset + len)
                 w->next = offset + len;
-        if (len)
-                w->ops->write(op, w, data, len, buf, offset);
-        else
+        if (!len) {
                 ri_op_finish(op);
+        } else if (w->digester && (w->held || ri_digester_pending(w->digester) >= DIGEST_AHEAD)) {
+                p->held = true;
+                w->held++;
+                ri_op_waits(op, "the digest of what came before", NULL);
+        } else {
+                piece_go(p);
+        }
         return op->id;
 }
 
@@ -309,6 +442,38 @@ roma_op ri_writer_write_at(roma_writer *w, roma_buf *buf, uint64_t offset, const
                            roma_done *done, void *arg)
 {
         return writer_write(w, roma_buf_data(buf), roma_buf_len(buf), buf, offset, opts, done, arg);
+}
+
+/* Joining */
+
+bool ri_writer_can_concat(const roma_writer *w)
+{
+        const struct ri_backend *be = w->store->be;
+
+        return w->ops->concat && be->file_concat && !w->digester && !w->in_flight &&
+               w->next % be->concat_unit == 0;
+}
+
+roma_op ri_aio_writer_concat(roma_writer *w, const char *key, uint64_t length, uint32_t crc,
+                             const roma_opts *opts, roma_done *done, void *arg)
+{
+        struct ri_op *op = ri_op_new(w->store->loop, w->store, RI_SINGLE, "join", w->key, opts, done, arg);
+        struct piece *p = op ? calloc(1, sizeof(*p)) : NULL;
+
+        if (!op)
+                return 0;
+        if (!p || w->failed.code || length > INT64_MAX - w->next) {
+                free(p);
+                ri_op_fail(op, p ? ROMA_EINVAL : ROMA_ENOMEM, "nothing can be joined to it");
+                return op->id;
+        }
+        *p = (struct piece){ .op = op, .w = w, .len = length, .offset = w->next, .crc = crc, .joined = true };
+        piece_add(w, p);
+        op->core = p;
+        op->settle = write_settle;
+        w->next += length;
+        w->ops->concat(op, w, key, p->offset);
+        return op->id;
 }
 
 /* Ending */
@@ -364,7 +529,7 @@ static void commit_go(roma_writer *w)
                              "the bytes that were written have CRC-32 %08" PRIx32 " and not %08" PRIx32
                              ", so nothing was put; try again",
                              w->crc, w->expected);
-        } else {
+        } else if (digest_end(w, op, &e)) {
                 w->ops->commit(op, w);
                 return;
         }
@@ -389,7 +554,7 @@ roma_op roma_aio_writer_commit(roma_writer *writer, const roma_opts *opts, roma_
         op->impl = writer;
         op->cancel = commit_cancel;
         ri_op_waits(op, "the writes before it", NULL);
-        if (!writer->in_flight)
+        if (!writer->in_flight && !is_digesting(writer))
                 commit_go(writer);
         return op->id;
 }

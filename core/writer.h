@@ -6,6 +6,7 @@
 #define RI_WRITER_H
 
 #include "core/backend.h"
+#include "core/digester.h"
 
 /* Whatever happens to `open`, `commit` or `abort` (they may be cancelled too), ri_writer_gone() is called once when
  * nothing of the writer is left: after a failed open, a commit or an abort. */
@@ -14,6 +15,8 @@ struct ri_writer_ops {
         /* Bytes for `offset`. buf: the memory's buffer, or NULL; a backend that goes on with it keeps a reference. */
         void (*write)(struct ri_op *op, roma_writer *w, const void *data, size_t len, roma_buf *buf,
                       uint64_t offset);
+        /* As a write, of the bytes of another object of the store. May be NULL. */
+        void (*concat)(struct ri_op *op, roma_writer *w, const char *key, uint64_t offset);
         /* All writes have succeeded. Fills res.attr; bytes and CRC are there already. */
         void (*commit)(struct ri_op *op, roma_writer *w);
         /* Removes what was written; no write is in flight. op may be NULL. why: an operation that `op` fails with when
@@ -52,8 +55,20 @@ struct roma_writer {
         bool expects;
         uint32_t expected;
         struct ri_error failed; /* code 0: no write has failed */
+
+        /* Of a part of an upload: core/upload.h. */
+        char *upload; /* its id; NULL: it is no part */
+        unsigned part;
+        struct ri_digester *digester; /* of all bytes; NULL: none */
+        char digest[RI_DIGEST_HEX_MAX];
+        unsigned held;                       /* writes that wait until the digest has caught up */
+        char *(*name)(const roma_writer *w); /* the key, known when all bytes are; NULL: no memory */
+        char *named;                         /* by it; the backend's commit takes it as the key */
 };
 
+/* From now on an MD5 is taken of what is written; at the commit `name` says under which key the object appears, in the folder
+ * of the one that was opened, and the MD5 becomes the ETag of the result. 0, or -1 with a sentence. */
+int ri_writer_digest(roma_writer *w, char *(*name)(const roma_writer *w), struct ri_str *err);
 /* commit fails with ROMA_ECORRUPT, showing nothing, when the CRC-32 of all bytes is another. */
 void ri_writer_expect(roma_writer *w, uint32_t crc);
 void ri_writer_gone(roma_writer *w);
@@ -63,6 +78,12 @@ bool ri_writer_any_order(const roma_writer *w);
 /* roma_aio_writer_write_buf() for another place than behind the last one; no byte is written twice. */
 roma_op ri_writer_write_at(roma_writer *w, roma_buf *buf, uint64_t offset, const roma_opts *opts,
                            roma_done *done, void *arg);
+
+/* Joins the object `key`, of which length and CRC-32 are known, to the end of what has been written. It ends as a write of
+ * those bytes would; no write is in flight. Only where it can. */
+roma_op ri_aio_writer_concat(roma_writer *w, const char *key, uint64_t length, uint32_t crc,
+                             const roma_opts *opts, roma_done *done, void *arg);
+bool ri_writer_can_concat(const roma_writer *w);
 
 /* core/folder_writer.c: for stores with RI_FOLDERS. */
 extern const struct ri_writer_ops ri_folder_writer;

@@ -14,6 +14,7 @@ roma_headers = \
 	include/roma/trace.h \
 	include/roma/transfer.h \
 	include/roma/types.h \
+	include/roma/upload.h \
 	include/roma/version.h \
 	include/roma/wire.h \
 	include/roma/writer.h

@@ -61,6 +61,7 @@ mfsproto_sources += \
 	mfsproto/session/private.h \
 	mfsproto/session/session.h \
 	mfsproto/session/status.c \
+	mfsproto/store/concat.c \
 	mfsproto/store/dirs.c \
 	mfsproto/store/file.c \
 	mfsproto/store/inspect.c \

@@ -152,3 +152,16 @@ const char *s3_content_type(const char *key)
                                 return types[i][1];
         return "application/octet-stream";
 }
+
+void s3_object_headers(struct s3_request *r, const char *key, const roma_attr *a)
+{
+        const char *prefix = s3_header_prefix(r->st->profile.dialect);
+        char name[40];
+
+        s3_fields_add(&r->headers, "Content-Type", s3_content_type(key));
+        if (a && a->mask & ROMA_ATTR_MTIME && a->mtime_ns >= 0) {
+                snprintf(name, sizeof(name), "%smeta-mtime", prefix);
+                s3_fields_addf(&r->headers, name, "%" PRId64 ".%09" PRId64, a->mtime_ns / 1000000000,
+                               a->mtime_ns % 1000000000);
+        }
+}

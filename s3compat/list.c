@@ -77,8 +77,7 @@ static int hex(char c)
         return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* %XX, and + for a space, as encoding-type=url has it. NULL: no memory, or not well-formed. */
-static char *url_decode(const char *text)
+char *s3_url_decode(const char *text)
 {
         char *out = malloc(strlen(text) + 1), *to = out;
 
@@ -103,7 +102,7 @@ static char *url_decode(const char *text)
 
 static char *name_of(struct listing *l, const char *text)
 {
-        return l->encoded ? url_decode(text) : strdup(text);
+        return l->encoded ? s3_url_decode(text) : strdup(text);
 }
 
 static int add(struct listing *l, char *key, const roma_attr *attr)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "s3compat/part.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,6 +126,78 @@ static void job_work(struct ri_job *job)
                 snprintf(p->digest_error, sizeof(p->digest_error), "%s", ri_str_cstr(&err));
         }
         ri_str_free(&err);
+}
+
+/* Checksums */
+
+void s3_part_protect(const struct s3_part *p, struct s3_request *r, int sum)
+{
+        struct ri_str coded = RI_STR_INIT(16);
+        unsigned char be[4] = { (unsigned char)(p->crc32 >> 24), (unsigned char)(p->crc32 >> 16),
+                                (unsigned char)(p->crc32 >> 8), (unsigned char)p->crc32 };
+
+        switch (sum) {
+        case S3_SUM_SIGNED: r->sha256 = p->digest; break;
+        case S3_SUM_MD5: s3_fields_add(&r->headers, "Content-MD5", p->md5_base64); break;
+        case S3_SUM_CRC32:
+                s3_base64(&coded, be, 4);
+                s3_fields_add(&r->headers, "x-amz-checksum-crc32", ri_str_cstr(&coded));
+                break;
+        default: break;
+        }
+        ri_str_free(&coded);
+}
+
+bool s3_part_confirmed(const struct s3_part *p, struct s3_request *r, int sum)
+{
+        const char *crc64 = s3_fields_get(&r->reply, "x-oss-hash-crc64ecma"),
+                   *etag = s3_fields_get(&r->reply, "etag");
+        roma_attr a = { .size = sizeof(a) };
+        char ours[24];
+
+        snprintf(ours, sizeof(ours), "%" PRIu64, p->crc64);
+        if (sum == S3_SUM_CRC64 && crc64 && strcmp(crc64, ours) != 0) {
+                ri_error_set(&r->error, ROMA_ECORRUPT, r->server,
+                             "the server has CRC-64 %.24s of what was sent, it must be %s", crc64, ours);
+                return false;
+        }
+        s3_etag(&a, etag ? etag : "");
+        if (sum == S3_SUM_MD5 && strlen(a.etag) == 32 && strcasecmp(a.etag, p->digest) != 0) {
+                ri_error_set(&r->error, ROMA_ECORRUPT, r->server,
+                             "the server has MD5 %.32s of what was sent, it must be %.32s", a.etag,
+                             p->digest);
+                return false;
+        }
+        return true;
+}
+
+bool s3_parts_etag(const char *first, size_t stride, size_t n, char out[80])
+{
+        struct ri_digest d;
+        char hex[RI_DIGEST_HEX_MAX];
+        unsigned char bytes[16];
+
+        if (ri_digest_begin(&d, RI_MD5, NULL) < 0)
+                return false;
+        for (size_t i = 0; i < n; i++) {
+                const char *e = first + i * stride;
+
+                e += *e == '"';
+                for (int k = 0; k < 16; k++) {
+                        char pair[3] = { e[2 * k], e[2 * k] ? e[2 * k + 1] : '\0', '\0' }, *end;
+
+                        bytes[k] = (unsigned char)strtoul(pair, &end, 16);
+                        if (!pair[0] || !pair[1] || *end) {
+                                ri_digest_free(&d);
+                                return false;
+                        }
+                }
+                ri_digest_update(&d, bytes, 16);
+        }
+        if (ri_digest_end_hex(&d, hex, NULL) < 0)
+                return false;
+        snprintf(out, 80, "%.40s-%zu", hex, n);
+        return true;
 }
 
 /* Any thread: the store may be gone, and nothing in here is shared. */

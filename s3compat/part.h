@@ -37,6 +37,13 @@ int64_t s3_part_take(struct s3_part *p, const void *bytes, size_t n, roma_buf *b
 /* Computes a digest of all of it, on a worker when it is long; then `digested`, perhaps at once. While it works nothing of
  * the part may be by reference. */
 void s3_part_digest(struct s3_part *p, enum ri_digest_kind kind, void (*digested)(struct s3_part *p));
+/* The headers by which a server checks the part. sum: enum s3_sum; what it needs has been digested. */
+void s3_part_protect(const struct s3_part *p, struct s3_request *r, int sum);
+/* What the server says it has, against what was sent. false: they differ, and r->error is set. */
+bool s3_part_confirmed(const struct s3_part *p, struct s3_request *r, int sum);
+/* The ETag of an object of n parts: MD5 of their MD5s and their number. first: ETag of the first part, the next is `stride`
+ * bytes behind it. false: some ETag is no MD5. */
+bool s3_parts_etag(const char *first, size_t stride, size_t n, char out[80]);
 /* In flight or not, digested or not. */
 void s3_part_free(struct s3_part *p);
 

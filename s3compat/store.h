@@ -7,7 +7,7 @@
 #ifndef S3_STORE_H
 #define S3_STORE_H
 
-#include "core/backend.h"
+#include "core/upload.h"
 #include "core/workers.h"
 #include "s3compat/creds.h"
 #include "s3compat/http.h"
@@ -138,6 +138,9 @@ void s3_etag(roma_attr *a, const char *text);
 /* Guessed from a name's end; never NULL. */
 const char *s3_content_type(const char *key);
 
+/* Headers of an object that is begun: type and, where there are some, times. attr may be NULL. */
+void s3_object_headers(struct s3_request *r, const char *key, const roma_attr *attr);
+
 /* The entries of the backend table, by file. */
 /* names.c */
 void s3_stat(struct ri_op *op, const char *key, unsigned flags);
@@ -149,6 +152,8 @@ void s3_statfs(struct ri_op *op);
 /* presign.c */
 void s3_presign(struct ri_op *op, const char *key, const roma_presign_opts *opts);
 /* list.c */
+/* %XX, and + for a space, as encoding-type=url has it. NULL: no memory, or not well-formed. */
+char *s3_url_decode(const char *text);
 void s3_list(struct ri_op *op, const char *prefix, const roma_list_opts *opts);
 /* file.c */
 void s3_file_open(struct ri_op *op, roma_file *file, const char *key, unsigned flags, uint32_t mode);
@@ -159,5 +164,8 @@ void s3_file_fsync(struct ri_op *op, roma_file *file);
 void s3_file_stat(struct ri_op *op, roma_file *file);
 /* writer.c */
 extern const struct ri_writer_ops s3_writer;
+/* upload.c, upload_part.c */
+extern const struct ri_upload_ops s3_upload;
+extern const struct ri_writer_ops s3_part_writer;
 
 #endif

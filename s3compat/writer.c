@@ -192,21 +192,7 @@ static void writer_fail_with(struct s3w *f, int code, const char *text)
         writer_fail(f, &e);
 }
 
-/* Headers of the object */
-
-static void object_headers(struct s3w *f, struct s3_request *r)
-{
-        const char *prefix = s3_header_prefix(f->st->profile.dialect);
-        const roma_attr *a = &f->w->attr;
-        char name[40];
-
-        s3_fields_add(&r->headers, "Content-Type", s3_content_type(f->w->key));
-        if (a->mask & ROMA_ATTR_MTIME && a->mtime_ns >= 0) {
-                snprintf(name, sizeof(name), "%smeta-mtime", prefix);
-                s3_fields_addf(&r->headers, name, "%" PRId64 ".%09" PRId64, a->mtime_ns / 1000000000,
-                               a->mtime_ns % 1000000000);
-        }
-}
+/* Headers */
 
 static void condition(struct s3w *f, struct s3_request *r)
 {
@@ -222,53 +208,9 @@ static void condition(struct s3w *f, struct s3_request *r)
         r->safe = false;
 }
 
-/* Checksums of a part's request */
-static void protect(struct s3w *f, struct s3_part *p, struct s3_request *r)
-{
-        struct ri_str coded = RI_STR_INIT(16);
-        unsigned char be[4] = { (unsigned char)(p->crc32 >> 24), (unsigned char)(p->crc32 >> 16),
-                                (unsigned char)(p->crc32 >> 8), (unsigned char)p->crc32 };
-
-        switch (f->st->profile.checksum) {
-        case S3_SUM_SIGNED: r->sha256 = p->digest; break;
-        case S3_SUM_MD5: s3_fields_add(&r->headers, "Content-MD5", p->md5_base64); break;
-        case S3_SUM_CRC32:
-                s3_base64(&coded, be, 4);
-                s3_fields_add(&r->headers, "x-amz-checksum-crc32", ri_str_cstr(&coded));
-                break;
-        default: break;
-        }
-        ri_str_free(&coded);
-}
-
 static bool needs_digest(const struct s3w *f)
 {
         return f->st->profile.checksum == S3_SUM_SIGNED || f->st->profile.checksum == S3_SUM_MD5;
-}
-
-/* What the server says it has, against what was sent. false: they differ, and the error is set. */
-static bool confirmed(struct s3w *f, const struct s3_part *p, struct s3_request *r)
-{
-        const char *crc64 = s3_fields_get(&r->reply, "x-oss-hash-crc64ecma"),
-                   *etag = s3_fields_get(&r->reply, "etag");
-        roma_attr a = { .size = sizeof(a) };
-        char ours[24];
-
-        snprintf(ours, sizeof(ours), "%" PRIu64, p->crc64);
-        if (f->st->profile.checksum == S3_SUM_CRC64 && crc64 && strcmp(crc64, ours) != 0) {
-                ri_error_set(&r->error, ROMA_ECORRUPT, r->server,
-                             "the server has CRC-64 %.24s of what was sent, it must be %s", crc64, ours);
-                return false;
-        }
-        s3_etag(&a, etag ? etag : "");
-        if (f->st->profile.checksum == S3_SUM_MD5 && strlen(a.etag) == 32 &&
-            strcasecmp(a.etag, p->digest) != 0) {
-                ri_error_set(&r->error, ROMA_ECORRUPT, r->server,
-                             "the server has MD5 %.32s of what was sent, it must be %.32s", a.etag,
-                             p->digest);
-                return false;
-        }
-        return true;
 }
 
 /* Parts */
@@ -332,7 +274,7 @@ static void part_done(struct s3_request *r)
 
         if (!r->error.code && !etag)
                 ri_error_set(&r->error, ROMA_EPROTOCOL, r->server, "UploadPart: the server gave no ETag");
-        if (!r->error.code && confirmed(f, p, r) && remember(f, p, etag) < 0)
+        if (!r->error.code && s3_part_confirmed(p, r, f->st->profile.checksum) && remember(f, p, etag) < 0)
                 ri_error_set(&r->error, ROMA_ENOMEM, NULL, "no memory for the list of parts");
         e = r->error;
         f->in_flight--;
@@ -373,7 +315,7 @@ static void send_part(struct s3w *f, struct s3_part *p)
         r->has_body = true;
         s3_fields_addf(&r->query, "partNumber", "%u", p->number);
         s3_fields_add(&r->query, "uploadId", f->upload);
-        protect(f, p, r);
+        s3_part_protect(p, r, f->st->profile.checksum);
         s3_request_start(r);
 }
 
@@ -442,7 +384,7 @@ static void create(struct s3w *f)
         }
         r->has_body = true;
         s3_fields_add(&r->query, "uploads", NULL);
-        object_headers(f, r);
+        s3_object_headers(r, f->w->key, &f->w->attr);
         if (f->st->profile.checksum == S3_SUM_CRC32) {
                 s3_fields_add(&r->headers, "x-amz-checksum-algorithm", "CRC32");
                 s3_fields_add(&r->headers, "x-amz-checksum-type", "FULL_OBJECT");
@@ -639,7 +581,7 @@ static void put_done(struct s3_request *r)
         struct ri_error e;
 
         if (!r->error.code)
-                confirmed(f, f->cur, r);
+                s3_part_confirmed(f->cur, r, f->st->profile.checksum);
         e = r->error;
         exists_instead(f, &e);
         if (e.code) {
@@ -674,9 +616,9 @@ static void put_whole(struct s3_part *p)
         r->length = p->length;
         r->has_body = true;
         r->changes = true;
-        object_headers(f, r);
+        s3_object_headers(r, f->w->key, &f->w->attr);
         condition(f, r);
-        protect(f, p, r);
+        s3_part_protect(p, r, f->st->profile.checksum);
         s3_request_start(r);
 }
 
@@ -722,34 +664,9 @@ static int complete_body(struct s3w *f)
         return ri_str_puts(&f->body, "</CompleteMultipartUpload>");
 }
 
-/* MD5 of the parts' MD5s and their number, where the parts' ETags are MD5s. false: they are not. */
 static bool expected_etag(const struct s3w *f, char out[80])
 {
-        struct ri_digest d;
-        char hex[RI_DIGEST_HEX_MAX];
-        unsigned char bytes[16];
-
-        if (ri_digest_begin(&d, RI_MD5, NULL) < 0)
-                return false;
-        for (unsigned i = 0; i < f->next_number; i++) {
-                const char *e = f->told[i].etag;
-
-                e += *e == '"';
-                for (int k = 0; k < 16; k++) {
-                        char pair[3] = { e[2 * k], e[2 * k] ? e[2 * k + 1] : '\0', '\0' }, *end;
-
-                        bytes[k] = (unsigned char)strtoul(pair, &end, 16);
-                        if (!pair[0] || !pair[1] || *end) {
-                                ri_digest_free(&d);
-                                return false;
-                        }
-                }
-                ri_digest_update(&d, bytes, 16);
-        }
-        if (ri_digest_end_hex(&d, hex, NULL) < 0)
-                return false;
-        snprintf(out, 80, "%.40s-%u", hex, f->next_number);
-        return true;
+        return s3_parts_etag(f->told[0].etag, sizeof(f->told[0]), f->next_number, out);
 }
 
 static int result_etag(void *arg, const char *path, const char *text)

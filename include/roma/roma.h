@@ -18,6 +18,7 @@
 #include <roma/store.h>
 #include <roma/trace.h>
 #include <roma/transfer.h>
+#include <roma/upload.h>
 #include <roma/writer.h>
 
 #endif

@@ -20,6 +20,16 @@ static struct mfs_inode *inode_of(roma_file *file)
         return mfs_file_of(file)->ino;
 }
 
+struct mfs_inode *mfs_be_file_inode(roma_file *file)
+{
+        return inode_of(file);
+}
+
+unsigned *mfs_be_file_told(roma_file *file)
+{
+        return &mfs_file_of(file)->told;
+}
+
 /* ---- open ------------------------------------------------------------------------------------------------- */
 
 static void open_begin(struct mfs_req *r);

@@ -17,6 +17,8 @@
 #include "core/uri.h"
 #include "core/value.h"
 #include "mfsproto/store/query.h"
+#include <roma/mfs.h>
+
 #include "mfsproto/store/store.h"
 
 enum { PORT = 9421, LEAST_STALL_MS = 35000 };
@@ -344,4 +346,6 @@ const struct ri_backend mfs_backend = {
         .file_stat = mfs_be_file_stat,
         .file_setattr = mfs_be_file_setattr,
         .verify_replicas = mfs_be_verify_replicas,
+        .file_concat = mfs_be_file_concat,
+        .concat_unit = ROMA_MFS_CHUNK_SIZE,
 };

@@ -179,6 +179,10 @@ void mfs_be_file_truncate(struct ri_op *op, roma_file *file, uint64_t length);
 void mfs_be_file_fsync(struct ri_op *op, roma_file *file);
 void mfs_be_file_stat(struct ri_op *op, roma_file *file);
 void mfs_be_file_setattr(struct ri_op *op, roma_file *file, const roma_attr *attr);
+struct mfs_inode *mfs_be_file_inode(roma_file *file);
+unsigned *mfs_be_file_told(roma_file *file); /* see mfs_inode_flush() */
+/* concat.c */
+void mfs_be_file_concat(struct ri_op *op, roma_file *file, uint64_t offset, const char *key);
 
 void mfs_be_verify_replicas(struct ri_op *op, const char *key, uint64_t length, const uint32_t *crcs,
                             size_t n);

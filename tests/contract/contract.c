@@ -16,12 +16,13 @@
 #include <unistd.h>
 
 extern const struct suite suite_names, suite_keys, suite_lists, suite_files, suite_inplace, suite_writers,
-        suite_streams, suite_transfers, suite_local, suite_errors, suite_async, suite_cancel, suite_closing;
+        suite_streams, suite_transfers, suite_local, suite_errors, suite_async, suite_cancel, suite_closing,
+        suite_uploads;
 static const struct suite *const suites[] = { &suite_names,   &suite_keys,      &suite_lists,
                                               &suite_files,   &suite_inplace,   &suite_writers,
                                               &suite_streams, &suite_transfers, &suite_local,
                                               &suite_errors,  &suite_async,     &suite_cancel,
-                                              &suite_closing };
+                                              &suite_closing, &suite_uploads };
 enum { SUITES = sizeof(suites) / sizeof(suites[0]) };
 
 static struct options {

@@ -19,6 +19,7 @@ tests_contract_contract_SOURCES = \
 	tests/contract/names.c \
 	tests/contract/streams.c \
 	tests/contract/transfers.c \
+	tests/contract/uploads.c \
 	tests/contract/writers.c
 tests_contract_contract_LDADD = libroma.la $(EV_LIBS) $(CRYPTO_LIBS)
 tests_contract_contract_LDFLAGS = $(AM_LDFLAGS) -no-install
@@ -26,4 +27,5 @@ tests_contract_contract_LDFLAGS = $(AM_LDFLAGS) -no-install
 EXTRA_DIST += \
 	tests/contract/async.sh \
 	tests/contract/fileio.sh \
-	tests/contract/mfs.sh
+	tests/contract/mfs.sh \
+	tests/contract/uploads.sh

@@ -1,0 +1,531 @@
+/* SPDX-License-Identifier: MIT */
+/* Completing and aborting, where a store has no uploads of its own.
+ *
+ * Which of several that end an upload wins is decided by one object that is made if absent. It is made when the joined
+ * object is ready to be shown, and not before: a complete that fails leaves the upload as it was. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/crc.h"
+#include "core/digest.h"
+#include "core/upload.h"
+
+enum { IN_FLIGHT = 8 << 20 };
+
+struct wanted {
+        unsigned number;
+        char etag[RI_PART_ETAG];
+        const struct ri_part_name *found;
+};
+
+/* One write in flight. */
+struct flight {
+        struct ri_list link;
+        struct complete *c;
+        roma_op op;
+        size_t len;
+};
+
+struct complete {
+        struct ri_up *u;
+        struct wanted *v;
+        size_t n, at;
+        int precondition;
+        char decision[64];
+        uint64_t length;
+        uint32_t crc;
+        roma_writer *writer;
+        roma_reader *reader; /* of the part that is copied */
+        uint64_t read;       /* bytes of it */
+        bool end;            /* all of it has been read */
+        struct ri_list writes;
+        uint64_t in_flight;
+        roma_attr made;
+        struct ri_error why;
+};
+
+static void move(struct complete *c);
+static void next_part(struct complete *c);
+
+static void stop_writes(struct complete *c)
+{
+        struct ri_list *l;
+
+        while ((l = ri_list_pop(&c->writes))) {
+                struct flight *w = ri_container_of(l, struct flight, link);
+
+                ri_op_drop(c->u->op->loop, w->op);
+                free(w);
+        }
+}
+
+static void complete_clear(struct ri_up *u)
+{
+        struct complete *c = u->own;
+
+        if (!c)
+                return;
+        stop_writes(c);
+        roma_reader_close(c->reader);
+        if (c->writer)
+                roma_aio_writer_abort(c->writer, NULL, NULL, NULL);
+        free(c->v);
+        free(c);
+}
+
+/* The end of one that has been shown: what is left of the upload goes. */
+
+static void finish(struct ri_up *u)
+{
+        struct complete *c = u->own;
+        uint64_t bytes = c->length;
+        uint32_t crc = c->crc;
+        roma_attr made = c->made;
+        struct ri_op *op = ri_up_end(u);
+
+        ri_op_set_attr(op, &made);
+        op->res.bytes = bytes;
+        op->res.crc32 = crc;
+        op->res.has_crc32 = 1;
+        ri_op_finish(op);
+}
+
+static void shown_before(void *arg, const roma_result *r)
+{
+        struct ri_up *u = arg;
+        struct complete *c = u->own;
+
+        u->child = 0;
+        /* It has been shown, and perhaps replaced or removed since. */
+        if (r->code == ROMA_OK)
+                c->made = *r->attr;
+        c->length = c->made.length;
+        ri_up_remove(u, finish);
+}
+
+static void was_shown(struct ri_up *u)
+{
+        roma_opts o = ri_child_opts(u->op);
+
+        ri_up_step(u, roma_aio_stat(u->op->store, u->key, ROMA_NOFOLLOW, &o, shown_before, u));
+}
+
+/* Committing */
+
+static void taken_back(void *arg, const roma_result *r)
+{
+        struct ri_up *u = arg;
+        struct complete *c = u->own;
+        struct ri_error e = c->why;
+
+        (void)r;
+        u->child = 0;
+        ri_op_fail_error(ri_up_end(u), &e);
+}
+
+/* The object could not be shown: the upload is open again. */
+static void take_back(struct ri_up *u)
+{
+        roma_opts o = ri_child_opts(u->op);
+        char *key = ri_upload_key(u->key, u->id, RI_DECIDED);
+
+        ri_up_step(u, key ? roma_aio_unlink(u->op->store, key, ROMA_UNLINK_NO_TRASH, &o, taken_back, u) : 0);
+        free(key);
+}
+
+static void committed(void *arg, const roma_result *r)
+{
+        struct ri_up *u = arg;
+        struct complete *c = u->own;
+
+        u->child = 0;
+        if (!r->code) {
+                c->made = *r->attr;
+                u->op->outcome = ROMA_DONE;
+                ri_up_remove(u, finish);
+                return;
+        }
+        ri_error_from(&c->why, r);
+        u->op->outcome = c->why.outcome = r->outcome;
+        if (r->outcome == ROMA_UNKNOWN || !u->decider) {
+                struct ri_error e = c->why;
+
+                ri_op_fail_error(ri_up_end(u), &e);
+        } else {
+                take_back(u);
+        }
+}
+
+static void decided(struct ri_up *u)
+{
+        struct complete *c = u->own;
+        roma_opts o = ri_child_opts(u->op);
+        roma_writer *w = c->writer;
+
+        if (strcmp(u->decided, c->decision) != 0) {
+                ri_up_fail_absent(u);
+                return;
+        }
+        u->op->outcome = ROMA_UNKNOWN;
+        c->writer = NULL;
+        ri_up_step(u, roma_aio_writer_commit(w, &o, committed, u));
+}
+
+/* Joining */
+
+static void wrote(void *arg, const roma_result *r)
+{
+        struct flight *w = arg;
+        struct complete *c = w->c;
+
+        ri_list_del(&w->link);
+        c->in_flight -= w->len;
+        free(w);
+        if (r->code) {
+                ri_up_fail_from(c->u, r);
+                return;
+        }
+        ri_op_progress(c->u->op);
+        move(c);
+}
+
+static void write_buf(struct complete *c, roma_buf *buf)
+{
+        struct ri_up *u = c->u;
+        roma_opts o = ri_child_opts(u->op);
+        struct flight *w = calloc(1, sizeof(*w));
+
+        if (w) {
+                w->c = c;
+                w->len = roma_buf_len(buf);
+                w->op = ri_adopt(u->op, roma_aio_writer_write_buf(c->writer, buf, &o, wrote, w));
+        }
+        roma_buf_unref(buf);
+        if (!w || !w->op) {
+                free(w);
+                ri_up_fail(u, ROMA_ENOMEM, "out of memory");
+                return;
+        }
+        c->in_flight += w->len;
+        ri_list_add_tail(&c->writes, &w->link);
+        move(c);
+}
+
+static void got(void *arg, const roma_result *r)
+{
+        struct ri_up *u = arg;
+        struct complete *c = u->own;
+        const struct ri_part_name *p = c->v[c->at].found;
+
+        u->child = 0;
+        if (r->code) {
+                ri_up_fail_from(u, r);
+                return;
+        }
+        ri_op_progress(u->op);
+        if (r->buf) {
+                c->read += roma_buf_len(r->buf);
+                write_buf(c, r->buf);
+        } else if (c->read != p->length) {
+                ri_up_fail(u, ROMA_ECORRUPT,
+                           "part %u has %" PRIu64 " bytes, and its name says %" PRIu64
+                           ": it is damaged; put it again",
+                           p->number, c->read, p->length);
+        } else {
+                roma_reader_close(c->reader);
+                c->reader = NULL;
+                c->at++;
+                next_part(c);
+        }
+}
+
+static void move(struct complete *c)
+{
+        struct ri_up *u = c->u;
+        roma_opts o = ri_child_opts(u->op);
+
+        if (u->child)
+                return;
+        if (c->reader) {
+                if (c->in_flight < IN_FLIGHT)
+                        ri_up_step(u, roma_aio_reader_next(c->reader, &o, got, u));
+        } else if (ri_list_empty(&c->writes)) {
+                next_part(c);
+        }
+}
+
+static void part_opened(void *arg, const roma_result *r)
+{
+        struct ri_up *u = arg;
+        struct complete *c = u->own;
+
+        u->child = 0;
+        if (r->code == ROMA_ENOENT) {
+                /* Ended by somebody else while we joined. */
+                snprintf(u->decided, sizeof(u->decided), "%s", c->decision);
+                ri_up_fail_absent(u);
+                return;
+        }
+        if (r->code) {
+                ri_up_fail_from(u, r);
+                return;
+        }
+        c->reader = r->reader;
+        c->read = 0;
+        move(c);
+}
+
+static void joined(void *arg, const roma_result *r)
+{
+        struct ri_up *u = arg;
+        struct complete *c = u->own;
+
+        u->child = 0;
+        if (r->code) {
+                ri_up_fail_from(u, r);
+                return;
+        }
+        ri_op_progress(u->op);
+        c->at++;
+        next_part(c);
+}
+
+/* Not where the next part would have to be written into what is shared: that costs more than a copy. */
+static bool may_concat(const struct complete *c, const struct ri_part_name *p)
+{
+        const struct ri_backend *be = c->u->op->store->be;
+
+        return p->length && ri_writer_can_concat(c->writer) &&
+               (p->length % be->concat_unit == 0 || (c->at + 1 == c->n && c->n > 1));
+}
+
+static void next_part(struct complete *c)
+{
+        struct ri_up *u = c->u;
+        roma_reader_opts ro = ROMA_READER_OPTS_INIT;
+        roma_opts o = ri_child_opts(u->op);
+        const struct ri_part_name *p = c->at < c->n ? c->v[c->at].found : NULL;
+        char *key;
+
+        if (!p) {
+                if (!ri_list_empty(&c->writes))
+                        return;
+                ri_writer_expect(c->writer, c->crc);
+                ri_up_decide(u, c->decision, decided);
+                return;
+        }
+        key = ri_part_key(u->key, u->id, p);
+        ro.stall_ms = u->op->stall_ms;
+        ro.deadline_ms = ROMA_NEVER;
+        if (!key)
+                ri_up_fail(u, ROMA_ENOMEM, "out of memory");
+        else if (may_concat(c, p))
+                ri_up_step(u, ri_aio_writer_concat(c->writer, key, p->length, p->crc, &o, joined, u));
+        else
+                ri_up_step(u, roma_aio_reader_open(u->op->store, key, &ro, part_opened, u));
+        free(key);
+}
+
+static void writer_opened(void *arg, const roma_result *r)
+{
+        struct ri_up *u = arg;
+        struct complete *c = u->own;
+
+        u->child = 0;
+        if (r->code) {
+                ri_up_fail_from(u, r);
+                return;
+        }
+        c->writer = r->writer;
+        if (c->precondition == ROMA_IF_ABSENT && c->writer->exists)
+                ri_up_fail(
+                        u, ROMA_EEXIST,
+                        "there is an object of this name already, and it was to be completed only if absent");
+        else
+                next_part(c);
+}
+
+/* Finding the parts that are asked for. */
+
+static const struct ri_part_name *find(const struct ri_up *u, const struct wanted *w)
+{
+        size_t low = 0, high = u->n;
+
+        while (low < high) {
+                size_t mid = low + (high - low) / 2;
+
+                if (u->v[mid].number < w->number)
+                        low = mid + 1;
+                else
+                        high = mid;
+        }
+        for (; low < u->n && u->v[low].number == w->number; low++)
+                if (strcmp(u->v[low].etag, w->etag) == 0)
+                        return &u->v[low];
+        return NULL;
+}
+
+static void found(struct ri_up *u)
+{
+        struct complete *c = u->own;
+        roma_writer_opts o = ROMA_WRITER_OPTS_INIT;
+
+        for (size_t i = 0; i < c->n; i++) {
+                const struct ri_part_name *p = find(u, &c->v[i]);
+
+                if (!p && strcmp(u->decided, c->decision) == 0) {
+                        was_shown(u);
+                        return;
+                }
+                if (!p) {
+                        ri_up_fail(u, ROMA_EPRECONDITION, "there is no part %u with the ETag %s",
+                                   c->v[i].number, c->v[i].etag);
+                        return;
+                }
+                c->v[i].found = p;
+                if (p->length > INT64_MAX - c->length) {
+                        ri_up_fail(u, ROMA_EFBIG, "no object is longer than 2^63 bytes");
+                        return;
+                }
+                c->crc = ri_crc32_combine(c->crc, p->crc, p->length);
+                c->length += p->length;
+        }
+        o.stall_ms = u->op->stall_ms;
+        o.deadline_ms = ROMA_NEVER;
+        o.size_hint = c->length;
+        o.precondition = c->precondition;
+        if (!(u->op->store->be->caps & ROMA_CAP_MODE))
+                u->attr.mask &= ~(uint32_t)ROMA_ATTR_MODE;
+        o.attr = u->attr.mask ? &u->attr : NULL;
+        ri_up_step(u, roma_aio_writer_open(u->op->store, u->key, &o, writer_opened, u));
+}
+
+static void looked(struct ri_up *u)
+{
+        struct complete *c = u->own;
+        bool ours = strcmp(u->decided, c->decision) == 0;
+
+        if (ours && !u->there)
+                was_shown(u);
+        else if ((!u->there && !ours) || (*u->decided && !ours))
+                ri_up_fail_absent(u);
+        else
+                ri_up_scan(u, found);
+}
+
+/* The parts that are asked for, and how, in a few bytes. */
+static bool make_decision(struct complete *c, struct ri_error *e)
+{
+        struct ri_str err = RI_STR_INIT(300);
+        char hex[RI_DIGEST_HEX_MAX], line[80];
+        struct ri_digest d;
+        int r = ri_digest_begin(&d, RI_MD5, &err);
+
+        if (r == 0) {
+                ri_digest_update(&d, c->precondition == ROMA_IF_ABSENT ? "absent\n" : "always\n", 7);
+                for (size_t i = 0; i < c->n; i++) {
+                        int n = snprintf(line, sizeof(line), "%u %s\n", c->v[i].number, c->v[i].etag);
+
+                        ri_digest_update(&d, line, (size_t)n);
+                }
+                r = ri_digest_end_hex(&d, hex, &err);
+        }
+        if (r == 0)
+                snprintf(c->decision, sizeof(c->decision), "complete %.40s", hex);
+        else
+                ri_error_set(e, ROMA_ESYSTEM, NULL, "%s", ri_str_cstr(&err));
+        ri_str_free(&err);
+        return r == 0;
+}
+
+/* ETags as S3 shows them have quotes. */
+static void unquoted(char out[RI_PART_ETAG], const char *etag)
+{
+        size_t n;
+
+        etag = etag ? etag : "";
+        etag += *etag == '"';
+        n = strcspn(etag, "\"");
+        snprintf(out, RI_PART_ETAG, "%.*s", (int)(n < RI_PART_ETAG ? n : 0), etag);
+}
+
+void ri_upload_complete(struct ri_op *op, const char *key, const char *id, const roma_part *parts,
+                        size_t count, const roma_complete_opts *opts)
+{
+        struct ri_up *u = ri_up_new(op, key, id);
+        struct complete *c = u ? calloc(1, sizeof(*c)) : NULL;
+        struct ri_error e;
+
+        if (!u)
+                return;
+        u->own = c;
+        u->clear = complete_clear;
+        if (c) {
+                ri_list_init(&c->writes);
+                c->u = u;
+                c->n = count;
+                c->precondition = opts->precondition;
+                c->made.size = sizeof(c->made);
+                c->v = calloc(count, sizeof(*c->v));
+        }
+        if (!c || !c->v) {
+                ri_up_fail(u, ROMA_ENOMEM, "no memory for the list of parts");
+                return;
+        }
+        for (size_t i = 0; i < count; i++) {
+                c->v[i].number = parts[i].number;
+                unquoted(c->v[i].etag, parts[i].etag);
+        }
+        if (make_decision(c, &e))
+                ri_up_look(u, looked);
+        else
+                ri_op_fail_error(ri_up_end(u), &e);
+}
+
+/* Aborting */
+
+static void aborted(struct ri_up *u)
+{
+        ri_op_finish(ri_up_end(u));
+}
+
+static void abort_remove(void *arg, const roma_result *r)
+{
+        struct ri_up *u = arg;
+
+        u->child = 0;
+        if (r->code)
+                ri_up_fail_from(u, r);
+        else
+                aborted(u);
+}
+
+static void abort_decided(struct ri_up *u)
+{
+        roma_opts o = ri_child_opts(u->op);
+
+        if (strcmp(u->decided, "abort") != 0)
+                ri_up_fail_absent(u);
+        else
+                ri_up_step(u, ri_aio_upload_remove(u->op->store, u->key, u->id, false, &o, abort_remove, u));
+}
+
+static void abort_looked(struct ri_up *u)
+{
+        if (*u->decided)
+                abort_decided(u);
+        else if (!u->there)
+                ri_up_fail_absent(u);
+        else
+                ri_up_decide(u, "abort", abort_decided);
+}
+
+void ri_upload_abort(struct ri_op *op, const char *key, const char *id)
+{
+        struct ri_up *u = ri_up_new(op, key, id);
+
+        if (u)
+                ri_up_look(u, abort_looked);
+}
