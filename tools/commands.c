@@ -51,6 +51,20 @@ const struct command commands[] = {
           "URL comes first and then its fields, one name=value a line, as curl -F takes them; the file is\n"
           "the last field. Nothing is sent. S3-like stores only. Such a URL is a secret while it lives.\n",
           OPT_PRESIGN },
+        { "upload", cmd_upload, "begin|part|parts|complete|abort|ls ... URI",
+          "multipart uploads, step by step",
+          "begin URI prints the id of a new upload. part --upload-id ID --part N LOCAL URI puts a local "
+          "file, or\n"
+          "with --offset and --length a piece of it, or standard input, as part N and prints NUMBER:ETAG. "
+          "Parts\n"
+          "come in any order, in parallel, from any process; one that is put again replaces the earlier "
+          "one.\n"
+          "parts URI lists them. complete URI [NUMBER:ETAG...] makes the object of these parts, or of all; "
+          "it\n"
+          "may be repeated when it was interrupted. abort URI gives up and removes the parts. ls URI lists "
+          "the\n"
+          "uploads whose names begin with URI's. An upload that nobody ends is collected by `roma gc`.\n",
+          OPT_UPLOAD | OPT_RANGE },
         { "hash", cmd_hash, "URI...", "digests of objects",
           "Prints a digest of each object in the form of md5sum and sha256sum, in the order of the names.\n",
           OPT_RECURSIVE | OPT_ALGORITHM | OPT_JOBS },

@@ -56,7 +56,8 @@ enum option_bit {
         OPT_PRESIGN = 1u << 23,
         OPT_WIRE = 1u << 24,
         OPT_LENGTH = 1u << 25,
-        OPT_CONFORM = 1u << 26
+        OPT_CONFORM = 1u << 26,
+        OPT_UPLOAD = 1u << 27 /* upload-id, part, if-absent, parents */
 };
 
 struct options {
@@ -153,6 +154,7 @@ int cmd_rb(struct tool *t, int argc, char **argv);
 int cmd_rm(struct tool *t, int argc, char **argv);
 int cmd_salvage(struct tool *t, int argc, char **argv);
 int cmd_stat(struct tool *t, int argc, char **argv);
+int cmd_upload(struct tool *t, int argc, char **argv);
 int cmd_version(struct tool *t, int argc, char **argv);
 int cmd_wire(struct tool *t, int argc, char **argv);
 

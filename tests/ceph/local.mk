@@ -5,7 +5,8 @@ EXTRA_DIST += \
 	tests/ceph/first-download.sh \
 	tests/ceph/s3-contract.sh \
 	tests/ceph/s3-objects.sh \
-	tests/ceph/s3-presign.sh
+	tests/ceph/s3-presign.sh \
+	tests/ceph/s3-uploads.sh
 
 check_PROGRAMS += tests/ceph/rados-client
 tests_ceph_rados_client_LDADD = libroma.la

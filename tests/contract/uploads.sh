@@ -1,0 +1,38 @@
+#!/bin/bash
+# roma upload on a local folder and on a real MooseFS: several processes, and kill -9 at every step.
+# timeout: 300
+set -u
+# shellcheck source=tests/uploads.sh
+. "$SRC_DIR/tests/uploads.sh"
+cd "$SCRATCH" || exit 1
+SCRATCH=$PWD
+mkdir store
+# shellcheck disable=SC2034 # of uploads.sh
+folder=file://$SCRATCH/store
+ns=${ROMA_MFS_NS:-}
+unset ROMA_MFS_NS
+upload_suite 300000
+[ "$(find store -mindepth 1 | sort | tr '\n' ' ')" = "store/shared store/words " ] || fail "left: $(find store)"
+[ -n "${ROMA_MFS_MASTER:-}" ] || skip "no MooseFS cluster"
+
+export ROMA_MFS_NS=$ns
+# shellcheck disable=SC2034
+folder=mfs://$ROMA_MFS_MASTER/uploads-$$
+roma mkdir "$folder" || fail "mkdir"
+upload_suite 300000
+
+# Parts of whole chunks are joined without moving data: nothing but the decision and the end of the last part is written.
+SEED=$$-a random_file a 67108864
+SEED=$$-b random_file b 67108864
+id=$(begin big) || fail "begin"
+for part in 2:b 1:a 3:part4; do put_part big "$id" ${part%:*} ${part#*:} >/dev/null || fail "part $part"; done
+roma upload complete --timing --upload-id "$id" "$(at big)" 2>timing || fail "complete: $(cat timing)"
+grep -q '^append slice ' timing || fail "the parts were not joined by the master: $(cat timing)"
+grep -E '^chunk_write .* [0-9.]+ [KMG]iB' timing && fail "data were written: $(cat timing)"
+holds big a b part4
+roma upload ls "$folder" | grep -q . && fail "an upload is left"
+# The object has chunks of its own: what becomes of the parts is nothing to it.
+roma gc --older-than 0 "$folder" >/dev/null || fail "gc"
+holds big a b part4
+roma rm -r "$folder" || fail "rm -r"
+exit 0
