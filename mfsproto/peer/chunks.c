@@ -216,7 +216,8 @@ bool peer_file_resize(struct mfs_peer *p, struct peer_node *n, uint64_t length)
                         if (!k)
                                 continue;
                         k->version = ch->version;
-                        peer_copy_truncate(k, tail);
+                        if (!peer_bug(p, MFS_BUG_STALE_TAIL))
+                                peer_copy_truncate(k, tail);
                 }
         }
         for (uint64_t i = index + (tail != 0); i < n->chunks; i++) {

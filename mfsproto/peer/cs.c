@@ -92,6 +92,11 @@ static void on_read(struct peer_conn *c, struct wire_msg *m)
         c->read.done = false;
         c->reading = true;
         status = peer_copy_open(c->server, c->read.chunk, c->read.version, &k);
+        if (!c->read.version && peer_bug(c->peer, MFS_BUG_READ_NO_ZERO))
+                status = WIRE_STATUS_WRONGVERSION;
+        if (size <= WIRE_CHUNK_SIZE && offset > WIRE_CHUNK_SIZE - size && offset <= WIRE_CHUNK_SIZE &&
+            peer_bug(c->peer, MFS_BUG_READ_CLIPPED))
+                c->read.left = size = (uint32_t)WIRE_CHUNK_SIZE - offset;
         if (size == 0)
                 status = WIRE_STATUS_OK;
         else if (size > WIRE_CHUNK_SIZE)
@@ -212,6 +217,8 @@ static void cs_packet(struct peer_conn *c, uint32_t type, const uint8_t *payload
         if (c->write)
                 peer_write_packet(c, type, payload, len);
         else if (type == WIRE_ANTOAN_NOP && len <= 4)
+                return;
+        else if (c->reading && peer_bug(c->peer, MFS_BUG_READ_PIPELINED))
                 return;
         else if (c->reading)
                 peer_cs_kill(c, MFS_RULE_PIPELINE, type, len, "it still reads");

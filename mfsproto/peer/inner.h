@@ -121,6 +121,11 @@ struct mfs_peer {
         uint64_t meta_id;
 };
 
+static inline bool peer_bug(const struct mfs_peer *p, enum mfs_peer_bug bug)
+{
+        return p->cfg.bug == bug;
+}
+
 static inline uint64_t peer_ms(uint64_t from_ns, uint64_t to_ns)
 {
         return to_ns > from_ns ? (to_ns - from_ns) / 1000000u : 0;

@@ -65,7 +65,7 @@ static bool on_read_chunk(struct peer_req *r)
         if (status)
                 return peer_status(r, status);
         ch = index < n->chunks ? n->chunk[index] : NULL;
-        if (ch && peer_chunk_locked(ch, ri_now()))
+        if (ch && peer_chunk_locked(ch, ri_now()) && !peer_bug(r->p, MFS_BUG_READ_UNLOCKED))
                 return peer_park(r, WIRE_STATUS_LOCKED);
         reply_places(r, n, ch);
         return true;
@@ -110,7 +110,7 @@ static bool on_write_chunk(struct peer_req *r)
         if (status)
                 return peer_status(r, status);
         peer_chunk_lock(r->p, ch, session);
-        if (n->attr.length < (uint64_t)index << WIRE_CHUNK_BITS)
+        if (n->attr.length < (uint64_t)index << WIRE_CHUNK_BITS && !peer_bug(r->p, MFS_BUG_NO_JUMP))
                 n->attr.length = (uint64_t)index << WIRE_CHUNK_BITS;
         g = peer_audit_grant(r->p, ch, session, n->inode, index, n->attr.length);
         peer_notify_chunk(r->c, n, index, ch, n->attr.length, false, 0);
@@ -130,8 +130,11 @@ static bool on_write_end(struct peer_req *r)
                 return peer_status(r, WIRE_STATUS_ENOENT);
         if (!ch)
                 return peer_status(r, WIRE_STATUS_NOCHUNK);
+        if (peer_bug(r->p, MFS_BUG_END_ONCE) && !peer_chunk_locked(ch, ri_now()))
+                return peer_status(r, WIRE_STATUS_NOTDONE);
         peer_audit_end(r->p, ch->id, n ? n->inode : 0, length, n ? n->attr.length : 0);
-        if (n && n->attr.type == WIRE_NODE_FILE && length > n->attr.length)
+        if (n && n->attr.type == WIRE_NODE_FILE &&
+            (length > n->attr.length || (length && peer_bug(r->p, MFS_BUG_END_SHRINKS))))
                 n->attr.length = length;
         if (n)
                 peer_notify_chunk(r->c, n, (uint32_t)wire_get_u_or(&r->msg, WF_INDEX, 0), ch, length, false,

@@ -33,6 +33,9 @@ tests_unit_test_peer_LDADD = libroma-peer.la $(LDADD)
 unit_tests += tests/unit/test-mfs-peer
 tests_unit_test_mfs_peer_LDADD = libroma-peer.la $(LDADD)
 
+unit_tests += tests/unit/test-conform
+tests_unit_test_conform_LDADD = libroma-peer.la $(LDADD)
+
 # Run by tests/faults/peer-matrix.sh.
 check_PROGRAMS += tests/faults/peer-matrix
 tests_faults_peer_matrix_LDADD = libroma-peer.la $(LDADD)

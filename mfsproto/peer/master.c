@@ -37,7 +37,8 @@ void peer_reply_init(const struct peer_req *r, struct wire_msg *reply)
 {
         wire_msg_init(reply, r->msg.type + 1, WIRE_FROM_MASTER);
         if (wire_has(&r->msg, WF_MSGID))
-                wire_set_u(reply, WF_MSGID, r->msgid);
+                wire_set_u(reply, WF_MSGID,
+                           peer_bug(r->p, MFS_BUG_MSGID_31) ? r->msgid & INT32_MAX : r->msgid);
 }
 
 /* A handler that answers is done: the connection goes on. */
@@ -156,17 +157,32 @@ static const char *refusal(struct peer_conn *c, struct peer_req *r, uint32_t typ
         return NULL;
 }
 
+/* Answered where a right master hangs up. */
+static bool too_polite(const struct peer_req *r, uint32_t type)
+{
+        return (type == WIRE_CLTOMA_FUSE_FSYNC && peer_bug(r->p, MFS_BUG_FSYNC)) ||
+               (!r->c->session && type == WIRE_CLTOMA_FUSE_GETATTR && peer_bug(r->p, MFS_BUG_STRANGERS));
+}
+
 static void run_request(struct peer_conn *c, uint32_t type, const uint8_t *payload, size_t len)
 {
         struct peer_req r = { .c = c, .p = c->peer, .payload = payload, .len = len };
         const char *why = refusal(c, &r, type);
         peer_handler *run;
 
+        if (why && too_polite(&r, type)) {
+                peer_refuse(c, type, payload, len, WIRE_STATUS_EPERM);
+                return;
+        }
         if (!why) {
                 r.msgid = (uint32_t)wire_get_u_or(&r.msg, WF_MSGID, 0);
                 run = find(type);
                 if (!r.msgid && wire_has(&r.msg, WF_MSGID) && !(r.msg.packet->flags & WP_NOREPLY))
                         peer_broken(c->peer, MFS_RULE_MSGID, "%s with msgid 0", r.msg.packet->name);
+                if (!run && !wire_has(&r.msg, WF_MSGID) && !(r.msg.packet->flags & WP_NOREPLY)) {
+                        peer_kill(c); /* there is no way to say that this peer does not have it */
+                        return;
+                }
                 if (!run && !(r.msg.packet->flags & WP_NOREPLY))
                         peer_status(&r, WIRE_STATUS_ENOTSUP);
                 if (!run || run(&r))
@@ -289,7 +305,8 @@ void peer_master_free(struct mfs_peer *p)
 /* Connections of other sessions that have the inode open, and declared a version that knows these packets. */
 static bool listens(const struct peer_conn *c, const struct peer_conn *from, const struct peer_node *n)
 {
-        return !c->dead && c->session && c != from && wire_ver_at_least(c->declared, WIRE_VER(3, 0, 74)) &&
+        return !c->dead && c->session && !peer_bug(c->peer, MFS_BUG_SILENT) && c != from &&
+               wire_ver_at_least(c->declared, WIRE_VER(3, 0, 74)) &&
                ri_map_find_u64(&c->session->open, n->inode);
 }
 

@@ -119,7 +119,13 @@ static bool on_create(struct peer_req *r)
         struct wire_attr attr;
         struct wire_msg m;
         uint8_t status = make(r, WIRE_NODE_FILE, masked_mode(r), &n);
+        struct place at;
 
+        if (status == WIRE_STATUS_EEXIST && peer_bug(r->p, MFS_BUG_CREATE_OPENS) &&
+            !place_of(r, WF_PARENT, WF_NAME, &at) && at.edge) {
+                n = at.edge->node;
+                status = WIRE_STATUS_OK;
+        }
         if (status)
                 return peer_status(r, status);
         if (!peer_opened(r->c->session, n))
@@ -256,7 +262,9 @@ static bool on_rename(struct peer_req *r)
                 status = place_of(r, WF_DST_PARENT, WF_DST_NAME, &to);
         if (!status && !from.edge)
                 status = WIRE_STATUS_ENOENT;
-        if (!status && mode == WIRE_RENAME_NOREPLACE && to.edge)
+        if (!status && to.edge &&
+            (mode == WIRE_RENAME_NOREPLACE ||
+             (peer_bug(r->p, MFS_BUG_RENAME_KEEPS) && to.edge->node->attr.type == WIRE_NODE_FILE)))
                 status = WIRE_STATUS_EEXIST;
         if (status)
                 return peer_status(r, status);

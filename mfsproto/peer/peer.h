@@ -22,6 +22,31 @@
 
 struct mfs_peer;
 
+/* Mistakes of a server, one at a time: to see whether `roma conform` finds them. A chunkserver makes its own only where
+ * it writes alone, unless the name says otherwise. */
+enum mfs_peer_bug {
+        MFS_BUG_NONE,
+        MFS_BUG_TAKES_BAD_CRC,    /* data with a wrong CRC are written */
+        MFS_BUG_TAKES_BLOCK_1024, /* a block behind the chunk's end is written to the chunk's beginning */
+        MFS_BUG_CHAIN_STATUS,     /* a bad CRC in a chain is answered with a status */
+        MFS_BUG_READ_CLIPPED,     /* a READ over the end of a chunk gives what there is */
+        MFS_BUG_READ_PIPELINED,   /* a READ during a READ is overlooked */
+        MFS_BUG_READ_NO_ZERO,     /* version 0 is not any version */
+        MFS_BUG_END_SHRINKS,      /* WRITE_CHUNK_END with a smaller length cuts the file */
+        MFS_BUG_END_ONCE,         /* the second WRITE_CHUNK_END is refused */
+        MFS_BUG_READ_UNLOCKED,    /* READ_CHUNK does not wait for a writer */
+        MFS_BUG_NO_JUMP,          /* WRITE_CHUNK behind the end leaves the length as it was */
+        MFS_BUG_SILENT,           /* others are not told that a chunk changes */
+        MFS_BUG_STALE_TAIL,       /* truncating leaves the bytes behind the new end */
+        MFS_BUG_MSGID_31,         /* the highest bit of a msgid is lost */
+        MFS_BUG_STRANGERS,        /* what needs a session is refused politely without one */
+        MFS_BUG_FSYNC,            /* FSYNC is answered */
+        MFS_BUG_RENAME_KEEPS,     /* RENAME replaces nothing */
+        MFS_BUG_CREATE_OPENS,     /* CREATE of a name that is there opens it */
+        MFS_BUG_ANY_METAID,       /* a session is taken up with the number of another cluster */
+        MFS_BUGS
+};
+
 /* Zero means the default everywhere. */
 struct mfs_peer_cfg {
         roma_loop *loop;         /* NULL: its own, in a thread */
@@ -36,6 +61,7 @@ struct mfs_peer_cfg {
         uint32_t disk_ms;        /* time that one written block takes */
         const char *password;    /* needed to register */
         bool read_only;          /* the export is */
+        enum mfs_peer_bug bug;
 };
 
 /* NULL with a sentence in why. */

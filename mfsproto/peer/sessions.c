@@ -227,7 +227,8 @@ static bool reg_again(struct peer_req *r)
 
         if (too_old(r, declared))
                 status = WIRE_STATUS_EPERM;
-        else if (!s || wire_get_u_or(&r->msg, WF_METAID, r->p->meta_id) != r->p->meta_id)
+        else if (!s || (wire_get_u_or(&r->msg, WF_METAID, r->p->meta_id) != r->p->meta_id &&
+                        !peer_bug(r->p, MFS_BUG_ANY_METAID)))
                 status = WIRE_STATUS_BADSESSIONID;
         wire_msg_init(&m, WIRE_MATOCL_FUSE_REGISTER, WIRE_FROM_MASTER);
         /* all three forms hold a status, and nothing but the versions tells which one is meant */

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+/* `roma conform` and servers that are wrong on purpose: each of them fails the check that is made for it, and no other
+ * that the same server without the mistake passes. The servers run side by side, most of the time is waiting. */
+#include <check.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <roma/conform.h>
+
+#include "core/str.h"
+#include "mfsproto/peer/peer.h"
+
+/* One server and what the checks said of it. */
+struct trial {
+        enum mfs_peer_bug bug;
+        const char *check; /* that must fail */
+        pthread_t thread;
+        struct ri_str failed; /* names of checks, one a line */
+        int code;
+        unsigned passed;
+        char why[500];
+};
+
+static void got(void *arg, const roma_conform_result *r)
+{
+        struct trial *t = arg;
+
+        t->passed += r->verdict == ROMA_CONFORM_PASS;
+        if (r->verdict == ROMA_CONFORM_FAIL || r->verdict == ROMA_CONFORM_UNSURE)
+                ri_str_printf(&t->failed, "%s\n", r->check->name);
+        if (getenv("CONFORM_TELL") && (*r->text || r->ns > 1000000000))
+                printf("%d %s: %s (%llu ms)\n", t->bug, r->check->name, r->text,
+                       (unsigned long long)(r->ns / 1000000));
+}
+
+static void *run(void *arg)
+{
+        struct mfs_peer_cfg cfg = { .servers = 3, .copies = 2 };
+        roma_conform_opts opts = ROMA_CONFORM_OPTS_INIT;
+        struct trial *t = arg;
+        struct mfs_peer *peer;
+        roma_conform *c;
+
+        t->code = -1;
+        cfg.bug = t->bug;
+        peer = mfs_peer_new(&cfg, t->why, sizeof(t->why));
+        if (!peer)
+                return NULL;
+        opts.uri = mfs_peer_uri(peer);
+        opts.result = got;
+        opts.arg = t;
+        c = roma_conform_new(&opts);
+        if (c) {
+                t->code = roma_conform_run(c);
+                snprintf(t->why, sizeof(t->why), "%s", roma_conform_error(c));
+        }
+        roma_conform_free(c);
+        mfs_peer_free(peer);
+        return NULL;
+}
+
+static struct trial trials[] = {
+        { MFS_BUG_NONE, NULL, 0, RI_STR_INIT(1 << 16), 0, 0, "" },
+        { MFS_BUG_TAKES_BAD_CRC, "write/crc", 0, RI_STR_INIT(1 << 16), 0, 0, "" },
+        { MFS_BUG_TAKES_BLOCK_1024, "write/block", 0, RI_STR_INIT(1 << 16), 0, 0, "" },
+        { MFS_BUG_CHAIN_STATUS, "write/chain-crc", 0, RI_STR_INIT(1 << 16), 0, 0, "" },
+        { MFS_BUG_READ_CLIPPED, "read/beyond", 0, RI_STR_INIT(1 << 16), 0, 0, "" },
+        { MFS_BUG_READ_PIPELINED, "read/pipeline", 0, RI_STR_INIT(1 << 16), 0, 0, "" },
+        { MFS_BUG_READ_NO_ZERO, "read/any-version", 0, RI_STR_INIT(1 << 16), 0, 0, "" },
+        { MFS_BUG_END_SHRINKS, "chunk/end-shrink", 0, RI_STR_INIT(1 << 16), 0, 0, "" },
+        { MFS_BUG_END_ONCE, "chunk/end-twice", 0, RI_STR_INIT(1 << 16), 0, 0, "" },
+        { MFS_BUG_READ_UNLOCKED, "chunk/locked-read", 0, RI_STR_INIT(1 << 16), 0, 0, "" },
+        { MFS_BUG_NO_JUMP, "chunk/later-index", 0, RI_STR_INIT(1 << 16), 0, 0, "" },
+        { MFS_BUG_SILENT, "chunk/told", 0, RI_STR_INIT(1 << 16), 0, 0, "" },
+        { MFS_BUG_STALE_TAIL, "write/truncate", 0, RI_STR_INIT(1 << 16), 0, 0, "" },
+        { MFS_BUG_MSGID_31, "frame/msgid", 0, RI_STR_INIT(1 << 16), 0, 0, "" },
+        { MFS_BUG_STRANGERS, "frame/unregistered", 0, RI_STR_INIT(1 << 16), 0, 0, "" },
+        { MFS_BUG_FSYNC, "frame/fsync", 0, RI_STR_INIT(1 << 16), 0, 0, "" },
+        { MFS_BUG_RENAME_KEEPS, "names/rename", 0, RI_STR_INIT(1 << 16), 0, 0, "" },
+        { MFS_BUG_CREATE_OPENS, "names/exists", 0, RI_STR_INIT(1 << 16), 0, 0, "" },
+        { MFS_BUG_ANY_METAID, "session/metaid", 0, RI_STR_INIT(1 << 16), 0, 0, "" },
+};
+enum { TRIALS = sizeof(trials) / sizeof(trials[0]) };
+
+/* What a server lacks that is no mistake: commands that the peer does not have. */
+static bool has_line(const struct ri_str *s, const char *line, size_t n)
+{
+        for (const char *p = ri_str_cstr(s); *p; p += strcspn(p, "\n") + 1)
+                if (strcspn(p, "\n") == n && !strncmp(p, line, n))
+                        return true;
+        return false;
+}
+
+static void compare(const struct trial *honest, const struct trial *t)
+{
+        for (const char *p = ri_str_cstr(&t->failed); *p; p += strcspn(p, "\n") + 1) {
+                size_t n = strcspn(p, "\n");
+                bool meant = strlen(t->check) == n && !strncmp(p, t->check, n);
+
+                ck_assert_msg(meant || has_line(&honest->failed, p, n), "mistake %d also fails %.*s", t->bug,
+                              (int)n, p);
+        }
+        ck_assert_msg(has_line(&t->failed, t->check, strlen(t->check)), "mistake %d does not fail %s", t->bug,
+                      t->check);
+        ck_assert_int_eq(t->code, 1);
+        ck_assert_msg(!has_line(&honest->failed, t->check, strlen(t->check)), "%s fails without a mistake",
+                      t->check);
+}
+
+START_TEST(wrong_servers)
+{
+        int n = getenv("ROMA_VALGRIND") ? 3 : TRIALS;
+
+        ck_assert_int_eq(TRIALS, MFS_BUGS);
+        for (int i = 0; i < n; i++)
+                ck_assert_int_eq(pthread_create(&trials[i].thread, NULL, run, &trials[i]), 0);
+        for (int i = 0; i < n; i++)
+                pthread_join(trials[i].thread, NULL);
+        for (int i = 0; i < n; i++)
+                ck_assert_msg(trials[i].code >= 0 && !*trials[i].why, "mistake %d: %s", trials[i].bug,
+                              trials[i].why);
+        ck_assert_uint_ge(trials[0].passed, 150);
+        for (int i = 1; i < n; i++)
+                compare(&trials[0], &trials[i]);
+        for (int i = 0; i < n; i++)
+                ri_str_free(&trials[i].failed);
+}
+END_TEST
+
+int main(void)
+{
+        Suite *s = suite_create("conform");
+        TCase *t = tcase_create("servers");
+        SRunner *r;
+        int failed;
+
+        tcase_set_timeout(t, 300);
+        tcase_add_test(t, wrong_servers);
+        suite_add_tcase(s, t);
+        r = srunner_create(s);
+        srunner_run_all(r, CK_ENV);
+        failed = srunner_ntests_failed(r);
+        srunner_free(r);
+        return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
