@@ -385,6 +385,44 @@ START_TEST(closing_the_store_cleans_up)
 }
 END_TEST
 
+enum { DAY_S = 86400 };
+
+static int64_t days_off; /* of the store's clock from this machine's */
+
+static int64_t other_clock(roma_store *s)
+{
+        struct timespec t;
+
+        (void)s;
+        clock_gettime(CLOCK_REALTIME, &t);
+        return ((int64_t)t.tv_sec + days_off * DAY_S) * 1000000000 + t.tv_nsec;
+}
+
+/* The age of a temporary is a matter of the store's clock, which made its time: with this machine's clock a wrong one
+ * would take the temporaries of puts that are under way. */
+START_TEST(gc_goes_by_the_clock_of_the_store)
+{
+        const struct ri_backend *own = store->be;
+        struct ri_backend other = *own;
+        char name[RI_TEMP_NAME];
+
+        other.now = other_clock;
+        store->be = &other;
+        ck_assert_int_eq(ri_temp_name(name), 0);
+        local_write(name, "x", 1);
+        days_off = -3;
+        ck_assert_int_eq(roma_gc(store, "", DAY_S, NULL), 0);
+        ck_assert_int_eq(local_names(), 1);
+        days_off = 0;
+        ck_assert_int_eq(roma_gc(store, "", DAY_S, NULL), 0);
+        ck_assert_int_eq(local_names(), 1);
+        days_off = 3;
+        ck_assert_int_eq(roma_gc(store, "", DAY_S, NULL), 1);
+        ck_assert_int_eq(local_names(), 0);
+        store->be = own;
+}
+END_TEST
+
 START_TEST(cancelling_at_any_time)
 {
         for (int turns = 0; turns < 12; turns++) {
@@ -476,6 +514,7 @@ int main(void)
         tcase_add_test(tc, links);
         tcase_add_test(tc, pipe_is_written_in_place);
         tcase_add_test(tc, closing_the_store_cleans_up);
+        tcase_add_test(tc, gc_goes_by_the_clock_of_the_store);
         tcase_add_test(tc, cancelling_at_any_time);
         tcase_add_test(tc, disk_full);
         tcase_add_test(tc, refusals);
