@@ -16,7 +16,10 @@
 #include "core/reader.h"
 #include "core/writer.h"
 
-enum { IN_FLIGHT = 16 << 20, DIGEST_AHEAD = 4 << 20, PROGRESS_NS = 100000000, BLOCK = 65536 };
+/* With lanes less is enough, for a server's window is smaller, and what fits into the processor's cache is cheaper: read
+ * by a worker, it is sent from there. A disk of this machine needs little ahead for the same reason. */
+enum { IN_FLIGHT = 16 << 20, IN_FLIGHT_LANES = 8 << 20, DISK_AHEAD = 4 << 20 };
+enum { DIGEST_AHEAD = 4 << 20, PROGRESS_NS = 100000000, BLOCK = 65536 };
 enum { LEAVE_MS = 5000 }; /* how long a failure waits for the removal of what was written */
 
 struct copy {
@@ -466,7 +469,7 @@ static void move(struct copy *c)
         if (c->child || !c->writer)
                 return;
         if (!c->end) {
-                if (c->in_flight < IN_FLIGHT &&
+                if (c->in_flight < (c->stripe ? IN_FLIGHT_LANES : IN_FLIGHT) &&
                     (!c->digester || ri_digester_pending(c->digester) < DIGEST_AHEAD))
                         started(c, roma_aio_reader_next(c->reader, &opts, got, c));
                 return;
@@ -629,6 +632,8 @@ roma_op ri_copy_start(const struct ri_copy_ends *ends, const char *name, const c
         ri_compose(op, c, copy_cancel);
         r.stall_ms = op->stall_ms;
         r.deadline_ms = ROMA_NEVER;
+        if (c->ends.from_path)
+                r.ahead = DISK_AHEAD;
         fault = verify_fault(c);
         if (fault)
                 fail(c, ROMA_ENOTSUP, fault);
