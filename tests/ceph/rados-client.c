@@ -27,15 +27,18 @@ int rados_connect(void *c)
 static int say_address(void)
 {
         int (*getaddrs)(void *c, char **addrs);
+        void (*buffer_free)(char *buf);
         char *addrs;
 
         if (!cluster)
                 return -1;
         *(void **)&getaddrs = dlsym(librados, "rados_getaddrs");
-        if (!getaddrs || getaddrs(cluster, &addrs) < 0)
+        *(void **)&buffer_free = dlsym(librados, "rados_buffer_free");
+        if (!getaddrs || !buffer_free || getaddrs(cluster, &addrs) < 0)
                 return -1;
         puts(addrs);
         fflush(stdout);
+        buffer_free(addrs);
         return 0;
 }
 
