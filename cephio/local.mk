@@ -1,6 +1,7 @@
 # Linked with the libraries of Ceph, which no program pays for that does not open cephfs:// or rados://.
 cephio_sources = \
 	cephio/cephio.h \
+	cephio/leaving.c \
 	cephio/module.c
 
 if CEPHIO

@@ -370,6 +370,7 @@ static void *leave(void *arg)
         struct leaving *l = arg;
 
         mount_free(l->mount);
+        ceph_leaving_end();
         pthread_mutex_lock(&l->lock);
         l->done = true;
         pthread_cond_signal(&l->gone);
@@ -411,7 +412,9 @@ void cfs_mount_put_within(struct cfs_mount *m, unsigned ms)
         pthread_cond_init(&l->gone, NULL);
         l->mount = m;
         l->refs = 2;
+        ceph_leaving_begin();
         if (cfs_thread(&t, leave, l) != 0) {
+                ceph_leaving_end();
                 l->refs = 1;
                 pthread_mutex_lock(&l->lock);
                 leaving_put(l);

@@ -2,6 +2,7 @@
 /* Handles of clusters. One costs 12 threads and 22 MB, so all stores of a process that mean the same cluster and client
  * share one, whichever loop they belong to; the last one shuts it down. All of this blocks and runs on workers. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -338,11 +339,13 @@ void rad_io_unref(struct rad_io *io)
 static void *free_thread(void *io)
 {
         io_free(io);
+        ceph_leaving_end();
         return NULL;
 }
 
 void rad_io_unref_later(struct rad_io *io)
 {
+        sigset_t blocked, old;
         pthread_attr_t attr;
         pthread_t t;
 
@@ -350,8 +353,14 @@ void rad_io_unref_later(struct rad_io *io)
                 return;
         pthread_attr_init(&attr);
         pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);
+        /* The signals of the program are not for it, nor for what it starts. */
+        sigfillset(&blocked);
+        pthread_sigmask(SIG_SETMASK, &blocked, &old);
+        ceph_leaving_begin();
         /* Without a thread the handle stays: shutting it down from one of its own threads would hang. */
-        (void)pthread_create(&t, &attr, free_thread, io);
+        if (pthread_create(&t, &attr, free_thread, io) != 0)
+                ceph_leaving_end();
+        pthread_sigmask(SIG_SETMASK, &old, NULL);
         pthread_attr_destroy(&attr);
 }
 

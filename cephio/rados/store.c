@@ -144,6 +144,10 @@ static void connect_work(struct ri_job *job)
         c->io = rad_io_open(c->o, &c->e);
         if (c->io && !c->o->raw)
                 layout(c);
+        if (c->e.code) {
+                rad_io_unref(c->io);
+                c->io = NULL;
+        }
 }
 
 static void connect_orphan(struct ri_job *job)
