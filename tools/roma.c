@@ -47,18 +47,15 @@ static void take_down(struct tool *t)
         roma_stats stats = { .size = sizeof(stats) };
 
         progress_stop(t);
-        /* A thread inside a library's call: the libraries must not be taken apart under it. */
-        roma_loop_stats(t->loop, &stats);
-        t->hanging |= stats.stuck_threads > 0;
         places_close(t);
-        if (t->hanging) {
-                do
-                        roma_loop_stats(t->loop, &stats);
-                while (stats.stores && roma_loop_turn(t->loop, -1) >= 0);
-        } else if (t->timing) {
-                /* The ends of the sessions are part of the picture. */
+        /* The ends of the sessions are part of the picture. */
+        do
+                roma_loop_stats(t->loop, &stats);
+        while (stats.stores && roma_loop_turn(t->loop, -1) >= 0);
+        /* A thread inside a library's call, perhaps the one that closes: the libraries must not be taken apart under it. */
+        t->hanging |= stats.stuck_threads > 0;
+        if (!t->hanging && t->timing)
                 (void)roma_loop_run(t->loop);
-        }
         timing_stop(t);
 }
 
