@@ -3,6 +3,9 @@ EXTRA_DIST += \
 	tests/ceph/cluster.sh \
 	tests/ceph/contract-cephfs.sh \
 	tests/ceph/first-download.sh \
+	tests/ceph/rados-contract.sh \
+	tests/ceph/rados-faults.sh \
+	tests/ceph/rados-kill.sh \
 	tests/ceph/s3-contract.sh \
 	tests/ceph/s3-objects.sh \
 	tests/ceph/s3-presign.sh \
