@@ -142,6 +142,10 @@ void cfs_error(struct ri_error *e, const struct cfs_job *j)
                         snprintf(e->text, sizeof(e->text), "%s: %s; see ceph health",
                                  j->what ? j->what : "call",
                                  or (strerrordesc_np(j->err), "an unknown error"));
+                } else if (e->code == ROMA_EACCES) {
+                        snprintf(e->text, sizeof(e->text),
+                                 "%s: %s; check owner and mode, and this client's caps (ceph auth get)",
+                                 j->what ? j->what : "call", strerrordesc_np(j->err));
                 } else if (e->code == ROMA_ENOSPC) {
                         snprintf(e->text, sizeof(e->text),
                                  "%s: the pool is full, or has reached its quota; free some space (ceph df)",
