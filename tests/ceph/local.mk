@@ -1,8 +1,10 @@
 # Scripts for a real Ceph, run by ./runtests ceph.
 EXTRA_DIST += \
+	tests/ceph/cephfs-faults.sh \
 	tests/ceph/cluster.sh \
 	tests/ceph/contract-cephfs.sh \
 	tests/ceph/first-download.sh \
+	tests/ceph/functions.sh \
 	tests/ceph/rados-contract.sh \
 	tests/ceph/rados-faults.sh \
 	tests/ceph/rados-kill.sh \
@@ -11,7 +13,9 @@ EXTRA_DIST += \
 	tests/ceph/s3-presign.sh \
 	tests/ceph/s3-uploads.sh
 
-check_PROGRAMS += tests/ceph/rados-client
+check_PROGRAMS += tests/ceph/cephfs-client tests/ceph/rados-client
+tests_ceph_cephfs_client_LDADD = libroma.la
+tests_ceph_cephfs_client_LDFLAGS = $(AM_LDFLAGS) -no-install
 tests_ceph_rados_client_LDADD = libroma.la
 # The module finds its rados_connect().
 tests_ceph_rados_client_LDFLAGS = $(AM_LDFLAGS) -no-install -export-dynamic

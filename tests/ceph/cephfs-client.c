@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/* A client that lives through what a script does to its cluster: cephfs-client evicted|writer|stuck URI. It says when it is
+ * ready, and then waits for a line. */
+#include <roma/roma.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { LENGTH = 3 << 20, HALF = LENGTH / 2 };
+static char bytes[LENGTH], seen[LENGTH];
+
+static int fail(roma_loop *loop, const char *what)
+{
+        printf("FAIL: %s: %s\n", what, roma_error(loop));
+        return 1;
+}
+
+static int rest(void)
+{
+        char line[16];
+
+        puts("ready");
+        fflush(stdout);
+        return fgets(line, sizeof(line), stdin) ? 0 : -1;
+}
+
+static int holds(roma_store *s, const char *key, size_t want)
+{
+        roma_file *f = roma_file_open(s, key, ROMA_O_READ, 0, NULL);
+        int64_t n = f ? roma_pread(f, seen, sizeof(seen), 0, NULL) : -1;
+
+        if (f)
+                roma_file_close(f, NULL);
+        return n == (int64_t)want && memcmp(seen, bytes, want) == 0;
+}
+
+/* It goes on with a mount of its own. */
+static int goes_on(roma_loop *loop, roma_store *s)
+{
+        if (roma_put(s, "after", bytes, 1000, NULL) < 0)
+                return fail(loop, "put on a new mount");
+        if (!holds(s, "after", 1000))
+                return fail(loop, "other bytes on a new mount");
+        return 0;
+}
+
+/* What was written and not synced is lost with the client, and nothing may call that a success. */
+static int evicted(roma_loop *loop, roma_store *s)
+{
+        roma_file *f = roma_file_open(s, "lost", ROMA_O_WRITE | ROMA_O_CREATE, 0644, NULL);
+
+        if (!f || roma_pwrite(f, bytes, HALF, 0, NULL) != HALF)
+                return fail(loop, "write");
+        if (rest() < 0)
+                return 1;
+        if (roma_fsync(f, NULL) == 0)
+                return fail(loop, "an fsync after the eviction was called a success");
+        printf("the fsync: %s\n", roma_error(loop));
+        if (roma_last(loop)->code != ROMA_ELOST)
+                return fail(loop, "not ROMA_ELOST");
+        if (roma_pwrite(f, bytes + HALF, HALF, HALF, NULL) >= 0)
+                return fail(loop, "a write after the eviction was called a success");
+        if (roma_file_close(f, NULL) == 0)
+                return fail(loop, "closing a file that has lost data was called a success");
+        return goes_on(loop, s);
+}
+
+/* The old object or the whole new one. */
+static int writer(roma_loop *loop, roma_store *s)
+{
+        roma_writer *w;
+        int ok;
+
+        if (roma_put(s, "object", bytes, 1000, NULL) < 0)
+                return fail(loop, "put");
+        w = roma_writer_open(s, "object", NULL);
+        if (!w || roma_writer_write(w, bytes, HALF, NULL) < 0)
+                return fail(loop, "write");
+        if (rest() < 0)
+                return 1;
+        ok = roma_writer_write(w, bytes + HALF, HALF, NULL) == 0;
+        if (!ok) {
+                printf("the write: %s\n", roma_error(loop));
+                roma_writer_abort(w);
+        } else {
+                ok = roma_writer_commit(w, NULL) == 0;
+                if (!ok)
+                        printf("the commit: %s\n", roma_error(loop));
+        }
+        if (!holds(s, "object", ok ? LENGTH : 1000))
+                return fail(loop, ok ? "a commit that was lost was called a success"
+                                     : "an upload that failed has changed the object");
+        return goes_on(loop, s);
+}
+
+static uint64_t stuck_threads(roma_loop *loop)
+{
+        roma_stats st = { .size = sizeof(st) };
+
+        roma_loop_stats(loop, &st);
+        return st.stuck_threads;
+}
+
+/* Operations end at their deadlines, and the threads that do not come back are counted until they do. */
+static int stuck(roma_loop *loop, roma_store *s)
+{
+        roma_opts opts = { .size = sizeof(opts), .deadline_ms = 2000 };
+        roma_attr attr = ROMA_ATTR_INIT;
+
+        if (roma_put(s, "object", bytes, 1000, NULL) < 0)
+                return fail(loop, "put");
+        if (rest() < 0)
+                return 1;
+        if (roma_stat(s, "no-such-object", 0, &opts, &attr) == 0 || roma_last(loop)->code != ROMA_ETIMEDOUT)
+                return fail(loop, "not ROMA_ETIMEDOUT");
+        printf("the stat: %s\n", roma_error(loop));
+        if (stuck_threads(loop) == 0)
+                return fail(loop, "no stuck thread was counted");
+        if (rest() < 0)
+                return 1;
+        for (int i = 0; i < 900 && stuck_threads(loop); i++)
+                usleep(100000);
+        if (stuck_threads(loop))
+                return fail(loop, "the stuck thread has not come back");
+        if (!holds(s, "object", 1000))
+                return fail(loop, "other bytes");
+        return goes_on(loop, s);
+}
+
+static const struct {
+        const char *name;
+        int (*run)(roma_loop *loop, roma_store *s);
+} parts[] = { { "evicted", evicted }, { "writer", writer }, { "stuck", stuck } };
+
+static int nothing_left(roma_loop *loop)
+{
+        roma_stats st = { .size = sizeof(st) };
+
+        roma_loop_stats(loop, &st);
+        return st.stuck_threads || st.operations || st.files || st.writers || st.buffers || st.stores ? -1
+                                                                                                      : 0;
+}
+
+int main(int argc, char **argv)
+{
+        roma_loop *loop = roma_loop_new();
+        roma_store *s = argc == 3 && loop ? roma_store_open(loop, argv[2], NULL) : NULL;
+        int status = 2;
+
+        if (!s)
+                return fail(loop, "open");
+        for (size_t i = 0; i < sizeof(bytes); i++)
+                bytes[i] = (char)(i * 7 + i / 251);
+        for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+                if (strcmp(parts[i].name, argv[1]) == 0)
+                        status = parts[i].run(loop, s);
+        /* As it is: taking it apart could hide what was said. */
+        if (status) {
+                fflush(stdout);
+                _exit(status);
+        }
+        roma_store_close(s);
+        if (nothing_left(loop) < 0)
+                return fail(loop, "something is left");
+        roma_loop_free(loop);
+        return 0;
+}

@@ -1,0 +1,57 @@
+#!/bin/bash
+# CephFS when the monitors, the key, the filesystem or this client are not what they should be: each fault gives its own
+# error, in time, and what can recover does. What happens when daemons fail is in cephfs-daemons.sh.
+set -u
+# shellcheck source=tests/functions.sh
+. "$SRC_DIR/tests/functions.sh"
+# shellcheck source=tests/ceph/functions.sh
+. "$SRC_DIR/tests/ceph/functions.sh"
+uri=cephfs://$ROMA_CEPH_FS/faults
+echo content >"$SCRATCH/in"
+roma mkdir -p "$uri" || fail "mkdir"
+
+echo "== a monitor that is not there"
+sed 's/^ *mon host *=.*/mon host = v2:127.0.0.1:1/' "$CEPH_CONF" >"$SCRATCH/no-mon.conf"
+says 30 "no monitor answered within 2 s" ls "$uri?conf=$SCRATCH/no-mon.conf&mount_timeout=2s"
+
+echo "== a wrong key"
+ceph exec ceph-authtool -C "$SCRATCH/wrong" --gen-key -n client.admin >/dev/null || fail "ceph-authtool"
+says 30 "refuse client.admin: its key is wrong" ls "$uri?keyring=$SCRATCH/wrong"
+! grep -qF "$(sed -n 's/.*key = //p' "$SCRATCH/wrong")" "$SCRATCH/out" || fail "the key is shown"
+says 30 "client.nobody" ls "$uri?client=nobody&keyring=$SCRATCH/wrong"
+
+echo "== no such filesystem, no such folder, a client that may only read"
+says 30 "no filesystem no-such-fs" ls cephfs://no-such-fs/
+says 30 "No such file" ls "cephfs://$ROMA_CEPH_FS/no-such-folder"
+says 30 "this client's caps" put "$SCRATCH/in" "$uri/x?client=reader"
+
+# sessions PID: the sessions that a process has at the MDS, one a line. (The program ceph is written in Python too.)
+sessions() {
+  ceph exec ceph tell "mds.$ROMA_CEPH_FS:0" client ls 2>/dev/null | python3 -c '
+import json, sys
+for s in json.load(sys.stdin):
+    if s["client_metadata"].get("pid") == sys.argv[1]:
+        print(s["id"])' "$1"
+}
+
+# evicted PART: the client of cephfs-client.c loses its sessions when it is ready.
+evicted() {
+  local client id ids
+  echo "== an evicted client: $1"
+  start_client "$1" "$uri"
+  ids=$(sessions "$client")
+  [ -n "$ids" ] || fail "the client has no session: $(cat "$SCRATCH/client")"
+  for id in $ids; do
+    ceph exec ceph tell "mds.$ROMA_CEPH_FS:0" client evict "id=$id" >/dev/null 2>&1 || fail "evict $id"
+  done
+  sleep 1
+  echo go >&8
+  end_client
+}
+
+evicted evicted
+evicted writer
+roma gc --older-than 0 "$uri" || fail "gc"
+left=$(roma ls --all "$uri" | grep -F '.roma~')
+[ -z "$left" ] || fail "temporaries are left: $left"
+exit 0

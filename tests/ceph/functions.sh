@@ -1,0 +1,47 @@
+# shellcheck shell=bash
+# Sourced by tests of CephFS after tests/functions.sh.
+[ -n "${ROMA_CEPH_DIR:-}" ] || skip "no Ceph cluster"
+
+ceph() { "$SRC_DIR/tests/cluster/ceph" "$@"; }
+
+# says SECONDS WORDS ARGUMENT...: roma fails within so many seconds with these words.
+says() {
+  local limit=$1 words=$2 began=$SECONDS status
+  shift 2
+  timeout -k 5 120 "$ROMA" "$@" >"$SCRATCH/out" 2>&1
+  status=$?
+  cat "$SCRATCH/out"
+  if [ $status = 0 ] || [ $status = 124 ] || [ $status -ge 99 ]; then fail "roma $*: exit $status"; fi
+  grep -q "$words" "$SCRATCH/out" || fail "roma $*: expected \"$words\""
+  [ $((SECONDS - began)) -le "$limit" ] || fail "roma $*: took $((SECONDS - began)) s"
+}
+
+# start_client PART URI: cephfs-client until it is ready; what is written to descriptor 8 reaches it.
+start_client() {
+  rm -f "$SCRATCH/go"
+  mkfifo "$SCRATCH/go" || fail "mkfifo"
+  "$BUILD_DIR/tests/ceph/cephfs-client" "$@" <"$SCRATCH/go" >"$SCRATCH/client" 2>&1 &
+  client=$!
+  exec 8>"$SCRATCH/go"
+  client_ready 1
+}
+
+# client_ready N: it has said so N times.
+client_ready() {
+  local i
+  for ((i = 0; i < 300; i++)); do
+    [ "$(grep -c '^ready$' "$SCRATCH/client")" -ge "$1" ] && return
+    [ -e "/proc/$client" ] || break
+    sleep 0.2
+  done
+  fail "the client is not ready: $(cat "$SCRATCH/client")"
+}
+
+end_client() {
+  local status
+  exec 8>&-
+  wait "$client"
+  status=$?
+  cat "$SCRATCH/client"
+  [ $status = 0 ] || fail "the client: exit $status"
+}
