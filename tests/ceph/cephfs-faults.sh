@@ -1,4 +1,5 @@
 #!/bin/bash
+# second try: it has limits of time, and a machine may stand still for longer than those
 # CephFS when the monitors, the key, the filesystem or this client are not what they should be: each fault gives its own
 # error, in time, and what can recover does. What happens when daemons fail is in cephfs-daemons.sh.
 set -u

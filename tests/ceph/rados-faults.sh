@@ -1,4 +1,5 @@
 #!/bin/bash
+# second try: it has limits of time, and a machine may stand still for longer than those
 # RADOS when things are wrong: each fault gives its own error, in time, and what can recover does.
 set -u
 # shellcheck source=tests/functions.sh
