@@ -6,7 +6,7 @@ script_tests += \
 	tests/symbols.sh \
 	tests/version.sh
 
-EXTRA_DIST += tests/functions.sh tests/uploads.sh
+EXTRA_DIST += tests/functions.sh tests/sync.sh tests/uploads.sh
 
 # headers.sh reads the list of public headers, link.sh and symbols.sh the library.
 EXTRA_DIST += tests/link.c

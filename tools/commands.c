@@ -36,6 +36,20 @@ const struct command commands[] = {
           "Within a store this is a rename. Between stores an object is copied, the copy is read again and\n"
           "compared, and then the source is removed.\n\n" INTO,
           OPT_WRITE | OPT_JOBS },
+        { "sync", cmd_sync, "FROM TO", "makes one folder hold what another holds",
+          "Copies what TO does not have or has otherwise, between any two stores; with --delete what FROM "
+          "does\n"
+          "not have is removed from TO. The same is what has the same length and the same time of "
+          "modification,\n"
+          "in whole seconds (each copy gets the time of its source), or with --checksum the same content. "
+          "On\n"
+          "S3-like stores the time is kept as metadata, and asked for object by object. A run that was\n"
+          "interrupted is continued by the next; when nothing has changed that moves nothing. Symbolic "
+          "links\n"
+          "are copied as links, times of folders are not. The last line says how many were copied, the same, "
+          "and\n"
+          "removed.\n",
+          OPT_SYNC | OPT_JOBS | OPT_NO_TRASH },
         { "rm", cmd_rm, "URI...", "removes objects",
           "Removes objects, and with -r folders with all that is in them. Symbolic links are removed, never\n"
           "followed. The root of a store is never removed.\n",

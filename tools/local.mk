@@ -46,6 +46,7 @@ roma_SOURCES = $(diagnose_sources) \
 	tools/cmd-rm.c \
 	tools/cmd-salvage.c \
 	tools/cmd-stat.c \
+	tools/cmd-sync.c \
 	tools/cmd-upload.c \
 	tools/cmd-version.c \
 	tools/cmd-wire.c \

@@ -56,6 +56,9 @@ enum id {
         ID_INODE,
         ID_CHUNK,
         ID_SERVER,
+        ID_DELETE,
+        ID_CHECKSUM,
+        ID_GO_ON,
         ID_AS,
         ID_FILTER,
         ID_SLOW,
@@ -85,7 +88,7 @@ static const struct definition definitions[] = {
           "take the file as N bytes long, whatever the master says" },
         { ID_IF_ABSENT, "if-absent", OPT_WRITE | OPT_UPLOAD, no_argument, NULL,
           "fail when the name exists (decided atomically by the store)" },
-        { ID_VERIFY, "verify", OPT_WRITE, optional_argument, "HOW",
+        { ID_VERIFY, "verify", OPT_WRITE | OPT_SYNC, optional_argument, "HOW",
           "compare afterwards: md5 (default), sha256 or crc32 read the object again, replicas checks every "
           "copy" },
         { ID_KEEP_TIMES, "keep-times", OPT_WRITE, no_argument, NULL,
@@ -104,6 +107,11 @@ static const struct definition definitions[] = {
         { ID_OLDER_THAN, "older-than", OPT_GC, required_argument, "TIME",
           "only what nobody has written to for so long (default 24h)" },
         { ID_DRY_RUN, "dry-run", OPT_GC, no_argument, NULL, "only show what would be removed" },
+        { ID_DRY_RUN, "dry-run", OPT_SYNC, no_argument, NULL, "only show what would be done" },
+        { ID_DELETE, "delete", OPT_SYNC, no_argument, NULL,
+          "remove from the destination what the source does not have" },
+        { ID_CHECKSUM, "checksum", OPT_SYNC, no_argument, NULL,
+          "read both sides and compare them, whatever their times say" },
         { ID_COUNT, "count", OPT_COUNT, required_argument, "N", "round trips to measure (default 3)" },
         { ID_CRC, "crc", OPT_CRC, no_argument, NULL,
           "read the checksum table of every copy and compare them" },
@@ -119,6 +127,8 @@ static const struct definition definitions[] = {
           "gives up the disk" },
         { ID_RESUME, "resume", OPT_RESUME, required_argument, "FILE",
           "keep in FILE how far the scan has come, and go on from there" },
+        { ID_GO_ON, "resume", OPT_GO_ON, no_argument, NULL,
+          "as a multipart upload; one of this name that was interrupted is continued" },
         { ID_INDEX, "index", OPT_INDEX, required_argument, "N",
           "the place of the chunk in its file: 0 for the first 64 MiB" },
         { ID_PORT, "port", OPT_WIRE, required_argument, "N,N",
@@ -336,6 +346,9 @@ static bool set(struct options *o, int id, const char *text)
         case ID_PREFIX: o->prefix = true; return true;
         case ID_DEEP: o->deep = true; return true;
         case ID_PICTURE: o->picture = true; return true;
+        case ID_DELETE: o->remove = true; return true;
+        case ID_CHECKSUM: o->checksum = true; return true;
+        case ID_GO_ON: o->go_on = true; return true;
         case ID_SLOW: o->slow = true; return true;
         case ID_LIST: o->list = true; return true;
         default: return set_value(o, id, text);

@@ -57,7 +57,9 @@ enum option_bit {
         OPT_WIRE = 1u << 24,
         OPT_LENGTH = 1u << 25,
         OPT_CONFORM = 1u << 26,
-        OPT_UPLOAD = 1u << 27 /* upload-id, part, if-absent, parents */
+        OPT_UPLOAD = 1u << 27, /* upload-id, part, if-absent, parents */
+        OPT_SYNC = 1u << 28,
+        OPT_GO_ON = 1u << 29 /* put --resume */
 };
 
 struct options {
@@ -82,6 +84,8 @@ struct options {
         bool prefix;
         const char *against, *resume;
         bool deep, picture;
+        bool remove, checksum; /* sync */
+        bool go_on;            /* put --resume */
         uint64_t rate;         /* bytes a second; 0: no limit */
         uint64_t error_gap_ms; /* between a CRC error and the next read from that chunkserver */
         uint64_t index;        /* UINT64_MAX: not said */
@@ -154,6 +158,7 @@ int cmd_rb(struct tool *t, int argc, char **argv);
 int cmd_rm(struct tool *t, int argc, char **argv);
 int cmd_salvage(struct tool *t, int argc, char **argv);
 int cmd_stat(struct tool *t, int argc, char **argv);
+int cmd_sync(struct tool *t, int argc, char **argv);
 int cmd_upload(struct tool *t, int argc, char **argv);
 int cmd_version(struct tool *t, int argc, char **argv);
 int cmd_wire(struct tool *t, int argc, char **argv);
@@ -356,6 +361,7 @@ struct transfer {
         bool link_parents; /* its folder was missing: it was made, one more try */
         char *target;      /* of a symbolic link */
         bool *failed;      /* set when it does not end well */
+        uint64_t *good;    /* counts those that do; may be NULL */
 };
 /* Takes over what the ends own. */
 struct transfer *transfer_new(struct tool *t, const struct end *from, const struct end *to);
@@ -364,6 +370,10 @@ void end_free(struct end *e);
 
 /* tree.c: sources and a destination as cp takes them. */
 int tree_transfer(struct tool *t, int argc, char **argv, bool move);
+/* false after a message: this kind of thing cannot be copied there. */
+bool can_carry(struct tool *t, const struct end *from, const struct end *to, const roma_attr *attr);
+/* Whether a name has a component "..". */
+bool name_leads_out(const char *name);
 
 /* target.c: where a source goes. */
 struct target {

@@ -168,6 +168,8 @@ static void done(struct flight *f, const roma_result *r)
         if (!x->link)
                 count(x, r->bytes, r->bytes);
         report(x, r);
+        if (x->good)
+                ++*x->good;
         if (!x->move) {
                 finish(x);
                 return;

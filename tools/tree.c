@@ -68,7 +68,7 @@ static void object_entry(struct branch *b, const struct end *from, const struct 
         transfer_add(&b->job->pool, x);
 }
 
-static bool can_carry(struct tool *t, const struct end *from, const struct end *to, const roma_attr *attr)
+bool can_carry(struct tool *t, const struct end *from, const struct end *to, const roma_attr *attr)
 {
         switch (attr->type) {
         case ROMA_TYPE_UNKNOWN:
@@ -90,11 +90,9 @@ static bool can_carry(struct tool *t, const struct end *from, const struct end *
 
 /* A key is only a name on some stores, but its ".." is a step on this machine's disk: whoever may write keys must not
  * choose where they end up. */
-static bool leads_out(const struct end *to, const char *below)
+bool name_leads_out(const char *name)
 {
-        if (!to->path)
-                return false; /* stores with folders refuse such keys */
-        for (const char *p = below; *p; p += strspn(p, "/")) {
+        for (const char *p = name; *p; p += strspn(p, "/")) {
                 size_t n = strcspn(p, "/");
 
                 if (n == 2 && p[0] == '.' && p[1] == '.')
@@ -116,7 +114,8 @@ static void entry(struct walk *w, const roma_entry *e)
                 below[n - 1] = 0;
         location_end(b->from, below, &from);
         target_end(b->job->target, b->from, below, &to);
-        if (leads_out(&to, below)) {
+        /* Stores with folders refuse such keys. */
+        if (to.path && name_leads_out(below)) {
                 complain(b->job->tool, "%s: the name of %s leads out of %s; it was left out",
                          b->job->tool->command->name, from.shown, b->job->target->at.shown);
                 status_raise(b->job->tool, EXIT_OTHER);

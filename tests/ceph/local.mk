@@ -11,6 +11,7 @@ EXTRA_DIST += \
 	tests/ceph/s3-contract.sh \
 	tests/ceph/s3-objects.sh \
 	tests/ceph/s3-presign.sh \
+	tests/ceph/s3-sync.sh \
 	tests/ceph/s3-uploads.sh
 
 check_PROGRAMS += tests/ceph/cephfs-client tests/ceph/rados-client

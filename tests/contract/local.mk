@@ -28,4 +28,5 @@ EXTRA_DIST += \
 	tests/contract/async.sh \
 	tests/contract/fileio.sh \
 	tests/contract/mfs.sh \
+	tests/contract/sync.sh \
 	tests/contract/uploads.sh

@@ -1,0 +1,52 @@
+#!/bin/bash
+# roma sync between a local folder and a real MooseFS: killed twice, ends equal; what is equal is not moved again.
+# timeout: 300
+set -u
+# shellcheck source=tests/sync.sh
+. "$SRC_DIR/tests/sync.sh"
+cd "$SCRATCH" || exit 1
+SCRATCH=$PWD
+ns=${ROMA_MFS_NS:-}
+unset ROMA_MFS_NS
+make_tree tree
+from=file://$SCRATCH/tree
+
+# Small things on a local folder
+mkdir -p small/a/b small/empty to/old/older
+echo one >small/a/b/one
+echo two >small/two
+ln -s two small/link
+echo old >to/old/older/file
+echo other >to/two
+touch -d '2020-01-01' small/two to/two
+told '3 to be copied, 0 the same, 0 to be removed' roma sync --dry-run small to
+[ "$(cat to/two)" = other ] || fail "--dry-run has copied"
+told '3 copied, 0 the same, 0 removed' roma sync small to
+[ -e to/old/older/file ] || fail "removed without --delete"
+told '0 copied, 3 the same, 1 removed' roma sync --delete small to
+diff -r small to || fail "small and to differ"
+[ -L to/link ] || fail "a link has become a file"
+# The same length and time: only --checksum sees it.
+printf 'owt\n' >small/two
+touch -d '2020-01-01' small/two
+told '0 copied, 3 the same, 0 removed' roma sync small to
+told '1 copied, 2 the same, 0 removed' roma sync --checksum small to
+[ "$(cat to/two)" = owt ] || fail "--checksum"
+roma sync --delete nowhere to 2>/dev/null && fail "a source that is not there"
+[ -e to/two ] || fail "a source that is not there has emptied the destination"
+roma sync small small/a 2>/dev/null && fail "into itself"
+
+[ -n "$ns" ] || skip "no MooseFS cluster"
+export ROMA_MFS_NS=$ns
+to=mfs://$ROMA_MFS_MASTER/sync-$$
+sync_suite tree "$from" "$to"
+rm -r tree/d3
+echo new >tree/d4/new
+told '1 copied, 941 the same, 59 removed' roma sync --delete "$from" "$to"
+equal_to tree "$to"
+# And back
+roma sync -q "$to" "file://$SCRATCH/again" || fail "back"
+diff -r tree again || fail "what came back differs"
+told '0 copied, 942 the same, 0 removed' roma sync "$to" "file://$SCRATCH/again"
+roma rm -r "$to" || fail "rm -r"
+exit 0

@@ -1,0 +1,56 @@
+# shellcheck shell=bash
+# Sourced by the scripts that try `roma sync` on one kind of store each. Nothing here runs in a subshell but in one of its own:
+# there the program takes the place of the shell.
+# shellcheck source=tests/functions.sh
+. "$SRC_DIR/tests/functions.sh"
+
+# make_tree FOLDER: 1000 small files in folders, with times of long ago.
+make_tree() {
+  local i
+  mkdir -p "$1"
+  random_file bytes 200000
+  for i in $(seq 1000); do
+    mkdir -p "$1/d$((i % 17))/e$((i % 5))"
+    head -c $((i * 7919 % 3000)) <(tail -c +$((i * 101)) bytes) >"$1/d$((i % 17))/e$((i % 5))/file $i"
+  done
+  find "$1" -type f -exec touch -d '2021-05-06 07:08:09.5' {} +
+}
+
+# killed FROM TO N: a sync that is killed when it has copied N objects or a few more.
+killed() {
+  local pid
+  roma sync -v -j 4 "$1" "$2" >lines 2>&1 &
+  pid=$!
+  while [ "$(wc -l <lines)" -lt "$3" ] && kill -0 $pid 2>/dev/null; do sleep 0.01; done
+  kill -9 $pid 2>/dev/null
+  wait $pid 2>/dev/null
+  grep -q ' copied, ' lines && fail "it was not killed in time: $(tail -n 1 lines)"
+}
+
+# told TEXT COMMAND...: the last line is this.
+told() {
+  local want=$1 got
+  shift
+  got=$("$@" | tail -n 1)
+  [ "$got" = "$want" ] || fail "$*: '$got', expected '$want'"
+}
+
+# equal_to FOLDER URI: the same names and bytes, read back by `roma get`.
+equal_to() {
+  rm -rf back
+  mkdir back
+  roma get -q -r "$2" "$PWD/back/x" || fail "get -r $2"
+  diff -r "$1" back/x >differences || fail "$2 differs: $(head -n 5 differences)"
+}
+
+# sync_suite LOCAL FROM TO: FROM holds what LOCAL does; sync killed twice, then to the end, then again.
+sync_suite() {
+  local n
+  killed "$2" "$3" 100
+  killed "$2" "$3" 300
+  roma sync -q "$2" "$3" || fail "sync"
+  equal_to "$1" "$3"
+  n=$(find "$1" -type f | wc -l)
+  told "0 copied, $n the same, 0 removed" roma sync "$2" "$3"
+  told "0 copied, $n the same, 0 removed" roma sync --checksum "$2" "$3"
+}

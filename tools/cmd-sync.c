@@ -1,0 +1,600 @@
+/* SPDX-License-Identifier: MIT */
+/* roma sync FROM TO: makes TO hold what FROM holds. Both are listed in the order of their names, at the same time, and
+ * compared name by name, so that nothing needs more memory than two pages. What is the same is left alone; so a run that was
+ * killed is continued by the next. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/tool.h"
+
+struct item {
+        char *name; /* below the side's folder; of a folder with a slash at its end */
+        roma_attr attr;
+};
+
+struct job;
+
+/* One of the two lists. */
+struct side {
+        struct flight flight; /* first */
+        struct job *job;
+        struct location at;
+        char *prefix, *after;
+        struct item *v; /* the page */
+        size_t n, next;
+        char *last; /* name that was seen last: they must ascend */
+        bool asking, more, ended;
+        bool vague; /* its list has no exact times of modification */
+};
+
+struct job {
+        struct tool *tool;
+        struct pool pool;
+        struct side from, to;
+        bool failed; /* a list is not whole: nothing more is removed */
+        struct folders gone;
+        uint64_t copied, equal, removed;
+};
+
+static void merge(void *arg);
+
+/* Lists */
+
+static void page_clear(struct side *s)
+{
+        for (size_t i = 0; i < s->n; i++)
+                free(s->v[i].name);
+        free(s->v);
+        s->v = NULL;
+        s->n = s->next = 0;
+}
+
+static void list_failed(struct side *s)
+{
+        s->job->failed = true;
+        s->job->from.ended = s->job->to.ended = true;
+        page_clear(&s->job->from);
+        page_clear(&s->job->to);
+}
+
+static bool ascends(struct side *s, const char *name)
+{
+        if (s->last && strcmp(name, s->last) <= 0) {
+                complain(s->job->tool,
+                         "sync: the list of %s is not in order (%s after %s); nothing can be compared",
+                         s->at.shown, name, s->last);
+                status_raise(s->job->tool, EXIT_OTHER);
+                return false;
+        }
+        free(s->last);
+        s->last = need_copy(name);
+        return true;
+}
+
+static void page(struct flight *f, const roma_result *r)
+{
+        struct side *s = (struct side *)f;
+        struct job *job = s->job;
+        const roma_list *l = r->list;
+
+        s->asking = false;
+        if (r->code != ROMA_OK) {
+                report_failure(job->tool, r, s->at.shown);
+                list_failed(s);
+                return;
+        }
+        page_clear(s);
+        s->v = need(calloc(l->count + 1, sizeof(*s->v)));
+        for (size_t i = 0; i < l->count; i++) {
+                const char *name = l->entry[i].key + strlen(s->prefix);
+
+                if (!*name)
+                        continue; /* an object that stands for the folder itself */
+                if (!ascends(s, name)) {
+                        list_failed(s);
+                        return;
+                }
+                s->v[s->n].name = need_copy(name);
+                s->v[s->n++].attr = *l->entry[i].attr;
+        }
+        s->more = l->more && l->count;
+        if (s->more) {
+                free(s->after);
+                s->after = need_copy(l->entry[l->count - 1].key);
+        }
+        merge(job);
+}
+
+static void ask(struct side *s)
+{
+        struct tool *t = s->job->tool;
+        roma_list_opts o = ROMA_LIST_OPTS_INIT;
+
+        o.stall_ms = t->opt.stall_ms;
+        o.deadline_ms = t->opt.deadline_ms;
+        o.start_after = s->after;
+        o.flags = ROMA_LIST_DIRS;
+        o.max = 10000;
+        s->asking = true;
+        flight_track(t, &s->flight, page,
+                     roma_aio_list(s->at.place->store, s->prefix, &o, flight_done, &s->flight));
+}
+
+/* The next of a list, or NULL: it has to be waited for, or it has ended. */
+static struct item *head(struct side *s)
+{
+        if (s->next < s->n)
+                return &s->v[s->next];
+        if (s->ended || s->asking)
+                return NULL;
+        if (s->more)
+                ask(s);
+        else
+                s->ended = true;
+        return NULL;
+}
+
+/* Doing */
+
+static bool is_folder(const struct item *i)
+{
+        size_t n = strlen(i->name);
+
+        return i->attr.type == ROMA_TYPE_DIR || (n && i->name[n - 1] == '/');
+}
+
+static bool has_folders(const struct side *s)
+{
+        return (roma_store_caps(s->at.place->store) & ROMA_CAP_DIRS) != 0;
+}
+
+/* For people and programs, and instead of doing when only that is wanted. */
+static bool only_shown(struct job *job, const char *what, const char *name)
+{
+        struct tool *t = job->tool;
+
+        if (!t->opt.dry_run)
+                return false;
+        if (t->opt.json) {
+                json_t *o = json_of(json_object());
+
+                json_object_set_new(o, "would", json_of(json_string(what)));
+                json_name(o, "key", name);
+                out_json(t, o);
+        } else {
+                out(t, "%s ", what);
+                out_name(t, name);
+                out(t, "\n");
+        }
+        return true;
+}
+
+static void copy(struct job *job, struct end *from, struct end *to, const roma_attr *attr)
+{
+        struct transfer *x;
+
+        if (only_shown(job, "copy", from->shown)) {
+                job->copied++;
+                end_free(from);
+                end_free(to);
+                return;
+        }
+        x = transfer_new(job->tool, from, to);
+        x->in_tree = true;
+        x->good = &job->copied;
+        x->link = attr->type == ROMA_TYPE_SYMLINK;
+        if (!x->link && attr->mask & ROMA_ATTR_LENGTH) {
+                progress_expect(job->tool, 0, (int64_t)attr->length);
+                x->expected = true;
+        }
+        transfer_add(&job->pool, x);
+}
+
+static void ends(struct job *job, const char *name, struct end *from, struct end *to)
+{
+        location_end(&job->from.at, name, from);
+        location_end(&job->to.at, name, to);
+}
+
+static void make_folder(struct job *job, const struct item *i)
+{
+        char *name = need_copy(i->name);
+        struct end to;
+
+        name[strlen(name) - 1] = 0;
+        location_end(&job->to.at, name, &to);
+        if (has_folders(&job->to) && !only_shown(job, "make", to.shown)) {
+                struct chore *c = chore_new(to.place, to.key, to.shown, chore_mkdir);
+
+                c->attr = i->attr;
+                chore_add(&job->pool, c);
+        }
+        end_free(&to);
+        free(name);
+}
+
+/* A key is only a name on some stores, but ".." is a step on this machine's disk. */
+static bool is_safe(struct job *job, const char *name)
+{
+        if (!name_leads_out(name) || !job->to.at.path)
+                return true;
+        complain(job->tool, "sync: the name %s leads out of %s; it was left out", name, job->to.at.shown);
+        status_raise(job->tool, EXIT_OTHER);
+        return false;
+}
+
+static void only_in_from(struct job *job, const struct item *i)
+{
+        struct end from, to;
+
+        if (!is_safe(job, i->name))
+                return;
+        if (is_folder(i) && (i->attr.type == ROMA_TYPE_DIR || has_folders(&job->to))) {
+                make_folder(job, i);
+                return;
+        }
+        ends(job, i->name, &from, &to);
+        if (can_carry(job->tool, &from, &to, &i->attr)) {
+                copy(job, &from, &to, &i->attr);
+        } else {
+                end_free(&from);
+                end_free(&to);
+        }
+}
+
+static void removed(struct tool *t, struct chore *c, const roma_result *r)
+{
+        struct job *job = c->arg;
+
+        if (r->code == ROMA_OK)
+                job->removed++;
+        else if (r->code != ROMA_ENOENT)
+                report_failure(t, r, c->shown);
+}
+
+/* source: the next name of the other list, which may lie in this folder; NULL: none. */
+static void only_in_to(struct job *job, const struct item *i, const struct item *source)
+{
+        struct end to;
+        char *name;
+
+        if (!job->tool->opt.remove || job->failed)
+                return;
+        if (is_folder(i) && source && !strncmp(source->name, i->name, strlen(i->name)))
+                return;
+        name = need_copy(i->name);
+        if (i->attr.type == ROMA_TYPE_DIR)
+                name[strlen(name) - 1] = 0;
+        location_end(&job->to.at, name, &to);
+        free(name);
+        if (only_shown(job, "remove", to.shown)) {
+                job->removed++;
+        } else if (i->attr.type == ROMA_TYPE_DIR) {
+                folders_add(&job->gone, to.place, to.key, to.shown, NULL);
+        } else {
+                struct chore *c = chore_new(to.place, to.key, to.shown, chore_unlink);
+
+                c->end = removed;
+                c->arg = job;
+                chore_add(&job->pool, c);
+        }
+        end_free(&to);
+}
+
+/* Comparing, where the lists do not say enough: exact times of S3-like stores, contents, targets of links. */
+
+struct check {
+        struct task task; /* first */
+        struct flight flight;
+        struct job *job;
+        struct end from, to;
+        roma_attr a, b;
+        char *text; /* of the first */
+};
+
+static struct check *of_flight(struct flight *f)
+{
+        return (struct check *)((char *)f - offsetof(struct check, flight));
+}
+
+static void check_drop(struct task *task)
+{
+        struct check *c = (struct check *)task;
+
+        end_free(&c->from);
+        end_free(&c->to);
+        free(c->text);
+        free(c);
+}
+
+static void check_end(struct check *c, bool same)
+{
+        struct job *job = c->job;
+        struct pool *pool = c->task.pool;
+
+        if (same) {
+                job->equal++;
+        } else if (!job->tool->stopping) {
+                copy(job, &c->from, &c->to, &c->a);
+                c->from = c->to = (struct end){ 0 };
+        }
+        check_drop(&c->task);
+        task_finished(pool);
+}
+
+static void check_fail(struct check *c, const roma_result *r, const char *shown)
+{
+        struct pool *pool = c->task.pool;
+
+        report_failure(c->job->tool, r, shown);
+        check_drop(&c->task);
+        task_finished(pool);
+}
+
+/* Stores keep seconds at least. */
+static int64_t seconds(const roma_attr *a)
+{
+        int64_t s = a->mtime_ns / 1000000000;
+
+        return a->mtime_ns % 1000000000 < 0 ? s - 1 : s;
+}
+
+static bool same_time(const roma_attr *a, const roma_attr *b)
+{
+        return a->mask & b->mask & ROMA_ATTR_MTIME && seconds(a) == seconds(b);
+}
+
+static void second_told(struct flight *f, const roma_result *r)
+{
+        struct check *c = of_flight(f);
+
+        if (r->code != ROMA_OK)
+                check_fail(c, r, c->to.shown);
+        else
+                check_end(c, r->text && !strcmp(r->text, c->text));
+}
+
+static void first_told(struct flight *f, const roma_result *r)
+{
+        struct check *c = of_flight(f);
+        struct tool *t = c->job->tool;
+        const roma_opts o = request_opts(t);
+        roma_store *to = c->to.place->store;
+
+        if (r->code != ROMA_OK) {
+                check_fail(c, r, c->from.shown);
+                return;
+        }
+        c->text = need_copy(r->text ? r->text : "");
+        flight_track(t, f, second_told,
+                     c->a.type == ROMA_TYPE_SYMLINK
+                             ? roma_aio_readlink(to, c->to.key, &o, flight_done, f)
+                             : roma_aio_hash(to, c->to.key, ROMA_CRC32, &o, flight_done, f));
+}
+
+static void to_timed(struct flight *f, const roma_result *r)
+{
+        struct check *c = of_flight(f);
+
+        if (r->code != ROMA_OK && r->code != ROMA_ENOENT)
+                check_fail(c, r, c->to.shown);
+        else
+                check_end(c, r->code == ROMA_OK && same_time(&c->a, r->attr));
+}
+
+static void time_to(struct check *c)
+{
+        struct tool *t = c->job->tool;
+        const roma_opts o = request_opts(t);
+
+        if (c->job->to.vague)
+                flight_track(t, &c->flight, to_timed,
+                             roma_aio_stat(c->to.place->store, c->to.key, 0, &o, flight_done, &c->flight));
+        else
+                check_end(c, same_time(&c->a, &c->b));
+}
+
+static void from_timed(struct flight *f, const roma_result *r)
+{
+        struct check *c = of_flight(f);
+
+        if (r->code != ROMA_OK) {
+                check_fail(c, r, c->from.shown);
+                return;
+        }
+        c->a = *r->attr;
+        time_to(c);
+}
+
+static void check_start(struct task *task)
+{
+        struct check *c = (struct check *)task;
+        struct tool *t = c->job->tool;
+        const roma_opts o = request_opts(t);
+        roma_store *from = c->from.place->store;
+
+        if (c->a.type == ROMA_TYPE_SYMLINK)
+                flight_track(t, &c->flight, first_told,
+                             roma_aio_readlink(from, c->from.key, &o, flight_done, &c->flight));
+        else if (t->opt.checksum)
+                flight_track(t, &c->flight, first_told,
+                             roma_aio_hash(from, c->from.key, ROMA_CRC32, &o, flight_done, &c->flight));
+        else if (c->job->from.vague)
+                flight_track(t, &c->flight, from_timed,
+                             roma_aio_stat(from, c->from.key, 0, &o, flight_done, &c->flight));
+        else
+                time_to(c);
+}
+
+/* What the two lists say. */
+static bool surely_differ(const roma_attr *a, const roma_attr *b)
+{
+        return a->type != b->type || (a->mask & b->mask & ROMA_ATTR_LENGTH && a->length != b->length);
+}
+
+static bool surely_same(const struct job *job, const roma_attr *a, const roma_attr *b)
+{
+        if (job->tool->opt.checksum || a->type != ROMA_TYPE_FILE)
+                return false;
+        if (job->from.vague && job->to.vague)
+                return a->mask & b->mask & ROMA_ATTR_ETAG && !strcmp(a->etag, b->etag);
+        return !job->from.vague && !job->to.vague && same_time(a, b);
+}
+
+static void in_both(struct job *job, const struct item *a, const struct item *b)
+{
+        struct end from, to;
+        struct check *c;
+
+        if (is_folder(a) && is_folder(b))
+                return;
+        if (!surely_differ(&a->attr, &b->attr) && surely_same(job, &a->attr, &b->attr)) {
+                job->equal++;
+                return;
+        }
+        ends(job, a->name, &from, &to);
+        if (!can_carry(job->tool, &from, &to, &a->attr)) {
+                end_free(&from);
+                end_free(&to);
+                return;
+        }
+        if (surely_differ(&a->attr, &b->attr) ||
+            (!job->tool->opt.checksum && a->attr.type == ROMA_TYPE_FILE && !job->from.vague &&
+             !job->to.vague)) {
+                copy(job, &from, &to, &a->attr);
+                return;
+        }
+        c = need_zeroed(sizeof(*c));
+        *c = (struct check){ .job = job, .from = from, .to = to, .a = a->attr, .b = b->attr };
+        c->task.start = check_start;
+        c->task.drop = check_drop;
+        pool_add(&job->pool, &c->task);
+}
+
+/* Both lists, as far as they are known. */
+static void merge(void *arg)
+{
+        struct job *job = arg;
+
+        job->pool.low = NULL;
+        while (!job->tool->stopping) {
+                struct item *a = head(&job->from), *b = head(&job->to);
+                int order;
+
+                if ((!a && !job->from.ended) || (!b && !job->to.ended) || (!a && !b))
+                        return;
+                if (pool_full(&job->pool)) {
+                        job->pool.low_arg = job;
+                        job->pool.low = merge;
+                        return;
+                }
+                order = !a ? 1 : !b ? -1 : strcmp(a->name, b->name);
+                if (order < 0)
+                        only_in_from(job, a);
+                else if (order > 0)
+                        only_in_to(job, b, a);
+                else
+                        in_both(job, a, b);
+                job->from.next += order <= 0;
+                job->to.next += order >= 0;
+        }
+}
+
+/* The whole */
+
+static bool open_side(struct job *job, struct side *s, const char *arg)
+{
+        s->job = job;
+        if (!location_parse(job->tool, &s->at, arg))
+                return false;
+        if (s->at.stdio) {
+                usage(job->tool, "- is no folder");
+                return false;
+        }
+        if (!location_open(job->tool, &s->at))
+                return false;
+        s->prefix = *s->at.key ? need_format("%s/", s->at.key) : need_copy("");
+        s->vague = !has_folders(s);
+        s->more = true;
+        return true;
+}
+
+/* A source that is not there must not empty the destination. */
+static bool is_there(struct job *job, struct side *s, bool must)
+{
+        struct tool *t = job->tool;
+        const roma_opts o = request_opts(t);
+        struct answer a = { 0 };
+        bool good = true;
+
+        ANSWER(t, &a, roma_aio_stat(s->at.place->store, s->at.key, 0, &o, flight_done, &a.flight));
+        answer_wait(t, &a);
+        if (a.code != ROMA_OK && (must || a.code != ROMA_ENOENT))
+                good = false, report_failure(t, &a.result, s->at.shown);
+        else if (a.code == ROMA_OK && a.attr.type != ROMA_TYPE_DIR)
+                good = false, usage(t, "%s is no folder", s->at.shown);
+        answer_free(&a);
+        return good;
+}
+
+static bool apart(struct job *job)
+{
+        const char *a = job->from.prefix, *b = job->to.prefix;
+
+        if (job->from.at.place != job->to.at.place || (strncmp(a, b, strlen(a)) && strncmp(b, a, strlen(b))))
+                return true;
+        usage(job->tool, "one of %s and %s lies in the other", job->from.at.shown, job->to.at.shown);
+        return false;
+}
+
+static void summary(struct job *job)
+{
+        struct tool *t = job->tool;
+
+        if (t->opt.json) {
+                json_t *o = json_of(json_object());
+
+                json_object_set_new(o, "copied", json_of(json_integer((json_int_t)job->copied)));
+                json_object_set_new(o, "equal", json_of(json_integer((json_int_t)job->equal)));
+                json_object_set_new(o, "removed", json_of(json_integer((json_int_t)job->removed)));
+                out_json(t, o);
+        } else if (!t->opt.quiet) {
+                out(t, "%" PRIu64 " %s, %" PRIu64 " the same, %" PRIu64 " %s\n", job->copied,
+                    t->opt.dry_run ? "to be copied" : "copied", job->equal, job->removed,
+                    t->opt.dry_run ? "to be removed" : "removed");
+        }
+}
+
+static void side_clear(struct side *s)
+{
+        page_clear(s);
+        free(s->prefix);
+        free(s->after);
+        free(s->last);
+        location_free(&s->at);
+}
+
+int cmd_sync(struct tool *t, int argc, char **argv)
+{
+        struct job job = { .tool = t };
+
+        if (argc != 2)
+                return usage(t, "give a folder to copy from and one to copy to");
+        t->opt.keep_times = true; /* by them the next run knows what is the same */
+        pool_init(&job.pool, t, t->opt.jobs);
+        if (open_side(&job, &job.from, argv[0]) && open_side(&job, &job.to, argv[1]) && apart(&job) &&
+            is_there(&job, &job.from, true) && is_there(&job, &job.to, false)) {
+                progress_start(t);
+                merge(&job);
+                flight_drive(t);
+                if (!job.failed && !t->stopping)
+                        folders_remove(t, &job.gone);
+                progress_stop(t);
+                summary(&job);
+        }
+        folders_clear(&job.gone);
+        side_clear(&job.from);
+        side_clear(&job.to);
+        return t->status;
+}
