@@ -42,7 +42,8 @@ static void entry(struct walk *w, const roma_entry *e)
         struct removal *m = w->arg;
         char *key = need_copy(e->key), *below, *shown;
         size_t n = strlen(key);
-        bool folder = n && key[n - 1] == '/';
+        /* On stores without folders an object may have such a name. */
+        bool folder = n && key[n - 1] == '/' && e->attr->type == ROMA_TYPE_DIR;
 
         if (folder)
                 key[n - 1] = 0;

@@ -17,6 +17,8 @@ static unsigned depth_of(const char *key)
 void folders_add(struct folders *f, struct place *place, const char *key, const char *shown,
                  const roma_attr *attr)
 {
+        if (!(roma_store_caps(place->store) & ROMA_CAP_DIRS))
+                return; /* there they go with the last name in them */
         if (f->count == f->room) {
                 f->room = f->room ? 2 * f->room : 16;
                 f->list = need(reallocarray(f->list, f->room, sizeof(*f->list)));
