@@ -21,9 +21,9 @@ echo new >tree/d4/new
 told '1 copied, 941 the same, 59 removed' roma sync --delete tree "$bucket/copy$query"
 equal_to tree "$bucket/copy$query"
 # From a bucket, and within it
-told '942 copied, 0 the same, 0 removed' roma sync "$bucket/copy$query" back
-told '0 copied, 942 the same, 0 removed' roma sync "$bucket/copy$query" back
-diff -r tree back || fail "what came back differs"
+told '942 copied, 0 the same, 0 removed' roma sync "$bucket/copy$query" again
+told '0 copied, 942 the same, 0 removed' roma sync "$bucket/copy$query" again
+diff -r tree again || fail "what came back differs"
 told '942 copied, 0 the same, 0 removed' roma sync "$bucket/copy$query" "$bucket/second$query"
 told '0 copied, 942 the same, 0 removed' roma sync "$bucket/copy$query" "$bucket/second$query"
 roma rm -r "$bucket/copy$query" || fail "rm -r"
