@@ -4,6 +4,8 @@
 #include <roma/mfs.h>
 #include <roma/wire.h>
 
+#include <stdio.h>
+
 #include "core/backend.h"
 
 static void absent(roma_store *store)
@@ -182,4 +184,33 @@ void roma_conform_stop(roma_conform *c)
 void roma_conform_free(roma_conform *c)
 {
         (void)c;
+}
+
+roma_served *roma_served_new(const roma_served_opts *opts, char *why, size_t size)
+{
+        (void)opts;
+        snprintf(why, size, "this libroma was built without MooseFS");
+        return NULL;
+}
+
+const char *roma_served_uri(const roma_served *s)
+{
+        (void)s;
+        return "";
+}
+
+void roma_served_end(roma_served *s)
+{
+        (void)s;
+}
+
+const roma_wire_report *roma_served_report(const roma_served *s)
+{
+        (void)s;
+        return roma_wire_report_of(NULL);
+}
+
+void roma_served_free(roma_served *s)
+{
+        (void)s;
 }

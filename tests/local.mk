@@ -3,6 +3,7 @@ script_tests += \
 	tests/headers.sh \
 	tests/link.sh \
 	tests/module.sh \
+	tests/serve-clients.sh \
 	tests/symbols.sh \
 	tests/version.sh
 

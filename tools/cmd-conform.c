@@ -155,6 +155,8 @@ int cmd_conform(struct tool *t, int argc, char **argv)
 
         if (t->opt.list && argc == 0)
                 return list(t);
+        if (t->opt.serve)
+                return serve(t, argc, argv);
         if (argc != 1)
                 return usage(t, "name one folder of a MooseFS: mfs://HOST[:PORT]/FOLDER");
         opts.uri = argv[0];

@@ -60,7 +60,7 @@ static void add(json_t *o, const char *field, uint64_t value)
         json_object_set_new(o, field, json_of(json_integer((json_int_t)value)));
 }
 
-static void finding_json(struct job *j, const roma_wire_finding *f)
+static void finding_json(struct tool *t, const roma_wire_finding *f)
 {
         json_t *o = json_of(json_object());
         char text[40];
@@ -86,20 +86,15 @@ static void finding_json(struct job *j, const roma_wire_finding *f)
         json_name(o, "text", f->text);
         json_name(o, "must", f->rule->rule);
         json_name(o, "effect", f->rule->effect);
-        out_json(j->t, o);
+        out_json(t, o);
 }
 
-static void got_finding(void *arg, const roma_wire_finding *f)
+void finding_show(struct tool *t, const roma_wire_finding *f)
 {
-        struct job *j = arg;
-        struct tool *t = j->t;
         char when[40];
 
-        if (!passes(j, f->inode, f->chunk, f->from, f->to))
-                return;
-        j->broken++;
         if (t->opt.json) {
-                finding_json(j, f);
+                finding_json(t, f);
                 return;
         }
         format_time(when, f->time_ns, true);
@@ -115,6 +110,16 @@ static void got_finding(void *arg, const roma_wire_finding *f)
         if (f->block >= 0)
                 out(t, ", block %lld", (long long)f->block);
         out(t, "\n  seen:   %s\n  rule:   %s\n  effect: %s\n", f->text, f->rule->rule, f->rule->effect);
+}
+
+static void got_finding(void *arg, const roma_wire_finding *f)
+{
+        struct job *j = arg;
+
+        if (!passes(j, f->inode, f->chunk, f->from, f->to))
+                return;
+        j->broken++;
+        finding_show(j->t, f);
 }
 
 static void got_unchecked(void *arg, const char *text)

@@ -143,12 +143,18 @@ const struct command commands[] = {
           "tcpdump -s 0 -B 65536 -w FILE tcp. Exit code: 0 no rule is broken, 1 some are, 2 could not "
           "tell.\n",
           OPT_WIRE },
-        { "conform", cmd_conform, "mfs://HOST[:PORT]/FOLDER", "does a server keep the MooseFS protocol",
+        { "conform", cmd_conform, "mfs://HOST[:PORT]/FOLDER, or --serve [--] [COMMAND...]",
+          "does a server (or a client) keep the MooseFS protocol",
           "Checks a MooseFS-compatible cluster: one check for each packet and rule, in the form of TAP. It "
           "makes a\n"
           "folder of its own inside FOLDER, works in it alone, and removes it at the end, also after Ctrl-C. "
           "--list\n"
           "says what is expected of which server, and from where that is known.\n\n"
+          "With --serve it is a master and three chunkservers itself, on 127.0.0.1 and in memory, and says "
+          "which rules of\n"
+          "the protocol (`roma wire rules`) a client breaks while it works: COMMAND, which finds the servers "
+          "in\n"
+          "$ROMA_CONFORM_URI and $ROMA_CONFORM_MASTER (HOST:PORT), or any client until Ctrl-C.\n\n"
           "Exit code: 0 all pass, 1 some fail, 2 could not tell.\n",
           OPT_CONFORM },
         { "help", cmd_help, "[COMMAND]", "how to use a command", "Without a command: all of them.\n", 0 },

@@ -70,6 +70,7 @@ roma_SOURCES = $(diagnose_sources) \
 	tools/refine.c \
 	tools/report.c \
 	tools/roma.c \
+	tools/serve.c \
 	tools/signals.c \
 	tools/sink.c \
 	tools/target.c \

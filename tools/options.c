@@ -62,7 +62,8 @@ enum id {
         ID_AS,
         ID_FILTER,
         ID_SLOW,
-        ID_LIST
+        ID_LIST,
+        ID_SERVE
 };
 
 struct definition {
@@ -143,6 +144,10 @@ static const struct definition definitions[] = {
           "only checks with this in their name" },
         { ID_SLOW, "slow", OPT_CONFORM, no_argument, NULL, "also checks that take longer than 4 s" },
         { ID_LIST, "list", OPT_CONFORM, no_argument, NULL, "list the checks, ask no server" },
+        { ID_SERVE, "serve", OPT_CONFORM, no_argument, NULL,
+          "be the servers, and look at what a client does" },
+        { ID_PORT, "port", OPT_CONFORM, required_argument, "N",
+          "with --serve: of the master (default: any)" },
         { ID_METHOD, "method", OPT_PRESIGN, required_argument, "NAME",
           "GET (default), PUT, DELETE, part, or POST for a form" },
         { ID_EXPIRES, "expires", OPT_PRESIGN, required_argument, "TIME", "how long it lives (default 1h)" },
@@ -351,6 +356,7 @@ static bool set(struct options *o, int id, const char *text)
         case ID_GO_ON: o->go_on = true; return true;
         case ID_SLOW: o->slow = true; return true;
         case ID_LIST: o->list = true; return true;
+        case ID_SERVE: o->serve = true; return true;
         default: return set_value(o, id, text);
         }
 }

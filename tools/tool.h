@@ -95,7 +95,7 @@ struct options {
         const char *server;
         bool audit;
         const char *as, *filter; /* conform */
-        bool slow, list;
+        bool slow, list, serve;
 };
 
 struct command {
@@ -162,6 +162,11 @@ int cmd_sync(struct tool *t, int argc, char **argv);
 int cmd_upload(struct tool *t, int argc, char **argv);
 int cmd_version(struct tool *t, int argc, char **argv);
 int cmd_wire(struct tool *t, int argc, char **argv);
+
+/* serve.c: conform --serve. */
+int serve(struct tool *t, int argc, char **argv);
+/* cmd-wire.c: a broken rule, as text or JSON. */
+void finding_show(struct tool *t, const roma_wire_finding *f);
 
 /* capture.c: gives the frames of a capture file to w. */
 bool capture_read(struct tool *t, const char *path, roma_wire *w, bool *damaged);

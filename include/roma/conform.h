@@ -9,6 +9,7 @@
 #define ROMA_CONFORM_H
 
 #include <roma/types.h>
+#include <roma/wire.h>
 
 ROMA_BEGIN
 
@@ -67,6 +68,39 @@ ROMA_API const char *roma_conform_server(const roma_conform *c);
 /* Ends it soon: the rest is not tried, its folder is removed. From any thread, and from a signal handler. */
 ROMA_API void roma_conform_stop(roma_conform *c);
 ROMA_API void roma_conform_free(roma_conform *c);
+
+/* ---- the other way round: does a client keep the protocol ---------------------------------------------------------- */
+
+/* A master and chunkservers on 127.0.0.1 that keep files in memory, and look at what a client does with the rules of
+ * roma/wire.h. They run in a thread of their own. */
+typedef struct roma_served roma_served;
+
+typedef struct roma_served_opts {
+        size_t size;
+        const char *as;    /* the version that they say they are, NULL: 3.0.117 */
+        uint16_t port;     /* of the master, 0: any that is free */
+        unsigned servers;  /* chunkservers, 0: 3; at most 8 */
+        unsigned copies;   /* of each chunk, 0: 2 */
+        uint32_t delay_ms; /* that a block takes until it is written: mistakes in the order of things show */
+        /* Both may be NULL; they are called in that thread, one at a time. */
+        void (*finding)(void *arg, const roma_wire_finding *f);
+        void (*unchecked)(void *arg, const char *text);
+        void *arg;
+} roma_served_opts;
+#define ROMA_SERVED_OPTS_INIT                    \
+        {                                        \
+                .size = sizeof(roma_served_opts) \
+        }
+
+/* They are up when it returns. NULL with a sentence in why. */
+ROMA_API roma_served *roma_served_new(const roma_served_opts *opts, char *why, size_t size) ROMA_MUST_CHECK;
+/* "mfs://127.0.0.1:PORT/"; lives as long as s. */
+ROMA_API const char *roma_served_uri(const roma_served *s);
+/* Stops them; rules that are broken only when nothing more comes are told now. */
+ROMA_API void roma_served_end(roma_served *s);
+/* What was seen; complete after roma_served_end(). Lives as long as s. */
+ROMA_API const roma_wire_report *roma_served_report(const roma_served *s);
+ROMA_API void roma_served_free(roma_served *s);
 
 ROMA_END
 #endif

@@ -5,12 +5,14 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "mfsproto/peer/inner.h"
 
-enum { IN_SIZE = 128 << 10, OUT_MAX = 1 << 30, ROUNDS = 64 };
+enum { IN_SIZE = 128 << 10, OUT_MAX = 1 << 30, ROUNDS = 64, TRIES = 20 };
 
 static void conn_ready(struct ri_fd *w, unsigned events);
 
@@ -52,6 +54,8 @@ void peer_kill(struct peer_conn *c)
         if (c->dead)
                 return;
         c->dead = true;
+        if (c->seen)
+                c->peer->cfg.tap->closed(c->peer->cfg.tap->arg, c->seen, c->hung_up);
         ri_fd_stop(&c->w);
         close(c->w.fd);
         ri_timer_stop(&c->in_timer);
@@ -112,6 +116,9 @@ static bool push(struct peer_conn *c)
                                 peer_kill(c);
                         return false;
                 }
+                if (c->seen)
+                        c->peer->cfg.tap->bytes(c->peer->cfg.tap->arg, c->seen, false, c->out.p + c->out_at,
+                                                (size_t)n);
                 c->out_at += (size_t)n;
         }
         ri_str_reset(&c->out);
@@ -220,12 +227,53 @@ static void receive(struct peer_conn *c)
         if (n < 0 && (errno == EAGAIN || errno == EINTR))
                 return;
         if (n <= 0) {
+                c->hung_up = true;
                 peer_kill(c);
                 return;
+        }
+        if (c->seen) {
+                int one = 1;
+
+                /* a client that waits until its data have arrived learns it at once, not with the next status */
+                setsockopt(c->w.fd, IPPROTO_TCP, TCP_QUICKACK, &one, sizeof one);
+                c->peer->cfg.tap->bytes(c->peer->cfg.tap->arg, c->seen, true, c->in, (size_t)n);
         }
         c->in_len = (size_t)n;
         c->heard_ns = ri_now();
         parse(c);
+}
+
+/* Reads what has come to a connection that is watched. True: there was something. */
+static bool read_on(struct peer_conn *c)
+{
+        bool any = false;
+        int n = 0;
+
+        for (int k = 0; k < ROUNDS && c->seen && !c->dead && !c->held_in && !c->ending && !c->server->hung &&
+                        ioctl(c->w.fd, FIONREAD, &n) == 0 && n > 0;
+             k++) {
+                receive(c);
+                any = true;
+        }
+        return any;
+}
+
+/* What a client sent to chunkservers before it spoke to the master is looked at first: who watches would see the END
+ * before the data that it ends, only because of the order in which sockets are read. Reading makes room, so that more
+ * comes which the client has sent already. */
+static void chunkservers_first(struct mfs_peer *p)
+{
+        const struct timespec moment = { 0, 1000000 };
+        bool more = true;
+
+        for (int tries = 0; more && tries < TRIES; tries++) {
+                more = false;
+                for (unsigned i = 1; i <= p->cfg.servers; i++)
+                        ri_list_for_each(l, &p->server[i].conns) more |=
+                                read_on(ri_container_of(l, struct peer_conn, link));
+                if (more)
+                        nanosleep(&moment, NULL);
+        }
 }
 
 static void connect_done(struct peer_conn *c)
@@ -249,8 +297,12 @@ static void conn_ready(struct ri_fd *w, unsigned events)
         if (c->connecting) {
                 connect_done(c);
         } else {
-                if (events & w->events & RI_READ)
-                        receive(c);
+                if (events & w->events & RI_READ) {
+                        if (c->seen && c->role == &peer_role_master)
+                                chunkservers_first(c->peer);
+                        if (!c->dead)
+                                receive(c);
+                }
                 if (!c->dead && (events & RI_WRITE))
                         flush(c);
         }
@@ -394,6 +446,10 @@ static void accepted(struct ri_fd *w, unsigned events)
                 return;
         c->from_port = ntohs(from.sin_port);
         c->chained = s->index && is_ours(s->peer, c->from_port);
+        if (s->peer->cfg.tap) {
+                c->seen = ++s->peer->accepted;
+                s->peer->cfg.tap->opened(s->peer->cfg.tap->arg, c->seen, c->from_port, s->port);
+        }
         peer_watch(c);
 }
 

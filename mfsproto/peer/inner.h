@@ -48,7 +48,9 @@ struct peer_conn {
         const struct peer_role *role;
         struct ri_fd w;
         bool connecting, dead;
-        bool ending; /* closes when everything has left */
+        bool hung_up;  /* by the other end */
+        uint64_t seen; /* its number for the tap, 0: not shown */
+        bool ending;   /* closes when everything has left */
         uint64_t heard_ns, said_ns;
 
         struct wire_frame frame;
@@ -95,6 +97,7 @@ struct mfs_peer {
         struct peer_server server[1 + MFS_PEER_SERVERS];
         struct ri_timer tick;
         struct ri_task reap;
+        uint64_t accepted;
 
         /* script.c */
         struct ri_list faults;

@@ -1,5 +1,7 @@
-# A master and chunkservers for tests: no part of the library.
-check_LTLIBRARIES += libroma-peer.la
+# A master and chunkservers, for tests and for `roma conform --serve`. Tests link it beside libroma-core.la.
+noinst_LTLIBRARIES += libroma-peer.la
+peer_libs = libroma-peer.la
+libroma_peer_la_CFLAGS = $(AM_CFLAGS) -fvisibility=default -fno-semantic-interposition
 libroma_peer_la_SOURCES = \
 	mfsproto/peer/audit.c \
 	mfsproto/peer/call.h \
@@ -19,6 +21,7 @@ libroma_peer_la_SOURCES = \
 	mfsproto/peer/peer.c \
 	mfsproto/peer/peer.h \
 	mfsproto/peer/script.c \
+	mfsproto/peer/serve.c \
 	mfsproto/peer/sessions.c \
 	mfsproto/peer/tree.c
 

@@ -199,6 +199,7 @@ static int start_parts(struct mfs_peer *p)
 {
         int r = peer_tree_init(p);
 
+        p->server[0].port = p->cfg.port;
         for (unsigned i = 0; r == 0 && i <= p->cfg.servers; i++)
                 r = peer_listen(&p->server[i]);
         if (r == 0)

@@ -47,6 +47,15 @@ enum mfs_peer_bug {
         MFS_BUGS
 };
 
+/* Who wants to see what clients and servers say to each other; called on the peer's loop. Each connection that a server
+ * accepted has a number; those of a chain are among them. */
+struct mfs_peer_tap {
+        void (*opened)(void *arg, uint64_t conn, uint16_t client_port, uint16_t server_port);
+        void (*bytes)(void *arg, uint64_t conn, bool to_server, const void *p, size_t n);
+        void (*closed)(void *arg, uint64_t conn, bool by_client);
+        void *arg;
+};
+
 /* Zero means the default everywhere. */
 struct mfs_peer_cfg {
         roma_loop *loop;         /* NULL: its own, in a thread */
@@ -62,6 +71,8 @@ struct mfs_peer_cfg {
         const char *password;    /* needed to register */
         bool read_only;          /* the export is */
         enum mfs_peer_bug bug;
+        uint16_t port;                  /* of the master; any that is free */
+        const struct mfs_peer_tap *tap; /* must live as long as the peer */
 };
 
 /* NULL with a sentence in why. */
