@@ -217,5 +217,8 @@ int ri_op_set_space(struct ri_op *op, const roma_space *space);
 enum { RI_TEMP_NAME = 24 };
 int ri_temp_name(char out[RI_TEMP_NAME]); /* -1: no random numbers */
 bool ri_temp_is(const char *name, size_t len);
+/* Whether a component of the key that does not end before `from` is such a name: lists hide these, but for whoever asks for
+ * what is below one. */
+bool ri_temp_below(const char *key, size_t from);
 
 #endif

@@ -18,6 +18,7 @@ struct gc {
         struct ri_op *op;
         roma_op child;
         char *prefix, *after;
+        uint64_t older_than_s;
         int64_t before_ns; /* last written before this */
         struct old *old;   /* of this page */
         size_t n, next;
@@ -74,6 +75,33 @@ static void start(struct gc *g, roma_op child)
 
 static void removed(void *arg, const roma_result *r);
 
+static void own_done(void *arg, const roma_result *r)
+{
+        struct gc *g = arg;
+        struct ri_op *op = g->op;
+
+        g->child = 0;
+        if (r->code) {
+                fail_from(g, r);
+                return;
+        }
+        op->res.bytes = g->removed + r->bytes;
+        ri_op_finish(op);
+        gc_free(g);
+}
+
+/* What else the store knows of. */
+static void own_gc(struct gc *g)
+{
+        roma_opts opts = ri_child_opts(g->op);
+        struct ri_op *op =
+                ri_op_new(g->op->loop, g->op->store, RI_TRANSFER, "gc", g->prefix, &opts, own_done, g);
+
+        if (op)
+                g->op->store->be->gc(op, g->prefix, g->older_than_s);
+        start(g, ri_op_id(op));
+}
+
 static void next(struct gc *g)
 {
         roma_opts opts = ri_child_opts(g->op);
@@ -88,6 +116,8 @@ static void next(struct gc *g)
                               roma_aio_unlink(g->op->store, o->key, ROMA_UNLINK_NO_TRASH, &opts, removed, g));
         } else if (g->more) {
                 list(g);
+        } else if (g->op->store->be->gc) {
+                own_gc(g);
         } else {
                 struct ri_op *op = g->op;
 
@@ -228,10 +258,6 @@ roma_op roma_aio_gc(roma_store *store, const char *prefix, uint64_t older_than_s
 
         if (!op)
                 return 0;
-        if (store->be->gc) {
-                store->be->gc(op, prefix, older_than_s);
-                return op->id;
-        }
         if (older_than_s < INT64_MAX / 2000000000)
                 before_ns = store_now(store) - (int64_t)older_than_s * 1000000000;
         if (store->be->upload) {
@@ -254,6 +280,7 @@ roma_op roma_aio_gc(roma_store *store, const char *prefix, uint64_t older_than_s
         }
         g->op = op;
         g->before_ns = before_ns;
+        g->older_than_s = older_than_s;
         ri_compose(op, g, gc_cancel);
         list(g);
         return op->id;

@@ -32,3 +32,17 @@ bool ri_temp_is(const char *name, size_t len)
                         return false;
         return true;
 }
+
+bool ri_temp_below(const char *key, size_t from)
+{
+        const char *p = key;
+
+        while (*p) {
+                size_t n = strcspn(p, "/");
+
+                if ((size_t)(p - key) + n >= from && ri_temp_is(p, n))
+                        return true;
+                p += n + (p[n] == '/');
+        }
+        return false;
+}

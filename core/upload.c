@@ -59,8 +59,11 @@ roma_op roma_aio_upload_begin(roma_store *store, const char *key, const roma_upl
         ri_op_changes(op);
         if (store->be->upload)
                 store->be->upload->begin(op, key, &o);
-        else
+        else if (store->be->flags & RI_FOLDERS || store->be->gc)
                 ri_upload_begin(op, key, &o);
+        else
+                ri_op_fail(op, ROMA_ENOTSUP, "a %s store has no uploads, since nothing could collect them",
+                           store->be->name);
         return op->id;
 }
 

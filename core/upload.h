@@ -5,6 +5,7 @@
  *      upload~CRC            made first: key and attributes of the object. CRC-32 of the name: a wrong key finds nothing
  *      00007~TIME~MD5~CRC~LENGTH   a part. Parts are never replaced: each putting has a name of its own, and the name says
  *                            all that is to be known of it
+ *      piece~00007~TIME      where objects cannot be renamed: the bytes of the part whose name begins so; that one is empty
  *      decided               made once, if absent: "abort", or "complete" and a digest of what was asked for. Whoever
  *                            makes it has won; others help or give up
  *
@@ -64,6 +65,8 @@ bool ri_upload_id_ok(const char *id);
 char *ri_upload_key(const char *key, const char *id, const char *name);
 char *ri_upload_own(const char *key, const char *id); /* the upload's own file */
 char *ri_part_key(const char *key, const char *id, const struct ri_part_name *n);
+/* Where its bytes are. */
+char *ri_part_data(const roma_store *store, const char *key, const char *id, const struct ri_part_name *n);
 bool ri_part_parse(const char *name, struct ri_part_name *n);
 /* Whether a listed key lies in the folder of an upload: where its id begins, and what is behind the folder. */
 bool ri_upload_split(const char *listed, const char **id, const char **name);
@@ -116,6 +119,9 @@ void ri_up_decide(struct ri_up *u, const char *text, void (*next)(struct ri_up *
 /* Removal, as well as it goes; then next. */
 void ri_up_remove(struct ri_up *u, void (*next)(struct ri_up *u));
 void ri_up_fail_absent(struct ri_up *u);
+
+/* upload_part.c: see roma_aio_writer_commit(). */
+roma_op ri_upload_part_commit(roma_writer *w, const roma_opts *opts, roma_done *done, void *arg);
 
 /* upload_gc.c */
 void ri_upload_gc(struct ri_op *op, const char *prefix, int64_t before_ns);

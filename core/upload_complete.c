@@ -316,7 +316,7 @@ static void next_part(struct complete *c)
                 ri_up_decide(u, c->decision, decided);
                 return;
         }
-        key = ri_part_key(u->key, u->id, p);
+        key = ri_part_data(u->op->store, u->key, u->id, p);
         ro.stall_ms = u->op->stall_ms;
         ro.deadline_ms = ROMA_NEVER;
         if (!key)

@@ -56,6 +56,16 @@ char *ri_part_key(const char *key, const char *id, const struct ri_part_name *n)
         return ri_upload_key(key, id, name);
 }
 
+char *ri_part_data(const roma_store *store, const char *key, const char *id, const struct ri_part_name *n)
+{
+        char name[64];
+
+        if (store->be->flags & RI_FOLDERS)
+                return ri_part_key(key, id, n);
+        snprintf(name, sizeof(name), "piece~%05u~%016" PRIx64, n->number, n->time);
+        return ri_upload_key(key, id, name);
+}
+
 /* Exactly `digits` hexadecimal ones and what follows them. */
 static const char *hex(const char *p, size_t digits, char after, uint64_t *v)
 {

@@ -114,6 +114,7 @@ void ri_upload_begin(struct ri_op *op, const char *key, const roma_upload_opts *
 struct part {
         unsigned number;
         uint64_t size_hint;
+        uint64_t time; /* 0: of the commit */
 };
 
 static void part_free(struct ri_up *u)
@@ -121,14 +122,19 @@ static void part_free(struct ri_up *u)
         free(u->own);
 }
 
-/* Called by the writer when all is known. */
-static char *part_name(const roma_writer *w)
+static uint64_t now(void)
 {
-        struct ri_part_name n = { .number = w->part, .crc = w->crc, .length = w->bytes };
         struct timespec ts;
 
         clock_gettime(CLOCK_REALTIME, &ts);
-        n.time = (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+        return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
+}
+
+/* Called by the writer when all is known. */
+static char *part_name(const roma_writer *w)
+{
+        struct ri_part_name n = { .number = w->part, .time = now(), .crc = w->crc, .length = w->bytes };
+
         memcpy(n.etag, w->digest, RI_PART_ETAG - 1);
         n.etag[RI_PART_ETAG - 1] = '\0';
         return ri_part_key(w->key, w->upload, &n);
@@ -160,7 +166,8 @@ static void part_opened(void *arg, const roma_result *r)
         w->upload = u->id;
         u->id = NULL;
         w->part = p->number;
-        if (ri_writer_digest(w, part_name, &err) < 0) {
+        w->part_time = p->time;
+        if (ri_writer_digest(w, p->time ? NULL : part_name, &err) < 0) {
                 roma_aio_writer_abort(w, NULL, NULL, NULL);
                 ri_up_fail(u, ROMA_ESYSTEM, "%s", ri_str_cstr(&err));
         } else {
@@ -188,7 +195,14 @@ static void part_looked(struct ri_up *u)
                 return;
         }
         snprintf(name, sizeof(name), "%05u", p->number);
-        key = ri_upload_key(u->key, u->id, name);
+        if (p->time) {
+                const struct ri_part_name n = { .number = p->number, .time = p->time };
+
+                key = ri_part_data(u->op->store, u->key, u->id, &n);
+                o.precondition = ROMA_IF_ABSENT;
+        } else {
+                key = ri_upload_key(u->key, u->id, name);
+        }
         o.stall_ms = u->op->stall_ms;
         o.deadline_ms = ROMA_NEVER;
         o.size_hint = p->size_hint;
@@ -213,5 +227,104 @@ void ri_upload_part_open(struct ri_op *op, const char *key, const char *id, unsi
         }
         p->number = number;
         p->size_hint = size_hint;
+        p->time = op->store->be->flags & RI_FOLDERS ? 0 : now();
         ri_up_look(u, part_looked);
+}
+
+/* The commit of a part where objects cannot be renamed and folders cannot go: the bytes are there, an object with the name
+ * that says everything makes them a part, and then the upload must not have ended meanwhile. */
+struct ending {
+        struct ri_part_name name;
+        roma_attr attr;
+        uint64_t bytes;
+};
+
+static void ended_meanwhile(void *arg, const roma_result *r)
+{
+        (void)r;
+        ((struct ri_up *)arg)->child = 0;
+        ri_up_fail_absent(arg);
+}
+
+static void part_checked(struct ri_up *u)
+{
+        roma_opts o = ri_child_opts(u->op);
+        struct ending *e = u->own;
+
+        if (u->there && !*u->decided) {
+                roma_attr a = e->attr;
+                uint64_t bytes = e->bytes;
+                uint32_t crc = e->name.crc;
+                struct ri_op *op = ri_up_end(u);
+
+                ri_op_set_attr(op, &a);
+                op->res.bytes = bytes;
+                op->res.crc32 = crc;
+                op->res.has_crc32 = 1;
+                ri_op_finish(op);
+        } else if (strncmp(u->decided, "complete", 8) == 0) {
+                ri_up_fail_absent(u); /* which removes it too */
+        } else {
+                ri_up_step(u,
+                           ri_aio_upload_remove(u->op->store, u->key, u->id, false, &o, ended_meanwhile, u));
+        }
+}
+
+static void part_named(void *arg, const roma_result *r)
+{
+        struct ri_up *u = arg;
+
+        u->child = 0;
+        if (r->code)
+                ri_up_fail_from(u, r);
+        else
+                ri_up_look(u, part_checked);
+}
+
+static void part_written(void *arg, const roma_result *r)
+{
+        struct ri_up *u = arg;
+        struct ending *e = u->own;
+        roma_put_opts o = ROMA_PUT_OPTS_INIT;
+        char *key;
+
+        u->child = 0;
+        if (r->code) {
+                u->op->outcome = ROMA_NOT_DONE;
+                ri_up_fail_from(u, r);
+                return;
+        }
+        e->attr = *r->attr;
+        e->bytes = e->name.length = r->bytes;
+        e->name.crc = r->crc32;
+        snprintf(e->name.etag, sizeof(e->name.etag), "%.32s", r->attr->etag);
+        key = ri_part_key(u->key, u->id, &e->name);
+        o.stall_ms = u->op->stall_ms;
+        o.deadline_ms = ROMA_NEVER;
+        ri_up_step(u, key ? roma_aio_put(u->op->store, key, "", 0, &o, part_named, u) : 0);
+        free(key);
+}
+
+roma_op ri_upload_part_commit(roma_writer *w, const roma_opts *opts, roma_done *done, void *arg)
+{
+        struct ri_op *op =
+                ri_op_new(w->store->loop, w->store, RI_TRANSFER, "upload", w->key, opts, done, arg);
+        struct ri_up *u = op ? ri_up_new(op, w->key, w->upload) : NULL;
+        struct ending *e = u ? calloc(1, sizeof(*e)) : NULL;
+        roma_op id = ri_op_id(op);
+        roma_opts o;
+
+        if (!e) {
+                roma_aio_writer_abort(w, NULL, NULL, NULL);
+                if (u)
+                        ri_up_fail(u, ROMA_ENOMEM, "out of memory");
+                return id;
+        }
+        u->own = e;
+        u->clear = part_free;
+        e->name.number = w->part;
+        e->name.time = w->part_time;
+        o = ri_child_opts(op);
+        ri_up_step(u, ri_aio_writer_commit(w, &o, part_written, u));
+        return id;
 }

@@ -270,6 +270,34 @@ void ri_up_scan(struct ri_up *u, void (*next)(struct ri_up *u))
 
 /* Deciding */
 
+static void undecided(void *arg, const roma_result *r)
+{
+        (void)r;
+        ((struct ri_up *)arg)->child = 0;
+        ri_up_fail_absent(arg);
+}
+
+/* Without a folder that goes, a decision can be made about an upload that has just ended: that one is taken back. */
+static void still_there(void *arg, const roma_result *r)
+{
+        struct ri_up *u = arg;
+        roma_opts o = ri_child_opts(u->op);
+        char *key;
+
+        u->child = 0;
+        if (!r->code) {
+                u->next(u);
+        } else if (r->code != ROMA_ENOENT) {
+                ri_up_fail_from(u, r);
+        } else {
+                key = ri_upload_key(u->key, u->id, RI_DECIDED);
+                u->decided[0] = '\0';
+                ri_up_step(u, key ? roma_aio_unlink(u->op->store, key, ROMA_UNLINK_NO_TRASH, &o, undecided, u)
+                                  : 0);
+                free(key);
+        }
+}
+
 static void put_decided(void *arg, const roma_result *r)
 {
         struct ri_up *u = arg;
@@ -285,7 +313,10 @@ static void put_decided(void *arg, const roma_result *r)
                 ri_up_fail_from(u, r);
         } else {
                 u->decider = true;
-                u->next(u);
+                if (u->op->store->be->flags & RI_FOLDERS)
+                        u->next(u);
+                else
+                        small(u, ri_upload_own(u->key, u->id), still_there);
         }
 }
 

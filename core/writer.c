@@ -370,11 +370,11 @@ static bool digest_end(roma_writer *w, struct ri_op *op, struct ri_error *e)
         ri_str_free(&err);
         if (r < 0)
                 return false;
-        w->named = w->name(w);
+        w->named = w->name ? w->name(w) : NULL;
         op->core = strdup(w->digest);
         if (op->core)
                 op->settle = digest_settle;
-        if (w->named && op->core)
+        if ((w->named || !w->name) && op->core)
                 return true;
         ri_error_set(e, ROMA_ENOMEM, NULL, "out of memory");
         return false;
@@ -537,6 +537,13 @@ static void commit_go(roma_writer *w)
 }
 
 roma_op roma_aio_writer_commit(roma_writer *writer, const roma_opts *opts, roma_done *done, void *arg)
+{
+        if (writer->part_time && writer->state == RI_WRITER_OPEN)
+                return ri_upload_part_commit(writer, opts, done, arg);
+        return ri_aio_writer_commit(writer, opts, done, arg);
+}
+
+roma_op ri_aio_writer_commit(roma_writer *writer, const roma_opts *opts, roma_done *done, void *arg)
 {
         roma_store *store = writer->store;
         struct ri_op *op;

@@ -59,16 +59,19 @@ struct roma_writer {
         /* Of a part of an upload: core/upload.h. */
         char *upload; /* its id; NULL: it is no part */
         unsigned part;
+        uint64_t part_time;           /* of its name, where that is known before the bytes are */
         struct ri_digester *digester; /* of all bytes; NULL: none */
         char digest[RI_DIGEST_HEX_MAX];
         unsigned held;                       /* writes that wait until the digest has caught up */
-        char *(*name)(const roma_writer *w); /* the key, known when all bytes are; NULL: no memory */
+        char *(*name)(const roma_writer *w); /* the key, known when all bytes are; gives NULL: no memory */
         char *named;                         /* by it; the backend's commit takes it as the key */
 };
 
 /* From now on an MD5 is taken of what is written; at the commit `name` says under which key the object appears, in the folder
- * of the one that was opened, and the MD5 becomes the ETag of the result. 0, or -1 with a sentence. */
+ * of the one that was opened, and the MD5 becomes the ETag of the result. name may be NULL. 0, or -1 with a sentence. */
 int ri_writer_digest(roma_writer *w, char *(*name)(const roma_writer *w), struct ri_str *err);
+/* roma_aio_writer_commit() of the writer itself; for a part of an upload that one may do more. */
+roma_op ri_aio_writer_commit(roma_writer *w, const roma_opts *opts, roma_done *done, void *arg);
 /* commit fails with ROMA_ECORRUPT, showing nothing, when the CRC-32 of all bytes is another. */
 void ri_writer_expect(roma_writer *w, uint32_t crc);
 void ri_writer_gone(roma_writer *w);

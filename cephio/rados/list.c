@@ -37,8 +37,9 @@ struct list {
         char *prefix, *delimiter; /* prefix: the whole one */
         char *rolled;             /* all that begins with it is in the page already, or before it */
         size_t root, max, chunk;
-        unsigned busy;   /* requests in flight */
-        const char *bad; /* an entry that cannot be read: why */
+        bool temporaries; /* also what is hidden */
+        unsigned busy;    /* requests in flight */
+        const char *bad;  /* an entry that cannot be read: why */
         uint32_t n;
         struct shard shard[];
 };
@@ -304,6 +305,10 @@ static int add(struct list *l, struct name *m)
         const char *cut = l->delimiter ? strstr(m->key + strlen(l->prefix), l->delimiter) : NULL;
         roma_attr a = ROMA_ATTR_INIT;
 
+        if (!l->temporaries && ri_temp_below(m->key + l->root, strlen(l->prefix) - l->root)) {
+                m->s->at++;
+                return 0;
+        }
         if (!cut) {
                 m->s->at++;
                 if (m->len == l->root)
@@ -385,6 +390,7 @@ static bool prepare(struct list *l, const char *prefix, const roma_list_opts *o)
 
         l->root = strlen(root);
         l->max = o->max;
+        l->temporaries = o->flags & ROMA_LIST_TEMPORARIES;
         l->chunk = (o->max + 1) * 5 / 4 / l->n + LEAST;
         if (l->chunk > MOST)
                 l->chunk = MOST;

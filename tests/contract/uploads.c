@@ -123,7 +123,10 @@ static const char *begun(const char *key)
 {
         const struct res *r = x_begin(key);
 
-        if (r->code != ROMA_OK || !r->r.text || !*r->r.text)
+        if (r->code == ROMA_ENOTSUP) {
+                env.skipped = true;
+                env.why = text("no uploads here");
+        } else if (r->code != ROMA_OK || !r->r.text || !*r->r.text)
                 check_fail(__FILE__, __LINE__, "begin %s: %s", key, check_code_text(r));
         return r->r.text;
 }
