@@ -287,7 +287,7 @@ static void conn_failed(struct mfs_writer *w, const struct ri_error *e)
                 ws_fail(w, e);
 }
 
-/* Reads what there is. False: the session is over. */
+/* Reads until there is nothing. False: the session is over. */
 static bool receive(struct mfs_writer *w)
 {
         struct mfs_wsession *s = &w->ws;
@@ -317,8 +317,6 @@ static bool receive(struct mfs_writer *w)
                         ;
                 if (r < 0)
                         return false;
-                if ((size_t)n < v.iov_len)
-                        return true; /* that was all; the end of the connection has an event of its own */
         }
 }
 

@@ -44,12 +44,13 @@ struct sim {
         uint32_t session;
 
         /* faults; probabilities in 1/1000 for each tick or request */
-        unsigned p_close;        /* a write connection ends */
-        unsigned p_status;       /* a write session ends with a status */
-        unsigned p_read_close;   /* a read ends in the middle */
-        unsigned p_flip;         /* a bit of a data packet of a read is wrong */
-        unsigned p_refuse;       /* a connect is refused */
-        unsigned p_locked;       /* WRITE_CHUNK and READ_CHUNK answer with a status that passes */
+        unsigned p_close;      /* a write connection ends */
+        unsigned p_status;     /* a write session ends with a status */
+        unsigned p_read_close; /* a read ends in the middle */
+        unsigned p_flip;   /* a bit of a data packet of a read is wrong, but never of two reads in a row */
+        bool flipped;      /* of the last read */
+        unsigned p_refuse; /* a connect is refused */
+        unsigned p_locked; /* WRITE_CHUNK and READ_CHUNK answer with a status that passes */
         unsigned p_master_lost;  /* the master's connection ends */
         unsigned slow;           /* a server applies a queued packet in one of so many ticks */
         unsigned trickle;        /* a chunkserver's connection delivers at most so many bytes in a tick */
