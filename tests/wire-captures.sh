@@ -10,7 +10,7 @@ captures=$SRC_DIR/fuzz/corpus/fuzz-capture
 "$roma" wire audit "$captures/none.none.pcap" >/dev/null 2>&1 || skip "this roma was built without wire"
 
 seen=
-for file in "$captures"/*.pcap; do
+for file in "$captures"/*.pcap "$captures"/*.pcapng; do
   want=$(basename "$file")
   want=${want%%.*}
   audit=$("$roma" wire audit --json "$file")
@@ -39,6 +39,20 @@ expect() {
   local code=$?
   [ $code = "$want" ] || fail "exit $code, not $want, of: $* $(cat "$scratch/out" "$scratch/err")"
 }
+# The same in the other format: little-endian with nanoseconds; big-endian with two interfaces, comments, names, statistics
+# and a block of a kind that nobody knows.
+for ng in "$captures"/*.pcapng; do
+  expect 0 "$roma" wire decode "$ng"
+  mv "$scratch/out" "$scratch/ng"
+  expect 0 "$roma" wire decode "${ng%ng}"
+  [ -s "$scratch/ng" ] || fail "$(basename "$ng") holds no message"
+  cmp -s "$scratch/out" "$scratch/ng" || fail "$(basename "$ng") is not read as the pcap file is"
+done
+head -c $(($(stat -c %s "$good"ng) - 7)) "$good"ng >"$scratch/cut"
+expect 2 "$roma" wire audit "$scratch/cut"
+grep -q 'after frame [0-9]*: .*cannot be read' "$scratch/err" || fail "the cut is not told: $(cat "$scratch/err")"
+expect 0 "$roma" wire audit - <"$good"ng
+
 head -c $(($(stat -c %s "$good") - 7)) "$good" >"$scratch/cut"
 expect 2 "$roma" wire audit "$scratch/cut"
 grep -q 'after frame [0-9]*: .*cannot be read' "$scratch/err" || fail "the cut is not told: $(cat "$scratch/err")"

@@ -44,6 +44,9 @@ check_PROGRAMS += tests/faults/peer-matrix
 tests_faults_peer_matrix_LDADD = libroma-peer.la $(LDADD)
 EXTRA_DIST += tests/faults/peer-matrix.sh
 
+fuzz_targets += fuzz/fuzz-peer
+fuzz_fuzz_peer_LDADD = libroma-peer.la $(fuzz_ldadd)
+
 fuzz_targets += fuzz/fuzz-session
 fuzz_fuzz_session_SOURCES = fuzz/fuzz-session.c fuzz/session-play.c fuzz/session-play.h
 fuzz_fuzz_session_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime

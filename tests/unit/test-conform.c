@@ -16,6 +16,7 @@
 struct trial {
         enum mfs_peer_bug bug;
         const char *check; /* that must fail */
+        const char *script, *filter;
         pthread_t thread;
         struct ri_str failed; /* names of checks, one a line */
         int code;
@@ -48,7 +49,12 @@ static void *run(void *arg)
         peer = mfs_peer_new(&cfg, t->why, sizeof(t->why));
         if (!peer)
                 return NULL;
+        if (t->script && !mfs_peer_script(peer, t->script, t->why, sizeof(t->why))) {
+                mfs_peer_free(peer);
+                return NULL;
+        }
         opts.uri = mfs_peer_uri(peer);
+        opts.filter = t->filter;
         opts.result = got;
         opts.arg = t;
         c = roma_conform_new(&opts);
@@ -61,26 +67,28 @@ static void *run(void *arg)
         return NULL;
 }
 
+#define TEXT .failed = RI_STR_INIT(1 << 16)
+
 static struct trial trials[] = {
-        { MFS_BUG_NONE, NULL, 0, RI_STR_INIT(1 << 16), 0, 0, "" },
-        { MFS_BUG_TAKES_BAD_CRC, "write/crc", 0, RI_STR_INIT(1 << 16), 0, 0, "" },
-        { MFS_BUG_TAKES_BLOCK_1024, "write/block", 0, RI_STR_INIT(1 << 16), 0, 0, "" },
-        { MFS_BUG_CHAIN_STATUS, "write/chain-crc", 0, RI_STR_INIT(1 << 16), 0, 0, "" },
-        { MFS_BUG_READ_CLIPPED, "read/beyond", 0, RI_STR_INIT(1 << 16), 0, 0, "" },
-        { MFS_BUG_READ_PIPELINED, "read/pipeline", 0, RI_STR_INIT(1 << 16), 0, 0, "" },
-        { MFS_BUG_READ_NO_ZERO, "read/any-version", 0, RI_STR_INIT(1 << 16), 0, 0, "" },
-        { MFS_BUG_END_SHRINKS, "chunk/end-shrink", 0, RI_STR_INIT(1 << 16), 0, 0, "" },
-        { MFS_BUG_END_ONCE, "chunk/end-twice", 0, RI_STR_INIT(1 << 16), 0, 0, "" },
-        { MFS_BUG_READ_UNLOCKED, "chunk/locked-read", 0, RI_STR_INIT(1 << 16), 0, 0, "" },
-        { MFS_BUG_NO_JUMP, "chunk/later-index", 0, RI_STR_INIT(1 << 16), 0, 0, "" },
-        { MFS_BUG_SILENT, "chunk/told", 0, RI_STR_INIT(1 << 16), 0, 0, "" },
-        { MFS_BUG_STALE_TAIL, "write/truncate", 0, RI_STR_INIT(1 << 16), 0, 0, "" },
-        { MFS_BUG_MSGID_31, "frame/msgid", 0, RI_STR_INIT(1 << 16), 0, 0, "" },
-        { MFS_BUG_STRANGERS, "frame/unregistered", 0, RI_STR_INIT(1 << 16), 0, 0, "" },
-        { MFS_BUG_FSYNC, "frame/fsync", 0, RI_STR_INIT(1 << 16), 0, 0, "" },
-        { MFS_BUG_RENAME_KEEPS, "names/rename", 0, RI_STR_INIT(1 << 16), 0, 0, "" },
-        { MFS_BUG_CREATE_OPENS, "names/exists", 0, RI_STR_INIT(1 << 16), 0, 0, "" },
-        { MFS_BUG_ANY_METAID, "session/metaid", 0, RI_STR_INIT(1 << 16), 0, 0, "" },
+        { .bug = MFS_BUG_NONE, .check = NULL, TEXT },
+        { .bug = MFS_BUG_TAKES_BAD_CRC, .check = "write/crc", TEXT },
+        { .bug = MFS_BUG_TAKES_BLOCK_1024, .check = "write/block", TEXT },
+        { .bug = MFS_BUG_CHAIN_STATUS, .check = "write/chain-crc", TEXT },
+        { .bug = MFS_BUG_READ_CLIPPED, .check = "read/beyond", TEXT },
+        { .bug = MFS_BUG_READ_PIPELINED, .check = "read/pipeline", TEXT },
+        { .bug = MFS_BUG_READ_NO_ZERO, .check = "read/any-version", TEXT },
+        { .bug = MFS_BUG_END_SHRINKS, .check = "chunk/end-shrink", TEXT },
+        { .bug = MFS_BUG_END_ONCE, .check = "chunk/end-twice", TEXT },
+        { .bug = MFS_BUG_READ_UNLOCKED, .check = "chunk/locked-read", TEXT },
+        { .bug = MFS_BUG_NO_JUMP, .check = "chunk/later-index", TEXT },
+        { .bug = MFS_BUG_SILENT, .check = "chunk/told", TEXT },
+        { .bug = MFS_BUG_STALE_TAIL, .check = "write/truncate", TEXT },
+        { .bug = MFS_BUG_MSGID_31, .check = "frame/msgid", TEXT },
+        { .bug = MFS_BUG_STRANGERS, .check = "frame/unregistered", TEXT },
+        { .bug = MFS_BUG_FSYNC, .check = "frame/fsync", TEXT },
+        { .bug = MFS_BUG_RENAME_KEEPS, .check = "names/rename", TEXT },
+        { .bug = MFS_BUG_CREATE_OPENS, .check = "names/exists", TEXT },
+        { .bug = MFS_BUG_ANY_METAID, .check = "session/metaid", TEXT },
 };
 enum { TRIALS = sizeof(trials) / sizeof(trials[0]) };
 
@@ -129,6 +137,42 @@ START_TEST(wrong_servers)
 }
 END_TEST
 
+/* Servers whose answers make no sense: something fails, and the run comes to its end. */
+static struct trial broken[] = {
+        { .script = "master MATOCL_FUSE_LOOKUP * truncate 3", .filter = "names/", TEXT },
+        { .script = "master MATOCL_FUSE_READDIR * truncate 2", .filter = "names/", TEXT },
+        { .script = "master MATOCL_FUSE_GETATTR * msgid", .filter = "frame/", TEXT },
+        { .script = "master MATOCL_FUSE_REGISTER * cut 20", .filter = "session/", TEXT },
+        { .script = "master MATOCL_FUSE_GETATTR 3 garbage 100", .filter = "frame/", TEXT },
+        { .script = "master MATOCL_FUSE_WRITE_CHUNK * truncate 7", .filter = "write/", TEXT },
+        { .script = "master MATOCL_FUSE_READ_CHUNK * cut 9", .filter = "chunk/", TEXT },
+        { .script = "cs CSTOCL_READ_DATA * short", .filter = "read/", TEXT },
+        { .script = "cs CSTOCL_READ_DATA * wrongid", .filter = "read/", TEXT },
+        { .script = "cs CSTOCL_READ_DATA * crc", .filter = "read/", TEXT },
+        { .script = "cs CSTOCL_READ_DATA * cut 30", .filter = "read/", TEXT },
+        { .script = "cs CSTOCL_READ_DATA 2 garbage 64", .filter = "read/whole", TEXT },
+        { .script = "cs CSTOCL_WRITE_STATUS * dup", .filter = "write/", TEXT },
+        { .script = "cs CSTOCL_WRITE_STATUS * status 22", .filter = "write/", TEXT },
+        { .script = "cs CSTOAN_CHUNK_CHECKSUM_TAB * truncate 5", .filter = "diagnose/", TEXT },
+};
+enum { BROKEN = sizeof(broken) / sizeof(broken[0]) };
+
+START_TEST(broken_servers)
+{
+        int n = getenv("ROMA_VALGRIND") ? 3 : BROKEN;
+
+        for (int i = 0; i < n; i++)
+                ck_assert_int_eq(pthread_create(&broken[i].thread, NULL, run, &broken[i]), 0);
+        for (int i = 0; i < n; i++) {
+                pthread_join(broken[i].thread, NULL);
+                ri_str_free(&broken[i].failed);
+        }
+        for (int i = 0; i < n; i++)
+                ck_assert_msg(broken[i].code == 1 || broken[i].code == 2, "%s: code %d %s", broken[i].script,
+                              broken[i].code, broken[i].why);
+}
+END_TEST
+
 int main(void)
 {
         Suite *s = suite_create("conform");
@@ -138,6 +182,7 @@ int main(void)
 
         tcase_set_timeout(t, 300);
         tcase_add_test(t, wrong_servers);
+        tcase_add_test(t, broken_servers);
         suite_add_tcase(s, t);
         r = srunner_create(s);
         srunner_run_all(r, CK_ENV);
