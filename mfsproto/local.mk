@@ -36,6 +36,7 @@ mfsproto_sources += \
 	mfsproto/conform/checks-frame.c \
 	mfsproto/conform/checks-gates.c \
 	mfsproto/conform/checks-info.c \
+	mfsproto/conform/checks-length.c \
 	mfsproto/conform/checks-locks.c \
 	mfsproto/conform/checks-names.c \
 	mfsproto/conform/checks-read.c \
@@ -46,6 +47,7 @@ mfsproto_sources += \
 	mfsproto/conform/chunk.c \
 	mfsproto/conform/client.c \
 	mfsproto/conform/inner.h \
+	mfsproto/conform/lengths.def \
 	mfsproto/conform/link.c \
 	mfsproto/conform/run.c \
 	mfsproto/conform/say.c \

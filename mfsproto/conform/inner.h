@@ -52,7 +52,7 @@ struct cf_check {
 /* Ends with one that has no name. */
 extern const struct cf_check cf_checks_frame[], cf_checks_session[], cf_checks_names[], cf_checks_attrs[],
         cf_checks_tree[], cf_checks_locks[], cf_checks_chunk[], cf_checks_read[], cf_checks_write[],
-        cf_checks_diagnose[], cf_checks_info[], cf_checks_gates[];
+        cf_checks_diagnose[], cf_checks_info[], cf_checks_gates[], cf_checks_length[];
 
 /* The run. */
 struct cf {

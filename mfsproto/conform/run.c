@@ -16,9 +16,9 @@
 enum { MASTER_PORT = 9421 };
 
 static const struct cf_check *const tables[] = {
-        cf_checks_frame, cf_checks_session,  cf_checks_names, cf_checks_attrs,
-        cf_checks_tree,  cf_checks_locks,    cf_checks_chunk, cf_checks_read,
-        cf_checks_write, cf_checks_diagnose, cf_checks_info,  cf_checks_gates,
+        cf_checks_frame, cf_checks_session, cf_checks_names,  cf_checks_attrs, cf_checks_tree,
+        cf_checks_locks, cf_checks_chunk,   cf_checks_read,   cf_checks_write, cf_checks_diagnose,
+        cf_checks_info,  cf_checks_gates,   cf_checks_length,
 };
 
 const struct cf_check *cf_check_at(size_t n)
