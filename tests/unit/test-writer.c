@@ -107,7 +107,7 @@ START_TEST(pieces_in_any_order)
 {
         enum { PIECES = 200, PIECE = 1000 };
         unsigned char *data = malloc(PIECES * PIECE);
-        unsigned order[PIECES];
+        unsigned order[PIECES] = { 0 };
         roma_writer *w = open_writer("x", NULL);
         struct ri_wait wait;
 
