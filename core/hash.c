@@ -7,6 +7,7 @@
 #include "core/compose.h"
 #include "core/crc.h"
 #include "core/digester.h"
+#include "core/local.h"
 
 enum { DIGEST_AHEAD = 4 << 20 };
 
@@ -152,8 +153,8 @@ static int digester_start(struct hash *h, int algorithm)
         return h->digester ? 0 : -1;
 }
 
-roma_op roma_aio_hash(roma_store *store, const char *key, int algorithm, const roma_opts *opts,
-                      roma_done *done, void *arg)
+roma_op ri_aio_hash_range(roma_store *store, const char *key, uint64_t offset, uint64_t length, int algorithm,
+                          const roma_opts *opts, roma_done *done, void *arg)
 {
         roma_reader_opts ro = ROMA_READER_OPTS_INIT;
         struct ri_op *op;
@@ -181,12 +182,20 @@ roma_op roma_aio_hash(roma_store *store, const char *key, int algorithm, const r
         }
         ro.stall_ms = op->stall_ms;
         ro.deadline_ms = ROMA_NEVER;
+        ro.offset = offset;
+        ro.length = length;
         h->child = ri_adopt(op, roma_aio_reader_open(store, key, &ro, opened, h));
         if (!h->child) {
                 ri_fail_start(op);
                 hash_free(h);
         }
         return op->id;
+}
+
+roma_op roma_aio_hash(roma_store *store, const char *key, int algorithm, const roma_opts *opts,
+                      roma_done *done, void *arg)
+{
+        return ri_aio_hash_range(store, key, 0, ROMA_SIZE_UNKNOWN, algorithm, opts, done, arg);
 }
 
 int roma_hash(roma_store *store, const char *key, int algorithm, const roma_opts *opts)

@@ -48,6 +48,30 @@ roma_op ri_aio_local_hash(roma_store *parent, const char *path, int algorithm, c
         return store ? started(store, roma_aio_hash(store, path, algorithm, opts, done, arg)) : 0;
 }
 
+roma_op roma_aio_hash_path(roma_store *parent, const char *path, uint64_t offset, uint64_t length,
+                           int algorithm, const roma_opts *opts, roma_done *done, void *arg)
+{
+        roma_store *store;
+
+        if (ri_loop_enter(parent->loop) < 0 || !path_is_good(parent->loop, path))
+                return 0;
+        store = ri_store_local(parent);
+        return store ? started(store,
+                               ri_aio_hash_range(store, path, offset, length, algorithm, opts, done, arg))
+                     : 0;
+}
+
+int roma_hash_path(roma_store *store, const char *path, uint64_t offset, uint64_t length, int algorithm,
+                   const roma_opts *opts)
+{
+        struct ri_wait w;
+
+        if (ri_wait_begin(&w, store->loop) < 0)
+                return -1;
+        return ri_wait(&w,
+                       roma_aio_hash_path(store, path, offset, length, algorithm, opts, ri_wait_done, &w));
+}
+
 /* The two transfers */
 
 struct ends {

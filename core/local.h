@@ -13,4 +13,8 @@ roma_op ri_aio_local_writer_open(roma_store *parent, const char *path, const rom
 roma_op ri_aio_local_hash(roma_store *parent, const char *path, int algorithm, const roma_opts *opts,
                           roma_done *done, void *arg);
 
+/* hash.c: roma_aio_hash() of a piece. */
+roma_op ri_aio_hash_range(roma_store *store, const char *key, uint64_t offset, uint64_t length, int algorithm,
+                          const roma_opts *opts, roma_done *done, void *arg);
+
 #endif

@@ -151,6 +151,31 @@ races() {
   done
 }
 
+# resumed BYTES: put --resume takes up what is there of a file of four parts, and throws away what is not of this file.
+resumed() {
+  local id i
+  SEED=$$-5 random_file long $(($1 * 3 + 777))
+  id=$(begin long) || fail "begin"
+  for i in 1 3; do
+    roma upload part --upload-id "$id" --part $i --offset $(((i - 1) * $1)) --length "$1" "$PWD/long" "$(at long)" >/dev/null ||
+      fail "part $i"
+  done
+  roma upload part --upload-id "$id" --part 2 --length "$1" "$PWD/long" "$(at long)" >/dev/null || fail "part 2"
+  roma put -v --resume --verify "$PWD/long" "$(at long)" >told || fail "put --resume"
+  grep -qF "2 of 4 parts were there" told || fail "put --resume: $(cat told)"
+  holds long long
+  nothing_left "put --resume"
+  roma rm "$(at long)" || fail "rm"
+  # shellcheck disable=SC2086
+  timeout -s KILL 0.15 ${ROMA_MFS_NS:-} "$ROMA" put --resume "$PWD/long" "$(at long)" 2>/dev/null
+  roma put --resume "$PWD/long" "$(at long)" || fail "put --resume after kill -9"
+  holds long long
+  nothing_left "put --resume after kill -9"
+  roma put --resume "$PWD/part4" "$(at long)" || fail "put --resume of a short one"
+  holds long part4
+  roma rm "$(at long)" || fail "rm"
+}
+
 # upload_suite BYTES: the length of all parts but the last.
 upload_suite() {
   local i
@@ -163,6 +188,7 @@ upload_suite() {
     part_killed $i
     abort_killed $i
   done
+  resumed "${part:-16777216}"
   # Words
   i=$(roma upload begin --json "$(at words)" | sed 's/.*"upload_id":"\([^"]*\)".*/\1/')
   roma upload part --json --upload-id "$i" --part 1 --offset 5 --length 10 "$PWD/part4" "$(at words)" | grep -q '"length":10' || fail "--json"

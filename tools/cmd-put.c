@@ -12,5 +12,7 @@ int cmd_put(struct tool *t, int argc, char **argv)
                 if (location_is_remote(argv[i]))
                         return usage(t, "%.*s is not local (for copies between stores there is `roma cp`)",
                                      (int)strcspn(argv[i], "?"), argv[i]);
+        if (t->opt.go_on)
+                return resume_put(t, argc, argv);
         return tree_transfer(t, argc, argv, false);
 }

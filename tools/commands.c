@@ -27,8 +27,13 @@ const struct command commands[] = {
           SOURCES },
         { "put", cmd_put, "LOCAL... URI", "local files to a store",
           "Copies local files into a store; - is standard input. A source that changes, shrinks or vanishes\n"
-          "while it is read is a failure, and nothing is shown under the new name.\n\n" INTO,
-          SOURCES | OPT_SIZE_HINT },
+          "while it is read is a failure, and nothing is shown under the new name.\n\n"
+          "With --resume a file of more than 16 MiB (MooseFS: 64 MiB) is put as a multipart upload, which "
+          "stays\n"
+          "when it is interrupted, also by kill -9. The next put --resume to the same name takes it up and "
+          "keeps\n"
+          "the parts whose MD5 is still right. `roma gc` collects uploads that nobody takes up.\n\n" INTO,
+          SOURCES | OPT_SIZE_HINT | OPT_GO_ON },
         { "cp", cmd_cp, "FROM... TO", "copies between any two stores",
           "Copies objects between stores, or within one; a name without a scheme is a local file.\n\n" INTO,
           SOURCES | OPT_SIZE_HINT },

@@ -69,6 +69,7 @@ roma_SOURCES = $(diagnose_sources) \
 	tools/progress.c \
 	tools/refine.c \
 	tools/report.c \
+	tools/resume.c \
 	tools/roma.c \
 	tools/serve.c \
 	tools/signals.c \

@@ -380,6 +380,9 @@ bool can_carry(struct tool *t, const struct end *from, const struct end *to, con
 /* Whether a name has a component "..". */
 bool name_leads_out(const char *name);
 
+/* resume.c: put --resume. */
+int resume_put(struct tool *t, int argc, char **argv);
+
 /* target.c: where a source goes. */
 struct target {
         struct location at;

@@ -80,8 +80,16 @@ ROMA_API roma_op roma_aio_hash(roma_store *store, const char *key, int algorithm
                                roma_done *done, void *arg);
 ROMA_API int roma_hash(roma_store *store, const char *key, int algorithm, const roma_opts *opts);
 
+/* The same for a local path ("-": standard input): length bytes from offset on, or all that follow with
+ * ROMA_SIZE_UNKNOWN; bytes in the result says how many there were. It ends when `store` closes. */
+ROMA_API roma_op roma_aio_hash_path(roma_store *store, const char *path, uint64_t offset, uint64_t length,
+                                    int algorithm, const roma_opts *opts, roma_done *done, void *arg);
+ROMA_API int roma_hash_path(roma_store *store, const char *path, uint64_t offset, uint64_t length,
+                            int algorithm, const roma_opts *opts);
+
 /* Removes temporaries that unfinished writers left in the folder tree `prefix` and that nobody has written to for
- * older_than_s seconds (by the store's clock). Result: bytes = how many were removed. */
+ * older_than_s seconds (by the store's clock), and ends uploads of which that is true. Result: bytes = how many were
+ * removed. */
 ROMA_API roma_op roma_aio_gc(roma_store *store, const char *prefix, uint64_t older_than_s,
                              const roma_opts *opts, roma_done *done, void *arg);
 ROMA_API int64_t roma_gc(roma_store *store, const char *prefix, uint64_t older_than_s, const roma_opts *opts);

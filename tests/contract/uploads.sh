@@ -19,13 +19,14 @@ export ROMA_MFS_NS=$ns
 # shellcheck disable=SC2034
 folder=mfs://$ROMA_MFS_MASTER/uploads-$$
 roma mkdir "$folder" || fail "mkdir"
+export part=67108864 # of put --resume there
 upload_suite 300000
 
 # Parts of whole chunks are joined without moving data: nothing but the decision and the end of the last part is written.
 SEED=$$-a random_file a 67108864
 SEED=$$-b random_file b 67108864
 id=$(begin big) || fail "begin"
-for part in 2:b 1:a 3:part4; do put_part big "$id" ${part%:*} ${part#*:} >/dev/null || fail "part $part"; done
+for i in 2:b 1:a 3:part4; do put_part big "$id" ${i%:*} ${i#*:} >/dev/null || fail "part $i"; done
 roma upload complete --timing --upload-id "$id" "$(at big)" 2>timing || fail "complete: $(cat timing)"
 grep -q '^append slice ' timing || fail "the parts were not joined by the master: $(cat timing)"
 grep -E '^chunk_write .* [0-9.]+ [KMG]iB' timing && fail "data were written: $(cat timing)"
