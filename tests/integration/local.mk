@@ -22,6 +22,7 @@ EXTRA_DIST += \
 	tests/integration/async-heartbeat.sh \
 	tests/integration/async-pauses.sh \
 	tests/integration/cluster.sh \
+	tests/integration/conform-mfsmount.sh \
 	tests/integration/conform.sh \
 	tests/integration/diagnose.sh \
 	tests/integration/functions.sh \
