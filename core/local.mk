@@ -90,6 +90,7 @@ unit_tests += \
 	tests/unit/test-nomem \
 	tests/unit/test-str \
 	tests/unit/test-transfer \
+	tests/unit/test-upload \
 	tests/unit/test-uri \
 	tests/unit/test-version \
 	tests/unit/test-writer
