@@ -139,7 +139,8 @@ static const struct definition definitions[] = {
         { ID_SERVER, "server", OPT_WIRE, required_argument, "IP[:PORT]",
           "only what goes to or comes from it" },
         { ID_AS, "as", OPT_CONFORM, required_argument, "VERSION",
-          "the version that the client declares (default 4.59.2)" },
+          "the version that the client declares (default 4.59.2); with --serve, that of the servers "
+          "(3.0.117)" },
         { ID_FILTER, "filter", OPT_CONFORM, required_argument, "TEXT",
           "only checks with this in their name" },
         { ID_SLOW, "slow", OPT_CONFORM, no_argument, NULL, "also checks that take longer than 4 s" },
