@@ -191,8 +191,11 @@ upload_suite() {
   resumed "${part:-16777216}"
   # Words
   i=$(roma upload begin --json "$(at words)" | sed 's/.*"upload_id":"\([^"]*\)".*/\1/')
+  roma gc --dry-run --older-than 1h "$folder/${query:-}" | grep -qF "$i" && fail "gc --dry-run: it is not old"
   roma upload part --json --upload-id "$i" --part 1 --offset 5 --length 10 "$PWD/part4" "$(at words)" | grep -q '"length":10' || fail "--json"
   roma upload ls --json "$(at words)" | grep -qF "\"upload_id\":\"$i\"" || fail "ls --json"
+  sleep 1.1 # times of a MooseFS are whole seconds
+  roma gc --dry-run --older-than 0 "$folder/${query:-}" | grep -qF "words (upload $i)" || fail "gc --dry-run"
   roma upload part --upload-id "$i" --part 0 "$PWD/part4" "$(at words)" 2>/dev/null && fail "part 0"
   roma upload complete --upload-id "$i" "$(at words)" 1:00000000000000000000000000000000 2>errors
   [ $? = 9 ] || fail "a wrong ETag: $(cat errors)"

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* roma gc URI...: removes what writers left that were killed or lost their connection. */
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -39,6 +40,96 @@ static void entry(struct walk *w, const roma_entry *e)
         }
 }
 
+/* Uploads: begun long ago, and no part has come since. */
+
+struct uploads {
+        struct flight flight; /* first */
+        struct show *show;
+        char *next;
+        char **v; /* key, id, key, id ... that were begun long ago */
+        size_t n;
+        bool failed, fresh;
+};
+
+static void uploads_listed(struct flight *f, const roma_result *r)
+{
+        struct uploads *u = (struct uploads *)f;
+        const roma_upload_list *l = r->extra;
+
+        free(u->next);
+        u->next = NULL;
+        if (r->code) {
+                report_failure(f->tool, r, u->show->at->shown);
+                u->failed = true;
+                return;
+        }
+        u->v = need(reallocarray(u->v, u->n + 2 * l->count + 1, sizeof(*u->v)));
+        for (size_t i = 0; i < l->count; i++) {
+                if (l->upload[i].begun_ns > u->show->before_ns)
+                        continue;
+                u->v[u->n++] = need_copy(l->upload[i].key);
+                u->v[u->n++] = need_copy(l->upload[i].id);
+        }
+        u->next = l->next ? need_copy(l->next) : NULL;
+}
+
+static void parts_listed(struct flight *f, const roma_result *r)
+{
+        struct uploads *u = (struct uploads *)f;
+        const roma_part_list *l = r->extra;
+
+        u->fresh = r->code != ROMA_OK; /* ended meanwhile */
+        for (size_t i = 0; !r->code && i < l->count; i++)
+                u->fresh |= l->part[i].mtime_ns > u->show->before_ns;
+}
+
+static void show_upload(struct uploads *u, const char *key, const char *id)
+{
+        struct tool *t = u->flight.tool;
+
+        u->show->count++;
+        if (t->opt.json) {
+                json_t *o = json_of(json_object());
+
+                json_name(o, "key", key);
+                json_object_set_new(o, "upload_id", json_of(json_string(id)));
+                out_json(t, o);
+        } else {
+                out_name(t, key);
+                out(t, " (upload %s)\n", id);
+        }
+}
+
+/* A store that has no uploads has none to show. */
+static void show_uploads(struct tool *t, struct location *l, struct show *s)
+{
+        const roma_opts o = request_opts(t);
+        char *prefix = *l->key ? need_format("%s/", l->key) : need_copy("");
+        struct uploads u = { .show = s };
+
+        do {
+                flight_track(
+                        t, &u.flight, uploads_listed,
+                        roma_aio_upload_list(l->place->store, prefix, u.next, 0, &o, flight_done, &u.flight));
+                flight_drive(t);
+        } while (u.next && !u.failed && !t->stopping);
+        for (size_t i = 0; i < u.n; i += 2) {
+                if (!t->stopping) {
+                        flight_track(t, &u.flight, parts_listed,
+                                     roma_aio_upload_parts(l->place->store, u.v[i], u.v[i + 1], &o,
+                                                           flight_done, &u.flight));
+                        flight_drive(t);
+                        if (!u.fresh)
+                                show_upload(&u, u.v[i], u.v[i + 1]);
+                }
+                free(u.v[i]);
+                free(u.v[i + 1]);
+        }
+        free(u.v);
+        free(u.next);
+        free(prefix);
+}
+
 static void dry_run(struct tool *t, struct location *l)
 {
         struct timespec now;
@@ -52,6 +143,8 @@ static void dry_run(struct tool *t, struct location *l)
         walk_start(t, &w);
         flight_drive(t);
         walk_clear(&w);
+        if (!w.failed && !t->stopping)
+                show_uploads(t, l, &s);
         if (!t->opt.json && !w.failed && !t->stopping)
                 out(t, "%llu would be removed below %s\n", (unsigned long long)s.count, l->shown);
 }
