@@ -60,6 +60,9 @@ static int configure(struct ceph_mount_info *cm, const struct cfs_conf *conf)
                 r = set_number(cm, "rados_mon_op_timeout", conf->mount_timeout_s);
         if (r == 0)
                 r = set_number(cm, "rados_osd_op_timeout", conf->osd_timeout_s);
+        /* How long a session's farewell may take, 30 s by default: also a mount that has failed says one, before its error
+         * is known. */
+        (void)set_number(cm, "client_shutdown_timeout", conf->mount_timeout_s);
         return r;
 }
 
