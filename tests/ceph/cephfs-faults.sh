@@ -26,25 +26,12 @@ says 30 "no filesystem no-such-fs" ls cephfs://no-such-fs/
 says 30 "No such file" ls "cephfs://$ROMA_CEPH_FS/no-such-folder"
 says 30 "this client's caps" put "$SCRATCH/in" "$uri/x?client=reader"
 
-# sessions PID: the sessions that a process has at the MDS, one a line. (The program ceph is written in Python too.)
-sessions() {
-  ceph exec ceph tell "mds.$ROMA_CEPH_FS:0" client ls 2>/dev/null | python3 -c '
-import json, sys
-for s in json.load(sys.stdin):
-    if s["client_metadata"].get("pid") == sys.argv[1]:
-        print(s["id"])' "$1"
-}
-
 # evicted PART: the client of cephfs-client.c loses its sessions when it is ready.
 evicted() {
-  local client id ids
+  local client
   echo "== an evicted client: $1"
   start_client "$1" "$uri"
-  ids=$(sessions "$client")
-  [ -n "$ids" ] || fail "the client has no session: $(cat "$SCRATCH/client")"
-  for id in $ids; do
-    ceph exec ceph tell "mds.$ROMA_CEPH_FS:0" client evict "id=$id" >/dev/null 2>&1 || fail "evict $id"
-  done
+  evict "$client" || fail "the client has no session: $(cat "$SCRATCH/client")"
   sleep 1
   echo go >&8
   end_client

@@ -2,7 +2,23 @@
 # Sourced by tests of CephFS after tests/functions.sh.
 [ -n "${ROMA_CEPH_DIR:-}" ] || skip "no Ceph cluster"
 
-ceph() { "$SRC_DIR/tests/cluster/ceph" "$@"; }
+# A daemon that it starts must not keep open what others wait for the end of.
+ceph() { "$SRC_DIR/tests/cluster/ceph" "$@" 8>&- 9>&-; }
+
+# evict PID: ends the sessions that a process has at the MDS; false when it has none. (The program ceph is written in Python
+# too.)
+evict() {
+  local id ids
+  ids=$(ceph exec ceph tell "mds.$ROMA_CEPH_FS:0" client ls 2>/dev/null | python3 -c '
+import json, sys
+for s in json.load(sys.stdin):
+    if s["client_metadata"].get("pid") == sys.argv[1]:
+        print(s["id"])' "$1")
+  for id in $ids; do
+    ceph exec ceph tell "mds.$ROMA_CEPH_FS:0" client evict "id=$id" >/dev/null 2>&1 || fail "evict $id"
+  done
+  [ -n "$ids" ]
+}
 
 # says SECONDS WORDS ARGUMENT...: roma fails within so many seconds with these words.
 says() {

@@ -1,6 +1,8 @@
 # Scripts for a real Ceph, run by ./runtests ceph.
 EXTRA_DIST += \
+	tests/ceph/cephfs-daemons.sh \
 	tests/ceph/cephfs-faults.sh \
+	tests/ceph/cephfs-kill.sh \
 	tests/ceph/cluster.sh \
 	tests/ceph/contract-cephfs.sh \
 	tests/ceph/first-download.sh \
