@@ -209,7 +209,7 @@ static void run_here(roma_loop *loop, struct ri_job *job)
 void ri_job_start(roma_loop *loop, struct ri_job *job)
 {
         struct ri_pool *p = loop->workers->pool;
-        bool none;
+        bool none, idle;
 
         job->pool = p;
         job->state = JOB_WAITING;
@@ -226,8 +226,10 @@ void ri_job_start(roma_loop *loop, struct ri_job *job)
                 ri_list_del(&job->link);
                 p->queued--;
         }
-        pthread_cond_signal(&p->work);
+        idle = p->idle > 0;
         pthread_mutex_unlock(&p->lock);
+        if (idle)
+                pthread_cond_signal(&p->work); /* without the lock, which the thread takes first */
         if (none)
                 run_here(loop, job);
 }

@@ -82,6 +82,8 @@ WRAP(ssize_t, pread64, "read", EIO, P(int fd, void *b, size_t n, off64_t o), P(f
 WRAP(ssize_t, readv, "read", EIO, P(int fd, const struct iovec *v, int n), P(fd, v, n))
 WRAP(ssize_t, preadv, "read", EIO, P(int fd, const struct iovec *v, int n, off_t o), P(fd, v, n, o))
 WRAP(ssize_t, preadv64, "read", EIO, P(int fd, const struct iovec *v, int n, off64_t o), P(fd, v, n, o))
+WRAP(ssize_t, preadv2, "read", EIO, P(int fd, const struct iovec *v, int n, off_t o, int f), P(fd, v, n, o, f))
+WRAP(ssize_t, preadv64v2, "read", EIO, P(int fd, const struct iovec *v, int n, off64_t o, int f), P(fd, v, n, o, f))
 WRAP(ssize_t, write, "write", ENOSPC, P(int fd, const void *b, size_t n), P(fd, b, n))
 WRAP(ssize_t, pwrite, "write", ENOSPC, P(int fd, const void *b, size_t n, off_t o), P(fd, b, n, o))
 WRAP(ssize_t, pwrite64, "write", ENOSPC, P(int fd, const void *b, size_t n, off64_t o), P(fd, b, n, o))
