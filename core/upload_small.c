@@ -62,7 +62,11 @@ static void got(void *arg, const roma_result *r)
         struct ri_op *op = s->op;
 
         s->child = 0;
-        if (r->code) {
+        if (r->code == ROMA_ESOURCE) {
+                /* These objects never change: it is gone. */
+                ri_op_fail(op, ROMA_ENOENT, "it was removed while it was read");
+                small_free(s);
+        } else if (r->code) {
                 ri_op_fail_from(op, r);
                 small_free(s);
         } else if (!r->buf) {
