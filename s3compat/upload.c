@@ -474,7 +474,7 @@ static void upload_looked(struct s3_request *r)
 {
         struct complete *c = r->arg;
         bool gone = r->error.code == ROMA_ENOENT;
-        struct ri_error e = r->error;
+        struct ri_error e = c->why.code == ROMA_EPROTOCOL ? c->why : r->error;
 
         s3_request_free(r);
         c->r = NULL;
@@ -539,15 +539,30 @@ static bool etag_is_right(const struct complete *c, const char *etag, struct ri_
         return false;
 }
 
+/* A server that sends blanks while it joins may fail behind them: only a whole answer says that it is done. */
+static void read_result(struct s3_request *r, char *etag)
+{
+        struct ri_str err = RI_STR_INIT(300);
+
+        if (s3_xml_read(answer_of(r), r->answer.len, result_etag, etag, &err) < 0 || !*etag) {
+                ri_error_set(&r->error, ROMA_EPROTOCOL, r->server,
+                             "%s: the answer does not say that the object is there%s%s", r->name,
+                             err.len ? ": " : "", ri_str_cstr(&err));
+                r->error.outcome = ROMA_UNKNOWN;
+        }
+        ri_str_free(&err);
+}
+
 static void completed(struct s3_request *r)
 {
         struct complete *c = r->arg;
         roma_attr a = { .size = sizeof(a) };
-        struct ri_error e = r->error;
+        struct ri_error e;
         char etag[80] = "";
 
-        if (!e.code)
-                s3_xml_read(answer_of(r), r->answer.len, result_etag, etag, NULL);
+        if (!r->error.code)
+                read_result(r, etag);
+        e = r->error;
         if (strcmp(r->code, "InvalidPart") == 0)
                 e.code = ROMA_EPRECONDITION;
         if (c->absent && (e.code == ROMA_EEXIST || e.code == ROMA_EPRECONDITION) &&
@@ -566,7 +581,7 @@ static void completed(struct s3_request *r)
         if (e.code == ROMA_ENOENT) {
                 c->why = e;
                 find_out(c);
-        } else if (e.code == ROMA_ESERVERIO) {
+        } else if (e.code == ROMA_ESERVERIO || e.code == ROMA_EPROTOCOL) {
                 c->why = e;
                 look_for_upload(c);
         } else if (e.code || !etag_is_right(c, a.etag, &e)) {

@@ -678,7 +678,7 @@ static int result_etag(void *arg, const char *path, const char *text)
         return 0;
 }
 
-/* The answer to complete was lost and the upload is gone: is the object ours? */
+/* The answer to complete was lost, or says nothing, and the upload is gone: is the object ours? */
 static void found_out(struct s3_request *r)
 {
         struct s3w *f = r->arg;
@@ -733,6 +733,24 @@ static void check_complete(struct s3w *f, struct s3_request *r, const char *etag
                 r->error.outcome = ROMA_UNKNOWN; /* it is there, and it is not what was sent */
 }
 
+/* A server that sends blanks while it joins may fail behind them: only a whole answer says that it is done. */
+static bool read_result(struct s3_request *r, char *etag)
+{
+        struct ri_str err = RI_STR_INIT(300);
+        bool good =
+                s3_xml_read(r->answer.p ? r->answer.p : "", r->answer.len, result_etag, etag, &err) == 0 &&
+                *etag;
+
+        if (!good) {
+                ri_error_set(&r->error, ROMA_EPROTOCOL, r->server,
+                             "%s: the answer does not say that the object is there%s%s", r->name,
+                             err.len ? ": " : "", ri_str_cstr(&err));
+                r->error.outcome = ROMA_UNKNOWN;
+        }
+        ri_str_free(&err);
+        return good;
+}
+
 static void completed(struct s3_request *r)
 {
         struct s3w *f = r->arg;
@@ -741,8 +759,9 @@ static void completed(struct s3_request *r)
         bool lost = r->error.code == ROMA_ENOENT && r->attempt > 0;
 
         if (!r->error.code) {
-                s3_xml_read(r->answer.p ? r->answer.p : "", r->answer.len, result_etag, etag, NULL);
-                check_complete(f, r, etag);
+                lost = !read_result(r, etag);
+                if (!lost)
+                        check_complete(f, r, etag);
         }
         e = r->error;
         end_request(f);

@@ -91,6 +91,7 @@ int s3_xml_read(const void *bytes, size_t n, s3_xml_fn *fn, void *arg, struct ri
 {
         struct reader r = { .fn = fn, .arg = arg, .err = err, .text = RI_STR_INIT(S3_XML_TEXT) };
         int status = XML_STATUS_ERROR;
+        const char *p = bytes;
 
         if (err)
                 ri_str_reset(err);
@@ -103,7 +104,10 @@ int s3_xml_read(const void *bytes, size_t n, s3_xml_fn *fn, void *arg, struct ri
         XML_SetElementHandler(r.p, begin, end);
         XML_SetCharacterDataHandler(r.p, data);
         XML_SetStartDoctypeDeclHandler(r.p, doctype);
-        status = XML_Parse(r.p, bytes, (int)n, 1);
+        /* Blanks that kept the connection alive: expat wants none before a declaration. */
+        for (; n && strchr(" \t\r\n", *p) && *p; n--)
+                p++;
+        status = XML_Parse(r.p, p, (int)n, 1);
         if (status != XML_STATUS_OK && !r.failed) {
                 ri_str_fail(err, "the answer's XML is broken: %s in line %lu",
                             XML_ErrorString(XML_GetErrorCode(r.p)), XML_GetCurrentLineNumber(r.p));

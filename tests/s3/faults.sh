@@ -223,6 +223,37 @@ answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' "$done_"
 more='&part=4096' go 0 put "$work/local" s3://b/kQUERY
 [ "$(grep -c '^POST /b/k?uploadId=UP1 ' "$folder/log")" = 2 ] || fail "complete was not repeated"
 
+begin "multipart: complete says 200 and then nothing, and there is no object"
+free_name
+answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' "$created"
+for _ in 1 2 3; do answer 'HTTP/1.1 200 OK' 'ETag: "x"' 'Content-Length: 0' ''; done
+answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' '   '
+answer 'HTTP/1.1 404 Not Found' 'Content-Length: 0' ''
+more='&part=4096' go 8 put "$work/local" s3://b/kQUERY
+says "does not say that the object is there"
+
+five=5d41402abc4b2a76b9719d911017c592
+whole=$(printf '\x5d\x41\x40\x2a\xbc\x4b\x2a\x76\xb9\x71\x9d\x91\x10\x17\xc5\x92' | md5sum | cut -d' ' -f1)-1
+for body in '' '   ' '<Error><Code>Intern' '<CompleteMultipartUploadResult/>'; do
+  begin "upload complete says 200 and then \"$body\": the object is of somebody else"
+  answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' "$body"
+  error '404 Not Found' NoSuchUpload
+  answer "${head5[@]}"
+  go 8 upload complete --upload-id UP1 s3://b/kQUERY 1:$five
+  says "does not say that the object is there"
+
+  begin "upload complete says 200 and then \"$body\": the object is of these parts"
+  answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' "$body"
+  error '404 Not Found' NoSuchUpload
+  answer 'HTTP/1.1 200 OK' 'Content-Length: 5' "ETag: \"$whole\"" ''
+  go 0 upload complete --upload-id UP1 s3://b/kQUERY 1:$five
+
+  begin "upload complete says 200 and then \"$body\": the upload is there"
+  answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' "$body"
+  answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' '<ListPartsResult></ListPartsResult>'
+  go 8 upload complete --upload-id UP1 s3://b/kQUERY 1:$five
+done
+
 begin "multipart: a part cannot be sent, so nothing stays"
 free_name
 answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' "$created"

@@ -32,6 +32,8 @@ START_TEST(xml)
 
         ck_assert_str_eq(read_xml("<a><b>1</b><c><b> 2 </b></c></a>", &seen, &err),
                          "a/b=1;a/c/b= 2 ;a/c=;a=;");
+        ck_assert_str_eq(read_xml(" \r\n <?xml version=\"1.0\"?><a>1</a>", &seen, &err), "a=1;");
+        ck_assert_ptr_null(read_xml("   ", &seen, &err));
         ck_assert_ptr_null(read_xml("<a><b>", &seen, &err));
         ck_assert_ptr_null(read_xml("", &seen, &err));
         ck_assert_ptr_null(read_xml("<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>", &seen, &err));
