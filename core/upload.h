@@ -12,7 +12,8 @@
  * complete: join the parts in a writer of the object -> decide -> commit -> remove the folder
  * abort:    decide -> remove the folder
  * Removing: parts, the upload's own file, `decided` last. So a decision for complete with parts missing means that the
- * object has been shown, and a complete that was killed anywhere can be repeated. */
+ * object has been shown, and a complete that was killed anywhere can be repeated. Where no folder goes with them,
+ * `decided` without the upload's own file says nothing: there it may have been made too late. */
 #ifndef RI_UPLOAD_H
 #define RI_UPLOAD_H
 

@@ -367,6 +367,24 @@ static const struct ri_part_name *find(const struct ri_up *u, const struct wante
         return NULL;
 }
 
+/* Without a folder that goes, a decision that lost may stand alone when whoever made it was killed: see still_there(). It is
+ * no word of an object. One made while the upload's own file was there is. */
+static void decided_late(struct ri_up *u)
+{
+        u->decided[0] = '\0';
+        ri_up_fail_absent(u);
+}
+
+static void looked_again(struct ri_up *u)
+{
+        const struct complete *c = u->own;
+
+        if (u->there && strcmp(u->decided, c->decision) == 0)
+                was_shown(u);
+        else
+                decided_late(u);
+}
+
 static void found(struct ri_up *u)
 {
         struct complete *c = u->own;
@@ -376,7 +394,10 @@ static void found(struct ri_up *u)
                 const struct ri_part_name *p = find(u, &c->v[i]);
 
                 if (!p && strcmp(u->decided, c->decision) == 0) {
-                        was_shown(u);
+                        if (u->op->store->be->flags & RI_FOLDERS)
+                                was_shown(u);
+                        else
+                                ri_up_look(u, looked_again);
                         return;
                 }
                 if (!p) {
@@ -407,7 +428,9 @@ static void looked(struct ri_up *u)
         struct complete *c = u->own;
         bool ours = strcmp(u->decided, c->decision) == 0;
 
-        if (ours && !u->there)
+        if (ours && !u->there && !(u->op->store->be->flags & RI_FOLDERS))
+                decided_late(u);
+        else if (ours && !u->there)
                 was_shown(u);
         else if ((!u->there && !ours) || (*u->decided && !ours))
                 ri_up_fail_absent(u);
