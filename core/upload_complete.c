@@ -109,6 +109,7 @@ static void was_shown(struct ri_up *u)
 {
         roma_opts o = ri_child_opts(u->op);
 
+        u->op->outcome = ROMA_DONE;
         ri_up_step(u, roma_aio_stat(u->op->store, u->key, ROMA_NOFOLLOW, &o, shown_before, u));
 }
 
@@ -158,6 +159,14 @@ static void committed(void *arg, const roma_result *r)
         }
 }
 
+/* Something else was decided; when nothing is there after all, ours may still be on its way. */
+static void lost(struct ri_up *u)
+{
+        if (*u->decided)
+                u->op->outcome = ROMA_NOT_DONE;
+        ri_up_fail_absent(u);
+}
+
 static void decided(struct ri_up *u)
 {
         struct complete *c = u->own;
@@ -165,7 +174,7 @@ static void decided(struct ri_up *u)
         roma_writer *w = c->writer;
 
         if (strcmp(u->decided, c->decision) != 0) {
-                ri_up_fail_absent(u);
+                lost(u);
                 return;
         }
         u->op->outcome = ROMA_UNKNOWN;
@@ -529,10 +538,12 @@ static void abort_decided(struct ri_up *u)
 {
         roma_opts o = ri_child_opts(u->op);
 
-        if (strcmp(u->decided, "abort") != 0)
-                ri_up_fail_absent(u);
-        else
-                ri_up_step(u, ri_aio_upload_remove(u->op->store, u->key, u->id, false, &o, abort_remove, u));
+        if (strcmp(u->decided, "abort") != 0) {
+                lost(u);
+                return;
+        }
+        u->op->outcome = ROMA_DONE; /* nobody can complete it any more, whatever stays for gc */
+        ri_up_step(u, ri_aio_upload_remove(u->op->store, u->key, u->id, false, &o, abort_remove, u));
 }
 
 static void abort_looked(struct ri_up *u)

@@ -292,6 +292,7 @@ static void still_there(void *arg, const roma_result *r)
         } else {
                 key = ri_upload_key(u->key, u->id, RI_DECIDED);
                 u->decided[0] = '\0';
+                u->op->outcome = ROMA_NOT_DONE;
                 ri_up_step(u, key ? roma_aio_unlink(u->op->store, key, ROMA_UNLINK_NO_TRASH, &o, undecided, u)
                                   : 0);
                 free(key);
@@ -305,11 +306,15 @@ static void put_decided(void *arg, const roma_result *r)
         u->child = 0;
         /* Somebody was first, or it is not known whether we were: what stands there counts. */
         if (r->code == ROMA_EEXIST || (r->code && r->outcome == ROMA_UNKNOWN)) {
+                if (r->outcome == ROMA_NOT_DONE)
+                        u->op->outcome = ROMA_NOT_DONE;
                 read_decided(u);
         } else if (r->code == ROMA_ENOENT) {
+                u->op->outcome = ROMA_NOT_DONE;
                 u->there = false;
                 ri_up_fail_absent(u);
         } else if (r->code) {
+                u->op->outcome = ROMA_NOT_DONE;
                 ri_up_fail_from(u, r);
         } else {
                 u->decider = true;
@@ -328,7 +333,9 @@ void ri_up_decide(struct ri_up *u, const char *text, void (*next)(struct ri_up *
         u->next = next;
         u->decider = false;
         snprintf(u->decided, sizeof(u->decided), "%s", text);
+        u->op->outcome = ROMA_UNKNOWN; /* whoever is stopped from here on may have decided it */
         if (!key) {
+                u->op->outcome = ROMA_NOT_DONE;
                 ri_up_fail(u, ROMA_ENOMEM, "out of memory");
                 return;
         }
