@@ -33,6 +33,7 @@ struct complete {
         struct wanted *v;
         size_t n, at;
         int precondition;
+        bool summed;
         char decision[64];
         uint64_t length;
         uint32_t crc;
@@ -81,14 +82,15 @@ static void finish(struct ri_up *u)
 {
         struct complete *c = u->own;
         uint64_t bytes = c->length;
-        uint32_t crc = c->crc;
+        uint32_t crc = c->summed ? c->crc : 0;
+        bool summed = c->summed;
         roma_attr made = c->made;
         struct ri_op *op = ri_up_end(u);
 
         ri_op_set_attr(op, &made);
         op->res.bytes = bytes;
         op->res.crc32 = crc;
-        op->res.has_crc32 = 1;
+        op->res.has_crc32 = summed;
         ri_op_finish(op);
 }
 
@@ -136,6 +138,41 @@ static void take_back(struct ri_up *u)
         free(key);
 }
 
+static void not_shown(struct ri_up *u)
+{
+        struct complete *c = u->own;
+        struct ri_error e = c->why;
+
+        if (e.outcome == ROMA_UNKNOWN || !u->decider)
+                ri_op_fail_error(ri_up_end(u), &e);
+        else
+                take_back(u);
+}
+
+/* There is an object already. It may be this one: shown by the same complete, which was stopped then or runs beside us. */
+static void compared(void *arg, const roma_result *r)
+{
+        struct ri_up *u = arg;
+        struct complete *c = u->own;
+
+        u->child = 0;
+        if (!r->code && r->bytes == c->length && r->has_crc32 && r->crc32 == c->crc) {
+                was_shown(u);
+        } else if (!r->code || r->code == ROMA_ENOENT) {
+                not_shown(u);
+        } else {
+                u->op->outcome = ROMA_UNKNOWN;
+                ri_up_fail_from(u, r);
+        }
+}
+
+static void compare(struct ri_up *u)
+{
+        roma_opts o = ri_child_opts(u->op);
+
+        ri_up_step(u, roma_aio_hash(u->op->store, u->key, ROMA_CRC32, &o, compared, u));
+}
+
 static void committed(void *arg, const roma_result *r)
 {
         struct ri_up *u = arg;
@@ -150,13 +187,10 @@ static void committed(void *arg, const roma_result *r)
         }
         ri_error_from(&c->why, r);
         u->op->outcome = c->why.outcome = r->outcome;
-        if (r->outcome == ROMA_UNKNOWN || !u->decider) {
-                struct ri_error e = c->why;
-
-                ri_op_fail_error(ri_up_end(u), &e);
-        } else {
-                take_back(u);
-        }
+        if (r->code == ROMA_EEXIST && c->precondition == ROMA_IF_ABSENT)
+                compare(u);
+        else
+                not_shown(u);
 }
 
 /* Something else was decided; when nothing is there after all, ours may still be on its way. */
@@ -337,6 +371,19 @@ static void next_part(struct complete *c)
         free(key);
 }
 
+/* The object is there before the end: this complete was decided before us, or it is of somebody else. */
+static void exists_looked(struct ri_up *u)
+{
+        const struct complete *c = u->own;
+
+        if (strcmp(u->decided, c->decision) == 0)
+                compare(u);
+        else if (*u->decided || !u->there)
+                ri_up_fail_absent(u);
+        else
+                not_shown(u);
+}
+
 static void writer_opened(void *arg, const roma_result *r)
 {
         struct ri_up *u = arg;
@@ -348,12 +395,13 @@ static void writer_opened(void *arg, const roma_result *r)
                 return;
         }
         c->writer = r->writer;
-        if (c->precondition == ROMA_IF_ABSENT && c->writer->exists)
-                ri_up_fail(
-                        u, ROMA_EEXIST,
-                        "there is an object of this name already, and it was to be completed only if absent");
-        else
+        if (c->precondition != ROMA_IF_ABSENT || !c->writer->exists) {
                 next_part(c);
+                return;
+        }
+        ri_error_set(&c->why, ROMA_EEXIST, NULL,
+                     "there is an object of this name already, and it was to be completed only if absent");
+        ri_up_look(u, exists_looked);
 }
 
 /* Finding the parts that are asked for. */
@@ -422,6 +470,7 @@ static void found(struct ri_up *u)
                 c->crc = ri_crc32_combine(c->crc, p->crc, p->length);
                 c->length += p->length;
         }
+        c->summed = true;
         o.stall_ms = u->op->stall_ms;
         o.deadline_ms = ROMA_NEVER;
         o.size_hint = c->length;

@@ -297,6 +297,78 @@ static void same_complete_twice(void)
         CODE(x_part(S, k, id, 1, "x", 1), ROMA_ENOENT);
 }
 
+/* Nor is the one that comes second told that there is an object of somebody else. */
+static void same_if_absent(void)
+{
+        for (int round = 0; round < 8; round++) {
+                const char *k = K(text("file%d", round)), *id;
+                struct wait *w[2];
+                roma_part v;
+
+                BEGIN(id, k);
+                PART(v, S, k, id, 1, "content", 7);
+                w[0] = complete_start(S, k, id, &v, 1, ROMA_IF_ABSENT);
+                w[1] = complete_start(other(), k, id, &v, 1, ROMA_IF_ABSENT);
+                w_wait(w[0]);
+                w_wait(w[1]);
+                if (w[0]->res->code == ROMA_ENOTSUP) {
+                        OK(x_abort_upload(S, k, id));
+                        SKIP("no complete if absent here");
+                }
+                CHECK(w[0]->res->code == ROMA_OK || w[1]->res->code == ROMA_OK);
+                for (int i = 0; i < 2 && env.caps & ROMA_CAP_DIRS; i++)
+                        CHECK(w[i]->res->code == ROMA_OK || w[i]->res->code == ROMA_ENOENT);
+                HOLDS(S, k, "content", 7);
+                NOTHING_IS_LEFT(k, id);
+        }
+}
+
+/* What a complete if absent leaves that was killed when it had decided and shown the object: once more is good. */
+static void shown_and_killed(void)
+{
+        const char *k = K("file"), *id, *asked, *decision;
+        const struct res *r;
+        roma_part v;
+
+        if (!(env.caps & ROMA_CAP_DIRS))
+                SKIP("the server knows that by itself");
+        BEGIN(id, k);
+        PART(v, S, k, id, 1, "content", 7);
+        asked = text("absent\n1 %s\n", v.etag);
+        decision = text("complete %s", ref_digest("md5", asked, strlen(asked)));
+        OK(x_put(S, K(text(".roma~%s/decided", id)), decision, strlen(decision), NULL));
+        OK(x_put(S, k, "CONTENT", 7, NULL));
+        CODE(w_wait(complete_start(S, k, id, &v, 1, ROMA_IF_ABSENT)), ROMA_EEXIST);
+        HOLDS(S, k, "CONTENT", 7);
+        OK(x_put(S, k, "content", 7, NULL));
+        r = w_wait(complete_start(S, k, id, &v, 1, ROMA_IF_ABSENT));
+        OK(r);
+        EQ(r->r.bytes, 7);
+        HOLDS(S, k, "content", 7);
+        NOTHING_IS_LEFT(k, id);
+}
+
+/* Without folders a decision may be left that was made after the end of the upload: it is no word of an object. */
+static void decided_too_late(void)
+{
+        const char *k = K("file"), *id, *asked, *decision, *left;
+        roma_part v;
+
+        if (env.caps & ROMA_CAP_DIRS)
+                SKIP("what is decided goes with the folder here");
+        BEGIN(id, k);
+        PART(v, S, k, id, 1, "content", 7);
+        OK(x_abort_upload(S, k, id));
+        asked = text("always\n1 %s\n", v.etag);
+        decision = text("complete %s", ref_digest("md5", asked, strlen(asked)));
+        left = K(text(".roma~%s/decided", id));
+        OK(x_put(S, left, decision, strlen(decision), NULL));
+        CODE(x_complete(S, k, id, &v, 1), ROMA_ENOENT);
+        ABSENT(S, k);
+        OK(x_unlink(S, left, 0));
+        NOTHING_IS_LEFT(k, id);
+}
+
 static void abort_against_complete(void)
 {
         const char *k = K("file"), *id;
@@ -523,6 +595,9 @@ static const struct test tests[] = {
         { "older_one", 0, older_one },
         { "two_completes", 0, two_completes },
         { "same_complete_twice", 0, same_complete_twice },
+        { "same_if_absent", 0, same_if_absent },
+        { "shown_and_killed", 0, shown_and_killed },
+        { "decided_too_late", 0, decided_too_late },
         { "abort_against_complete", 0, abort_against_complete },
         { "failed_complete", 0, failed_complete },
         { "aborted", 0, aborted },
