@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A reader over an open file: pieces are asked for ahead, in order, as far as `ahead` and the loop's budget allow, and
  * handed out in the order they were asked for: that of the file or, with two lanes, one piece of each lane in turns. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -399,6 +400,15 @@ static void file_opened(void *arg, const roma_result *res)
         if (res->code) {
                 free(o);
                 ri_op_fail_from(op, res);
+                return;
+        }
+        if (!(res->attr->mask & ROMA_ATTR_LENGTH) && o->offset) {
+                roma_aio_file_close(res->file, NULL, NULL, NULL);
+                ri_op_fail(op, ROMA_EINVAL,
+                           "this is a stream (a pipe, a terminal): it cannot be read from byte %" PRIu64
+                           " on, only from where it is",
+                           o->offset);
+                free(o);
                 return;
         }
         if (res->attr->mask & ROMA_ATTR_LENGTH) {

@@ -196,6 +196,9 @@ upload_suite() {
   roma upload ls --json "$(at words)" | grep -qF "\"upload_id\":\"$i\"" || fail "ls --json"
   sleep 1.1 # times of a MooseFS are whole seconds
   roma gc --dry-run --older-than 0 "$folder/${query:-}" | grep -qF "words (upload $i)" || fail "gc --dry-run"
+  # shellcheck disable=SC2002 # a pipe is meant
+  cat part4 | roma upload part --upload-id "$i" --part 2 --offset 5 - "$(at words)" 2>errors && fail "a stream from the middle"
+  grep -qF "this is a stream" errors || fail "a stream from the middle: $(cat errors)"
   roma upload part --upload-id "$i" --part 0 "$PWD/part4" "$(at words)" 2>/dev/null && fail "part 0"
   roma upload complete --upload-id "$i" "$(at words)" 1:00000000000000000000000000000000 2>errors
   [ $? = 9 ] || fail "a wrong ETag: $(cat errors)"
