@@ -118,14 +118,17 @@ static void move_folder(struct removal *m)
 {
         roma_opts o = ri_child_opts(m->op);
         char name[RI_TEMP_NAME], *to;
+        roma_op child = 0;
 
         m->moved = true;
         m->folder[strlen(m->folder) - 1] = '\0';
         to = ri_temp_name(name) < 0 ? NULL : ri_upload_key(m->key, name + sizeof(RI_TEMP_PREFIX) - 1, "");
-        started(m, to ? roma_aio_rename(m->op->store, m->folder, to, 0, &o, moved, m) : 0);
-        if (to)
+        if (to) {
+                child = roma_aio_rename(m->op->store, m->folder, to, 0, &o, moved, m);
                 snprintf(m->folder, strlen(m->folder) + 1, "%s", to); /* as long as the other name */
+        }
         free(to);
+        started(m, child);
 }
 
 static void unlinked(void *arg, const roma_result *r)
