@@ -246,13 +246,18 @@ static void own_listed(void *arg, const roma_result *r)
 {
         struct removal *m = arg;
         roma_opts o = ri_child_opts(m->op);
+        struct ri_error e;
 
         m->child = 0;
-        if (r->code || !r->list->count)
+        if (r->code && r->code != ROMA_ENOENT) {
+                ri_error_from(&e, r); /* parts may not go before it */
+                fail(m, &e);
+        } else if (r->code || !r->list->count) {
                 list(m);
-        else
+        } else {
                 started(m, roma_aio_unlink(m->op->store, r->list->entry[0].key, ROMA_UNLINK_NO_TRASH, &o,
                                            own_gone, m));
+        }
 }
 
 static void decided_gone(void *arg, const roma_result *r)
