@@ -97,7 +97,7 @@ static void parts_seen(void *arg, const roma_result *r)
                 return;
         }
         for (size_t i = 0; !r->code && i < l->count; i++)
-                fresh = fresh || l->part[i].mtime_ns > s->before_ns;
+                fresh = fresh || !l->part[i].mtime_ns || l->part[i].mtime_ns > s->before_ns;
         if (r->code || fresh) {
                 s->at += 2;
                 next(s);
@@ -142,7 +142,8 @@ static void listed(void *arg, const roma_result *r)
         s->v = calloc(l->count ? 2 * l->count : 1, sizeof(*s->v));
         ok = ok && s->v;
         for (size_t i = 0; ok && i < l->count; i++) {
-                if (l->upload[i].begun_ns > s->before_ns)
+                /* 0: the server did not say when. What is not known to be old stays. */
+                if (!l->upload[i].begun_ns || l->upload[i].begun_ns > s->before_ns)
                         continue;
                 s->v[s->n++] = strdup(l->upload[i].key);
                 s->v[s->n++] = strdup(l->upload[i].id);

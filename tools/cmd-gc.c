@@ -65,7 +65,7 @@ static void uploads_listed(struct flight *f, const roma_result *r)
         }
         u->v = need(reallocarray(u->v, u->n + 2 * l->count + 1, sizeof(*u->v)));
         for (size_t i = 0; i < l->count; i++) {
-                if (l->upload[i].begun_ns > u->show->before_ns)
+                if (!l->upload[i].begun_ns || l->upload[i].begun_ns > u->show->before_ns)
                         continue;
                 u->v[u->n++] = need_copy(l->upload[i].key);
                 u->v[u->n++] = need_copy(l->upload[i].id);
@@ -80,7 +80,7 @@ static void parts_listed(struct flight *f, const roma_result *r)
 
         u->fresh = r->code != ROMA_OK; /* ended meanwhile */
         for (size_t i = 0; !r->code && i < l->count; i++)
-                u->fresh |= l->part[i].mtime_ns > u->show->before_ns;
+                u->fresh |= !l->part[i].mtime_ns || l->part[i].mtime_ns > u->show->before_ns;
 }
 
 static void show_upload(struct uploads *u, const char *key, const char *id)
