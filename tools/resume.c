@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include "tools/tool.h"
@@ -236,7 +237,7 @@ static void piece_hashed(struct flight *f, const roma_result *res)
 
         if (res->code != ROMA_OK) {
                 piece_fail(p, res);
-        } else if (res->bytes == p->part->length && !strcmp(res->text, p->known)) {
+        } else if (res->bytes == p->part->length && !strcasecmp(res->text, p->known)) {
                 counted(p, p->part->length, 0);
                 p->part->etag = need_copy(p->known);
                 p->r->kept++;
