@@ -190,6 +190,13 @@ answer 'HTTP/1.1 204 No Content' ''
 more='&checksum=md5' go 7 put "$work/five" s3://b/kQUERY
 says "MD5"
 
+for header in 'x-amz-server-side-encryption: aws:kms' 'x-amz-server-side-encryption-customer-algorithm: AES256'; do
+  begin "put: the ETag is no MD5, because of $header"
+  free_name
+  answer 'HTTP/1.1 200 OK' "$header" 'ETag: "00000000000000000000000000000000"' 'Content-Length: 0' ''
+  more='&checksum=md5' go 0 put "$work/five" s3://b/kQUERY
+done
+
 begin "put: the answer is lost, so it is sent again"
 free_name
 answer '@drop' 'HTTP/1.1 200 OK'
