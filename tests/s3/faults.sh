@@ -269,6 +269,21 @@ for _ in 1 2 3 4; do error '403 Forbidden' AccessDenied; done
 more='&part=4096' go 4 put "$work/local" s3://b/kQUERY
 grep -q '^DELETE /b/k?uploadId=UP1 ' "$folder/log" || fail "the upload was not aborted"
 
+uploads='<ListMultipartUploadsResult><Upload><Key>k</Key><UploadId>UP1</UploadId>'
+begin "gc: an upload of which nobody says when it was begun"
+answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' "$uploads</Upload></ListMultipartUploadsResult>"
+go 0 gc --older-than 0 s3://b/QUERY
+asked 1
+
+begin "gc: a part of which nobody says when it was put"
+answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' \
+  "$uploads<Initiated>2013-05-24T00:00:00Z</Initiated></Upload></ListMultipartUploadsResult>"
+part='<Part><PartNumber>1</PartNumber><Size>5</Size><ETag>"x"</ETag><LastModified>yesterday</LastModified></Part>'
+answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' "<ListPartsResult>$part</ListPartsResult>"
+go 0 gc --older-than 0 s3://b/QUERY
+asked 2
+if grep -q ^DELETE "$folder/log"; then fail "the upload was aborted"; fi
+
 begin "a list that is no XML"
 bucket
 answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' '<oops'
