@@ -22,6 +22,7 @@ core_sources = \
 	core/copy.c \
 	core/reader.h \
 	core/presign.c \
+	core/probe.h \
 	core/put.c \
 	core/reader.c \
 	core/file_reader.c \
@@ -78,6 +79,10 @@ core_sources = \
 	core/workers.h \
 	core/writer.c \
 	core/writer.h
+
+if USDT
+core_sources += core/probe.c
+endif
 
 unit_tests += \
 	tests/unit/test-config \

@@ -15,6 +15,7 @@
 #include "core/buf.h"
 #include "core/config.h"
 #include "core/op.h"
+#include "core/probe.h"
 #include "core/workers.h"
 
 enum { DEFAULT_BUDGET = 32 << 20, LEAST_BUDGET = 1 << 20, DEFAULT_WORKERS = 4, MOST_WORKERS = 64 };
@@ -487,21 +488,43 @@ void roma_loop_trace(roma_loop *loop, void (*fn)(void *arg, const roma_trace_eve
         loop->trace_arg = arg;
 }
 
+/* The operation that a phase is told for: the one the program started. */
+static uint64_t told_op(const struct ri_op *op)
+{
+        return op ? (op->parent ? op->parent : op->id) : 0;
+}
+
+uint64_t ri_trace_start(const roma_loop *loop, const struct ri_op *op, const char *phase)
+{
+        if (ri_probe_on(phase_start))
+                ri_probe_phase_start(told_op(op), phase);
+        return loop->trace || ri_probe_on(phase_end) ? ri_now() : 0;
+}
+
 void ri_trace(roma_loop *loop, const struct ri_op *op, const char *phase, const char *server,
               uint64_t start_ns, uint64_t bytes, int code)
 {
-        if (loop->trace && start_ns)
+        if (start_ns)
                 ri_trace_span(loop, op, phase, server, start_ns, ri_now(), bytes, code);
 }
 
 void ri_trace_span(roma_loop *loop, const struct ri_op *op, const char *phase, const char *server,
                    uint64_t start_ns, uint64_t end_ns, uint64_t bytes, int code)
 {
+        if (!start_ns)
+                return;
+        if (ri_probe_on(phase_end))
+                ri_probe_phase_end(told_op(op), phase, server ? server : "", end_ns - start_ns, bytes, code);
+        if (loop->trace)
+                ri_trace_event(loop, op, phase, server, start_ns, end_ns, bytes, code);
+}
+
+void ri_trace_event(roma_loop *loop, const struct ri_op *op, const char *phase, const char *server,
+                    uint64_t start_ns, uint64_t end_ns, uint64_t bytes, int code)
+{
         roma_trace_event ev = { .size = sizeof ev, .phase = phase, .server = server ? server : "" };
 
-        if (!loop->trace || !start_ns)
-                return;
-        ev.op = op ? (op->parent ? op->parent : op->id) : 0;
+        ev.op = told_op(op);
         ev.operation = op ? op->name : "";
         ev.start_ns = start_ns;
         ev.end_ns = end_ns;

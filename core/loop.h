@@ -135,15 +135,16 @@ roma_loop *ri_loop_make(const struct ri_loop_hooks *hooks, void *impl, const rom
 int ri_loop_enter(roma_loop *loop); /* right process? */
 void ri_loop_error(roma_loop *loop, int code, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 
-/* Reports a phase that ended now. start_ns 0: no report (trace was off when it began). */
+/* A phase begins: its time, or 0 when nobody will be told of it. op may be NULL. */
+uint64_t ri_trace_start(const roma_loop *loop, const struct ri_op *op, const char *phase);
+/* Reports a phase that ended now. start_ns 0: no report (nobody watched when it began). */
 void ri_trace(roma_loop *loop, const struct ri_op *op, const char *phase, const char *server,
               uint64_t start_ns, uint64_t bytes, int code);
 /* The same for a phase that was measured elsewhere. */
 void ri_trace_span(roma_loop *loop, const struct ri_op *op, const char *phase, const char *server,
                    uint64_t start_ns, uint64_t end_ns, uint64_t bytes, int code);
-static inline uint64_t ri_trace_start(const roma_loop *loop)
-{
-        return loop->trace ? ri_now() : 0;
-}
+/* For the trace alone, which must be on. */
+void ri_trace_event(roma_loop *loop, const struct ri_op *op, const char *phase, const char *server,
+                    uint64_t start_ns, uint64_t end_ns, uint64_t bytes, int code);
 
 #endif

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "core/backend.h"
+#include "core/probe.h"
 #include "core/str.h"
 
 enum { STALL_MS = 60000, SINGLE_DEADLINE_MS = 90000 };
@@ -108,6 +109,8 @@ struct ri_op *ri_op_new(roma_loop *loop, roma_store *store, enum ri_op_kind kind
         loop->stats.operations++;
         loop->stats.operations_total++;
         ri_loop_hold(loop, 1);
+        if (ri_probe_on(op_start))
+                ri_probe_op_start(op->id, op->name, op->object);
         return op;
 }
 
@@ -125,6 +128,17 @@ void ri_op_free(struct ri_op *op)
         free(op->message);
         free(op->object);
         free(op);
+}
+
+static void report(struct ri_op *op)
+{
+        const roma_result *r = &op->res;
+
+        if (ri_probe_on(op_end))
+                ri_probe_op_end(op->id, op->name, r->code, r->bytes, ri_now() - op->started_ns, op->parent);
+        if (op->loop->trace)
+                ri_trace_event(op->loop, op, "operation", r->server, op->started_ns, ri_now(), r->bytes,
+                               r->code);
 }
 
 static void op_end(struct ri_op *op)
@@ -147,8 +161,7 @@ static void op_end(struct ri_op *op)
                 op->settle(op);
         if (op->changes && op->store)
                 op->store->changes++;
-        ri_trace(op->loop, op, "operation", op->res.server, op->loop->trace ? op->started_ns : 0,
-                 op->res.bytes, op->res.code);
+        report(op);
         ri_task_queue(op->loop, &op->deliver);
 }
 

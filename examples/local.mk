@@ -7,7 +7,7 @@ example_programs = \
 
 check_PROGRAMS += $(example_programs)
 script_tests += examples/run.sh
-EXTRA_DIST += examples/README.md
+EXTRA_DIST += examples/README.md examples/phases.bt
 
 examples_copy_between_stores_LDADD = libroma.la
 examples_many_reads_LDADD = libroma.la $(EV_LIBS)

@@ -303,7 +303,7 @@ int s3_attempt_start(struct s3_request *r, void (*done)(struct s3_call *call, CU
                 rc = no_memory(r);
         if (rc == 0) {
                 r->call.done = done;
-                r->trace = ri_trace_start(r->st->loop);
+                r->trace = ri_trace_start(r->st->loop, r->op, r->name);
                 set_method(r, e);
                 curl_easy_setopt(e, CURLOPT_URL, ri_str_cstr(&url));
                 if (s3_http_start(&r->call) < 0) {

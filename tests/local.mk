@@ -7,6 +7,11 @@ script_tests += \
 	tests/symbols.sh \
 	tests/version.sh
 
+if USDT
+script_tests += tests/usdt.sh
+endif
+EXTRA_DIST += tests/usdt.sh
+
 EXTRA_DIST += tests/functions.sh tests/sync.sh tests/uploads.sh
 
 # headers.sh reads the list of public headers, link.sh and symbols.sh the library.

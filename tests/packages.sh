@@ -2,7 +2,7 @@
 # Sourced by runtests and quickstart: what they need of Debian, and its installation.
 
 build_packages=(gcc make autoconf automake libtool pkg-config libev-dev libssl-dev libdeflate-dev libjansson-dev libpcap-dev)
-test_packages=("${build_packages[@]}" check g++ openssl curl tcpdump librados-dev libcephfs-dev libcurl4-openssl-dev libexpat1-dev)
+test_packages=("${build_packages[@]}" check g++ openssl curl tcpdump librados-dev libcephfs-dev libcurl4-openssl-dev libexpat1-dev systemtap-sdt-dev)
 mfs_packages=(moosefs-master moosefs-chunkserver moosefs-client moosefs-cli fuse3 iproute2 util-linux)
 ceph_packages=(ceph-mon ceph-mgr ceph-osd ceph-mds radosgw ceph-common ceph-fuse curl)
 

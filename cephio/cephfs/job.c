@@ -230,8 +230,8 @@ struct cfs_job *cfs_job_new(struct ri_op *op, const char *key, const char *key2)
 void cfs_job_go(struct cfs_job *j)
 {
         j->running = true;
-        j->traced = j->loop->trace != NULL;
-        j->queued_ns = ri_trace_start(j->loop);
+        j->queued_ns = ri_trace_start(j->loop, j->op, "queue");
+        j->traced = j->queued_ns != 0;
         if (j->op && j->change)
                 j->op->outcome = ROMA_UNKNOWN;
         ri_job_start(j->loop, &j->job);

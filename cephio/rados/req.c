@@ -311,7 +311,7 @@ static void fly(struct rad_req *r)
         rs->in_flight++;
         rs->in_flight_bytes += r->weight;
         r->io = rad_io_ref(rs->io);
-        r->begun_ns = ri_trace_start(rs->loop);
+        r->begun_ns = ri_trace_start(rs->loop, r->op, r->what);
         pthread_mutex_lock(&b->lock);
         b->flying++;
         if (!r->box) {

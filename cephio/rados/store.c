@@ -213,7 +213,7 @@ static bool connecting_start(struct rad_store *rs, struct ri_op *op)
         c->job.done = connect_done;
         c->job.orphan = connect_orphan;
         c->job.bytes = sizeof(*c);
-        c->begun_ns = ri_trace_start(rs->loop);
+        c->begun_ns = ri_trace_start(rs->loop, op, "connect");
         rs->connecting = c;
         ri_job_start(rs->loop, &c->job);
         return true;

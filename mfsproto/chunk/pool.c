@@ -189,7 +189,7 @@ static bool dial(struct mfs_cs_want *w)
         cs->open++;
         p->open++;
         w->conn = c;
-        w->start_ns = ri_trace_start(p->loop);
+        w->start_ns = ri_trace_start(p->loop, w->op, "chunk_connect");
         c->t = p->dialer->dial(p->dialer, p->loop, cs->ip, cs->port, MFS_CS_CONNECT_MS, &events, c,
                                &w->error);
         if (!c->t) {

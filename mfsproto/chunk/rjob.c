@@ -398,7 +398,7 @@ void mfs_rjob_start(struct mfs_rjob *j)
         ri_heap_node_init(&j->silence.node);
         j->silence.fire = rj_silent;
         j->silence.loop = NULL;
-        j->start_ns = ri_trace_start(j->loop);
+        j->start_ns = ri_trace_start(j->loop, j->op, "chunk_read");
         ri_op_waits(j->op, "data of a chunk", j->cs->name);
         start_over(j, false);
 }

@@ -103,7 +103,7 @@ static void begin_packet(struct mfs_writer *w, struct mfs_wpart *p)
         d.crc = k->crc;
         wire_write_data_build(s->hdr, &d);
         if (p->high == p->from)
-                p->start_ns = ri_trace_start(loop_of(w));
+                p->start_ns = ri_trace_start(loop_of(w), p->wop ? p->wop->op : NULL, "chunk_write");
         p->sent += k->size;
         if (p->sent > p->high)
                 p->high = p->sent;
@@ -430,7 +430,7 @@ static void ws_ready(struct mfs_cs_want *want, struct mfs_cs_conn *c)
         }
         s->state = WS_OPEN;
         s->acked_at = s->sent_at = ri_now();
-        s->start_ns = ri_trace_start(loop_of(w));
+        s->start_ns = ri_trace_start(loop_of(w), NULL, "write_session");
         mfs_writer_says(w, "the chain of chunkservers", s->head->name);
         if (ri_timer_start(loop_of(w), &s->tick, 1000) < 0) {
                 ws_fail_text(w, ROMA_ENOMEM, "out of memory");

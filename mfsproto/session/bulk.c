@@ -395,7 +395,7 @@ struct mfs_bulk *mfs_bulk_start(struct mfs_session *s, struct wire_msg *req, str
         b->done = done;
         b->arg = arg;
         b->start.run = start_run;
-        b->start_ns = ri_trace_start(s->loop);
+        b->start_ns = ri_trace_start(s->loop, op, "readdir");
         ri_list_add_tail(&s->bulks, &b->in_session);
         if (op)
                 ri_op_waits(op, "the master's answer", s->server);

@@ -110,7 +110,7 @@ int mfs_call_start(struct mfs_session *s, struct mfs_call *c, struct wire_msg *r
         c->sent = c->again = false;
         c->phase = phase;
         c->op = op;
-        c->start_ns = ri_trace_start(s->loop);
+        c->start_ns = ri_trace_start(s->loop, op, phase);
         if (encode(s, c, req, e) < 0)
                 return -1;
         c->session = s;

@@ -35,9 +35,15 @@ static uint8_t rcode_of(enum mfs_state state)
                                         : WIRE_REGISTER_NEWSESSION;
 }
 
+/* Part of the way to a session, which traces show. */
+static bool is_step(const struct mfs_session *s)
+{
+        return s->state == MFS_RESOLVE || s->state == MFS_CONNECT || logging_in(s);
+}
+
 static void trace_step(struct mfs_session *s, int code)
 {
-        if (s->step_ns && (s->state == MFS_RESOLVE || s->state == MFS_CONNECT || logging_in(s)))
+        if (s->step_ns)
                 ri_trace(s->loop, s->connect_op, states[s->state].name, s->server, s->step_ns, 0, code);
         s->step_ns = 0;
 }
@@ -50,7 +56,7 @@ void mfs_enter(struct mfs_session *s, enum mfs_state state)
         if (state != MFS_READY)
                 s->entered_at = ri_now();
         s->state = state;
-        s->step_ns = ri_trace_start(s->loop);
+        s->step_ns = is_step(s) ? ri_trace_start(s->loop, s->connect_op, st->name) : 0;
         ri_timer_stop(&s->timer);
         if (st->limit_ms && ri_timer_start(s->loop, &s->timer, st->limit_ms) < 0) {
                 struct ri_error e;
