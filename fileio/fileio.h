@@ -96,6 +96,8 @@ struct fio_job {
 
         roma_file *file; /* loop only */
 
+        uint64_t queued_ns, begun_ns, ended_ns; /* 0: nobody watches */
+
         /* data.c */
         struct ri_list in_order;
         uint64_t line_off, line_len; /* the bytes it counts as touching */

@@ -45,7 +45,11 @@ static void job_work(struct ri_job *job)
         struct fio_job *j = ri_container_of(job, struct fio_job, job);
 
         atomic_store(&j->begun, true);
+        if (j->queued_ns)
+                j->begun_ns = ri_now();
         j->work(j);
+        if (j->queued_ns)
+                j->ended_ns = ri_now();
 }
 
 static void job_orphan(struct ri_job *job)
@@ -53,11 +57,24 @@ static void job_orphan(struct ri_job *job)
         fio_job_unref(ri_container_of(job, struct fio_job, job));
 }
 
+/* A slow disk and too few workers look alike from outside. A stream's bytes are counted when its piece is full. */
+static void report(const struct fio_job *j)
+{
+        bool failed = j->err || j->code;
+
+        if (!j->queued_ns)
+                return;
+        ri_trace_span(j->loop, j->op, "queue", NULL, j->queued_ns, j->begun_ns, 0, ROMA_OK);
+        ri_trace_span(j->loop, j->op, "disk", NULL, j->begun_ns, j->ended_ns,
+                      failed || j->poll_again ? 0 : j->got, failed ? ROMA_ELOCALIO : ROMA_OK);
+}
+
 static void job_done(struct ri_job *job)
 {
         struct fio_job *j = ri_container_of(job, struct fio_job, job);
 
         j->running = false;
+        report(j);
         if (!j->op) {
                 fio_job_unref(j);
         } else if (j->err || j->code) {
@@ -151,6 +168,7 @@ struct fio_job *fio_job_new(struct ri_op *op, const char *key, const char *key2)
 void fio_job_go(struct fio_job *j)
 {
         j->running = true;
+        j->queued_ns = ri_trace_start(j->loop, j->op, "queue");
         if (j->op && j->change)
                 j->op->outcome = ROMA_UNKNOWN;
         ri_job_start(j->loop, &j->job);

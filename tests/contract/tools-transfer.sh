@@ -191,6 +191,7 @@ expect 3 "$ROMA" put --json here/missing "$store/j" >out
 grep -q '"error":"ROMA_' out || fail "a failure in JSON: $(cat out)"
 expect 0 "$ROMA" get --timing "$store/j" back
 grep -q '^phase ' errors || fail "--timing: $(cat errors)"
+grep -q '^disk ' errors || fail "--timing shows no local disk: $(cat errors)"
 
 # gc takes old temporaries and nothing else.
 echo keep >store/into/.roma~notatemporary
