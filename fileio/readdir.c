@@ -51,19 +51,26 @@ static bool open_dir(struct fio_job *j)
         return false;
 }
 
-/* A name that vanishes between the two calls is left out. */
-static void take_entry(struct fio_dir *d, const struct dirent *e, size_t len)
+/* A name that vanishes between the two calls is left out. Any other failure ends the read: a folder that seems to have
+ * fewer names than it has would let a sync remove their copies. */
+static bool take_entry(struct fio_job *j, const struct dirent *e, size_t len)
 {
+        struct fio_dir *d = j->dir;
         struct stat st;
 
-        if (fstatat(dirfd(d->dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-                return;
+        if (fstatat(dirfd(d->dir), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+                if (errno == ENOENT)
+                        return true;
+                fio_job_errno(j, "stat in folder");
+                return false;
+        }
         fio_attr(&d->ent[d->n].attr, &st);
         d->ent[d->n].name = d->used;
         d->ent[d->n].len = len;
         memcpy(d->names + d->used, e->d_name, len);
         d->used += len;
         d->n++;
+        return true;
 }
 
 static void readdir_work(struct fio_job *j)
@@ -93,7 +100,8 @@ static void readdir_work(struct fio_job *j)
                         d->left = e;
                         return;
                 }
-                take_entry(d, e, len);
+                if (!take_entry(j, e, len))
+                        return;
         }
 }
 

@@ -32,6 +32,13 @@ killed() {
   done
 }
 
+# denied COMMAND...: the program without what lets root read everything; what it says goes to the file `errors`.
+denied() {
+  local less=()
+  [ "$(id -u)" != 0 ] || less=(setpriv --inh-caps=-all --bounding-set=-all)
+  "${less[@]}" "$ROMA" "$@" >lines 2>errors
+}
+
 # told TEXT COMMAND...: the last line is this.
 told() {
   local want=$1 got

@@ -36,6 +36,15 @@ roma sync --delete nowhere to 2>/dev/null && fail "a source that is not there"
 [ -e to/two ] || fail "a source that is not there has emptied the destination"
 roma sync small small/a 2>/dev/null && fail "into itself"
 
+# A source that can be read only in part: nothing is removed, and a copy of it says so.
+mkdir -p part/sub part-to/sub
+echo kept | tee part/sub/file >part-to/sub/file
+chmod 600 part/sub
+denied sync --delete part part-to && fail "a folder that cannot be searched is taken for an empty one"
+[ -e part-to/sub/file ] || fail "a folder that cannot be searched has emptied the destination"
+denied put -q -r part "file://$SCRATCH/part-copy" && fail "put -r has left out what it cannot see"
+chmod 700 part/sub
+
 [ -n "$ns" ] || skip "no MooseFS cluster"
 export ROMA_MFS_NS=$ns
 to=mfs://$ROMA_MFS_MASTER/sync-$$
