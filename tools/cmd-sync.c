@@ -170,7 +170,9 @@ static bool only_shown(struct job *job, const char *what, const char *name)
         return true;
 }
 
-static void copy(struct job *job, struct end *from, struct end *to, const roma_attr *attr)
+/* old: what has the name in TO now, or NULL. */
+static void copy(struct job *job, struct end *from, struct end *to, const roma_attr *attr,
+                 const roma_attr *old)
 {
         struct transfer *x;
 
@@ -184,6 +186,7 @@ static void copy(struct job *job, struct end *from, struct end *to, const roma_a
         x->in_tree = true;
         x->good = &job->copied;
         x->link = attr->type == ROMA_TYPE_SYMLINK;
+        x->over_link = !x->link && old && old->type == ROMA_TYPE_SYMLINK;
         if (!x->link && attr->mask & ROMA_ATTR_LENGTH) {
                 progress_expect(job->tool, 0, (int64_t)attr->length);
                 x->expected = true;
@@ -236,7 +239,7 @@ static void only_in_from(struct job *job, const struct item *i)
         }
         ends(job, i->name, &from, &to);
         if (can_carry(job->tool, &from, &to, &i->attr)) {
-                copy(job, &from, &to, &i->attr);
+                copy(job, &from, &to, &i->attr, NULL);
         } else {
                 end_free(&from);
                 end_free(&to);
@@ -316,7 +319,7 @@ static void check_end(struct check *c, bool same)
         if (same) {
                 job->equal++;
         } else if (!job->tool->stopping) {
-                copy(job, &c->from, &c->to, &c->a);
+                copy(job, &c->from, &c->to, &c->a, &c->b);
                 c->from = c->to = (struct end){ 0 };
         }
         check_drop(&c->task);
@@ -462,7 +465,7 @@ static void in_both(struct job *job, const struct item *a, const struct item *b)
         if (surely_differ(&a->attr, &b->attr) ||
             (!job->tool->opt.checksum && a->attr.type == ROMA_TYPE_FILE && !job->from.vague &&
              !job->to.vague)) {
-                copy(job, &from, &to, &a->attr);
+                copy(job, &from, &to, &a->attr, &b->attr);
                 return;
         }
         c = need_zeroed(sizeof(*c));

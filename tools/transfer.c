@@ -303,6 +303,16 @@ static roma_op begin(struct transfer *x)
                              flight_done, f);
 }
 
+static void link_gone(struct flight *f, const roma_result *r)
+{
+        struct transfer *x = of_flight(f);
+
+        if (r->code != ROMA_OK && r->code != ROMA_ENOENT)
+                fail(x, r);
+        else
+                flight_track(x->tool, f, done, begin(x));
+}
+
 static void start(struct task *task)
 {
         struct transfer *x = (struct transfer *)task; /* its first member */
@@ -313,6 +323,10 @@ static void start(struct task *task)
                 flight_track(
                         x->tool, &x->flight, link_read,
                         roma_aio_readlink(x->from.place->store, x->from.key, &opts, flight_done, &x->flight));
+        else if (x->over_link)
+                flight_track(
+                        x->tool, &x->flight, link_gone,
+                        roma_aio_unlink(x->to.place->store, x->to.key, 0, &opts, flight_done, &x->flight));
         else
                 flight_track(x->tool, &x->flight, done, begin(x));
 }

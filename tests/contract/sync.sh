@@ -36,6 +36,15 @@ roma sync --delete nowhere to 2>/dev/null && fail "a source that is not there"
 [ -e to/two ] || fail "a source that is not there has emptied the destination"
 roma sync small small/a 2>/dev/null && fail "into itself"
 
+# A file takes the place of a link, and is not written through it.
+mkdir -p links links-to
+echo new >links/x
+echo precious >precious
+ln -s ../precious links-to/x
+told '1 copied, 0 the same, 0 removed' roma sync links links-to
+[ "$(cat precious)" = precious ] || fail "a file was written through a link in the destination"
+if [ -L links-to/x ] || [ "$(cat links-to/x)" != new ]; then fail "a link is no file after a sync"; fi
+
 # A source that can be read only in part: nothing is removed, and a copy of it says so.
 mkdir -p part/sub part-to/sub
 echo kept | tee part/sub/file >part-to/sub/file
