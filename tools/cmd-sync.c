@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "tools/tool.h"
 
@@ -25,7 +26,8 @@ struct side {
         size_t n, next;
         char *last; /* name that was seen last: they must ascend */
         bool asking, more, ended;
-        bool vague; /* its list has no exact times of modification */
+        bool vague;    /* its list has no exact times of modification */
+        roma_attr top; /* of the folder itself, before anything was done */
 };
 
 struct job {
@@ -33,6 +35,7 @@ struct job {
         struct pool pool;
         struct side from, to;
         bool failed; /* a list is not whole: nothing more is removed */
+        time_t started;
         struct folders gone;
         uint64_t copied, equal, removed;
 };
@@ -475,6 +478,41 @@ static void in_both(struct job *job, const struct item *a, const struct item *b)
         pool_add(&job->pool, &c->task);
 }
 
+static bool same_kind(const struct job *job)
+{
+        const char *a = roma_store_uri(job->from.at.place->store);
+        const char *b = roma_store_uri(job->to.at.place->store);
+        size_t n = strcspn(a, ":") + 1;
+
+        return !strncmp(a, b, n);
+}
+
+/* Whether a folder in TO is FROM itself under another name, as mfs://host and mfs://host:9421 are: what is in it would be
+ * removed. Folders of two stores may have one number by chance; so it counts only when the times fit too. FROM may have
+ * changed since it was looked at, and clocks differ. */
+static bool is_source(const struct job *job, const struct item *i)
+{
+        const roma_attr *top = &job->from.top, *a = &i->attr;
+        const uint32_t both = top->mask & a->mask;
+
+        if (!job->tool->opt.remove || a->type != ROMA_TYPE_DIR || !(both & ROMA_ATTR_INODE) ||
+            top->inode != a->inode || !same_kind(job))
+                return false;
+        return !(both & ROMA_ATTR_CTIME) || a->ctime_ns == top->ctime_ns ||
+               (a->ctime_ns > top->ctime_ns && a->ctime_ns / 1000000000 > job->started - 3600);
+}
+
+static void source_in_to(struct job *job, const struct item *i)
+{
+        complain(job->tool,
+                 "sync: %s lies in %s, as %s (inode %" PRIu64
+                 "): --delete would remove what is to be copied, so "
+                 "it ends here",
+                 job->from.at.shown, job->to.at.shown, i->name, i->attr.inode);
+        status_raise(job->tool, EXIT_USAGE);
+        list_failed(&job->to);
+}
+
 /* Both lists, as far as they are known. */
 static void merge(void *arg)
 {
@@ -493,6 +531,10 @@ static void merge(void *arg)
                         return;
                 }
                 order = !a ? 1 : !b ? -1 : strcmp(a->name, b->name);
+                if (order >= 0 && is_source(job, b)) {
+                        source_in_to(job, b);
+                        return;
+                }
                 if (order < 0)
                         only_in_from(job, a);
                 else if (order > 0)
@@ -537,18 +579,57 @@ static bool is_there(struct job *job, struct side *s, bool must)
                 good = false, report_failure(t, &a.result, s->at.shown);
         else if (a.code == ROMA_OK && a.attr.type != ROMA_TYPE_DIR)
                 good = false, usage(t, "%s is no folder", s->at.shown);
+        s->top = a.attr;
         answer_free(&a);
         return good;
 }
 
+static bool is_local(const struct side *s)
+{
+        return !strncmp(s->at.root, "file:///", 8);
+}
+
+/* The prefix without symbolic links on the way: of what is not there yet, as far as there is something. */
+static char *real_prefix(const struct side *s)
+{
+        char *path = need_format("/%s", s->at.key), *real = realpath(path, NULL), *whole;
+        size_t n = strlen(path);
+
+        while (!real && n > 1) {
+                char *above;
+
+                do
+                        n--;
+                while (path[n] != '/');
+                above = need(strndup(path, n ? n : 1));
+                real = realpath(above, NULL);
+                free(above);
+        }
+        whole = need_format("%s%s/", real && strcmp(real, "/") != 0 ? real : "", path + n);
+        free(real);
+        free(path);
+        return whole;
+}
+
+static bool one_in_other(const char *a, const char *b)
+{
+        return !strncmp(a, b, strlen(a)) || !strncmp(b, a, strlen(b));
+}
+
 static bool apart(struct job *job)
 {
-        const char *a = job->from.prefix, *b = job->to.prefix;
+        bool clash = job->from.at.place == job->to.at.place && one_in_other(job->from.prefix, job->to.prefix);
 
-        if (job->from.at.place != job->to.at.place || (strncmp(a, b, strlen(a)) && strncmp(b, a, strlen(b))))
-                return true;
-        usage(job->tool, "one of %s and %s lies in the other", job->from.at.shown, job->to.at.shown);
-        return false;
+        if (!clash && is_local(&job->from) && is_local(&job->to)) {
+                char *a = real_prefix(&job->from), *b = real_prefix(&job->to);
+
+                clash = one_in_other(a, b);
+                free(a);
+                free(b);
+        }
+        if (clash)
+                usage(job->tool, "one of %s and %s lies in the other", job->from.at.shown, job->to.at.shown);
+        return !clash;
 }
 
 static void summary(struct job *job)
@@ -580,7 +661,7 @@ static void side_clear(struct side *s)
 
 int cmd_sync(struct tool *t, int argc, char **argv)
 {
-        struct job job = { .tool = t };
+        struct job job = { .tool = t, .started = time(NULL) };
 
         if (argc != 2)
                 return usage(t, "give a folder to copy from and one to copy to");

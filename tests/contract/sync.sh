@@ -36,6 +36,20 @@ roma sync --delete nowhere to 2>/dev/null && fail "a source that is not there"
 [ -e to/two ] || fail "a source that is not there has emptied the destination"
 roma sync small small/a 2>/dev/null && fail "into itself"
 
+# The source in the destination under another name
+mkdir -p outer/from/inner
+echo kept >outer/from/inner/file
+ln -s outer alias
+for pair in "outer/from alias" "alias/from outer" "alias outer/from/new" "file://$SCRATCH/outer/from alias"; do
+  # shellcheck disable=SC2086 # words
+  roma sync --delete $pair 2>errors && fail "$pair: one lies in the other"
+  grep -q 'lies in the other' errors || fail "$pair: $(cat errors)"
+done
+printf '[other]\nuri = file://%s/outer\n' "$SCRATCH" >roma.conf
+ROMA_CONFIG=$SCRATCH/roma.conf roma sync -q --delete outer/from other: 2>errors && fail "the source was taken for a leftover"
+grep -q 'lies in' errors || fail "the source in the destination: $(cat errors)"
+[ -e outer/from/inner/file ] || fail "the source was removed"
+
 # A file takes the place of a link, and is not written through it.
 mkdir -p links links-to
 echo new >links/x
