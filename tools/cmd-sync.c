@@ -26,6 +26,7 @@ struct side {
         size_t n, next;
         char *last; /* name that was seen last: they must ascend */
         bool asking, more, ended;
+        bool doubted;  /* its last page is here, and counts when the folder is still there */
         bool vague;    /* its list has no exact times of modification */
         roma_attr top; /* of the folder itself, before anything was done */
 };
@@ -75,6 +76,47 @@ static bool ascends(struct side *s, const char *name)
         return true;
 }
 
+static bool same_folder(const roma_attr *was, const roma_attr *now)
+{
+        return now->type == ROMA_TYPE_DIR &&
+               (!(was->mask & now->mask & ROMA_ATTR_INODE) || was->inode == now->inode);
+}
+
+static void still_there(struct flight *f, const roma_result *r)
+{
+        struct side *s = (struct side *)f;
+        struct job *job = s->job;
+
+        s->doubted = false;
+        if (job->failed)
+                return;
+        if (r->code != ROMA_OK) {
+                report_failure(job->tool, r, s->at.shown);
+                list_failed(s);
+        } else if (!same_folder(&s->top, r->attr)) {
+                complain(job->tool,
+                         "sync: %s is not the folder any more that it was at the start; nothing more is "
+                         "removed",
+                         s->at.shown);
+                status_raise(job->tool, EXIT_OTHER);
+                list_failed(s);
+        } else {
+                merge(job);
+        }
+}
+
+/* The list of a folder that has gone is empty, and that of one that goes meanwhile is short: what is missing there must
+ * not be removed from TO. */
+static void doubt(struct side *s)
+{
+        struct tool *t = s->job->tool;
+        const roma_opts o = request_opts(t);
+
+        s->doubted = true;
+        flight_track(t, &s->flight, still_there,
+                     roma_aio_stat(s->at.place->store, s->at.key, 0, &o, flight_done, &s->flight));
+}
+
 static void page(struct flight *f, const roma_result *r)
 {
         struct side *s = (struct side *)f;
@@ -87,6 +129,8 @@ static void page(struct flight *f, const roma_result *r)
                 list_failed(s);
                 return;
         }
+        if (job->failed)
+                return; /* the other list: what is here could not be compared */
         page_clear(s);
         s->v = need(calloc(l->count + 1, sizeof(*s->v)));
         for (size_t i = 0; i < l->count; i++) {
@@ -106,7 +150,10 @@ static void page(struct flight *f, const roma_result *r)
                 free(s->after);
                 s->after = need_copy(l->entry[l->count - 1].key);
         }
-        merge(job);
+        if (s == &job->from && !s->more && job->tool->opt.remove)
+                doubt(s);
+        else
+                merge(job);
 }
 
 static void ask(struct side *s)
@@ -127,6 +174,8 @@ static void ask(struct side *s)
 /* The next of a list, or NULL: it has to be waited for, or it has ended. */
 static struct item *head(struct side *s)
 {
+        if (s->doubted)
+                return NULL;
         if (s->next < s->n)
                 return &s->v[s->next];
         if (s->ended || s->asking)

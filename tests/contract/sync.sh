@@ -50,6 +50,33 @@ ROMA_CONFIG=$SCRATCH/roma.conf roma sync -q --delete outer/from other: 2>errors 
 grep -q 'lies in' errors || fail "the source in the destination: $(cat errors)"
 [ -e outer/from/inner/file ] || fail "the source was removed"
 
+# A source that goes away between two pages of its list (10000 names), which the full pipe holds up
+mkdir -p away/a away/b away-to/b
+seq -f 'away/a/a long name, so that the pipe is full %g' 10100 | tr '\n' '\0' | xargs -0 touch
+echo kept | tee away/b/file >away-to/b/file
+mkfifo pipe
+for new in none other; do
+  roma sync --dry-run --delete away away-to >pipe 2>errors &
+  pid=$!
+  exec 4<pipe
+  read -r _ <&4
+  mv away gone
+  [ $new = none ] || mkdir away
+  cat <&4 >lines
+  exec 4<&-
+  wait $pid && fail "a source that went away was listed to its end"
+  grep '^remove' lines && fail "a source that went away empties the destination"
+  rm -rf away
+  mv gone away
+done
+# A destination that cannot be listed: nothing is copied unseen.
+mkdir -p blind-to/sub
+echo x >blind-to/sub/file
+chmod 600 blind-to/sub
+denied sync away blind-to && fail "a list that is not whole is good enough"
+[ "$(ls -A blind-to)" = sub ] || fail "copied without a comparison"
+chmod 700 blind-to/sub
+
 # A file takes the place of a link, and is not written through it.
 mkdir -p links links-to
 echo new >links/x
