@@ -201,19 +201,47 @@ static void lost(struct ri_up *u)
         ri_up_fail_absent(u);
 }
 
-static void decided(struct ri_up *u)
+/* Without a folder that goes, a decision that lost may stand alone when whoever made it was killed: see still_there(). It is
+ * no word of an object. One made while the upload's own file was there is. */
+static void decided_late(struct ri_up *u)
+{
+        u->decided[0] = '\0';
+        ri_up_fail_absent(u);
+}
+
+static void show(struct ri_up *u)
 {
         struct complete *c = u->own;
         roma_opts o = ri_child_opts(u->op);
         roma_writer *w = c->writer;
 
-        if (strcmp(u->decided, c->decision) != 0) {
-                lost(u);
-                return;
-        }
         u->op->outcome = ROMA_UNKNOWN;
         c->writer = NULL;
         ri_up_step(u, roma_aio_writer_commit(w, &o, committed, u));
+}
+
+static void decided_before(struct ri_up *u)
+{
+        const struct complete *c = u->own;
+
+        if (u->there && strcmp(u->decided, c->decision) == 0) {
+                show(u);
+        } else {
+                u->op->outcome = ROMA_NOT_DONE;
+                decided_late(u);
+        }
+}
+
+static void decided(struct ri_up *u)
+{
+        const struct complete *c = u->own;
+
+        if (strcmp(u->decided, c->decision) != 0)
+                lost(u);
+        else if (u->decider || u->op->store->be->flags & RI_FOLDERS)
+                show(u);
+        else
+                ri_up_look(u, decided_before); /* perhaps somebody who has lost is about to take it back */
 }
 
 /* Joining */
@@ -422,14 +450,6 @@ static const struct ri_part_name *find(const struct ri_up *u, const struct wante
                 if (strcmp(u->v[low].etag, w->etag) == 0)
                         return &u->v[low];
         return NULL;
-}
-
-/* Without a folder that goes, a decision that lost may stand alone when whoever made it was killed: see still_there(). It is
- * no word of an object. One made while the upload's own file was there is. */
-static void decided_late(struct ri_up *u)
-{
-        u->decided[0] = '\0';
-        ri_up_fail_absent(u);
 }
 
 static void looked_again(struct ri_up *u)
