@@ -16,6 +16,14 @@ struct item {
 
 struct job;
 
+/* A name in TO that is no folder, while names follow that begin with it: one of FROM's folders may have it too. */
+struct taken {
+        struct taken *shorter;
+        bool going, gone; /* its removal is on its way, or has ended well */
+        bool told;
+        char name[];
+};
+
 /* One of the two lists. */
 struct side {
         struct flight flight; /* first */
@@ -37,6 +45,7 @@ struct job {
         struct side from, to;
         bool failed; /* a list is not whole: nothing more is removed */
         time_t started;
+        struct taken *taken; /* longest first; each begins with the next */
         struct folders gone;
         uint64_t copied, equal, removed;
 };
@@ -269,6 +278,58 @@ static void make_folder(struct job *job, const struct item *i)
         free(name);
 }
 
+static void taken_pop(struct job *job)
+{
+        struct taken *k = job->taken;
+
+        job->taken = k->shorter;
+        free(k);
+}
+
+static void taken_note(struct job *job, const struct item *i)
+{
+        struct taken *k;
+        size_t n = strlen(i->name);
+
+        while (job->taken && strncmp(job->taken->name, i->name, strlen(job->taken->name)) != 0)
+                taken_pop(job);
+        if (is_folder(i) || !has_folders(&job->to))
+                return;
+        k = need_zeroed(sizeof(*k) + n + 1);
+        memcpy(k->name, i->name, n);
+        k->shorter = job->taken;
+        job->taken = k;
+}
+
+/* What has the name of a folder that this lies in, or of itself if it is one. */
+static struct taken *taken_above(const struct job *job, const char *name)
+{
+        for (struct taken *k = job->taken; k; k = k->shorter) {
+                size_t n = strlen(k->name);
+
+                if (!k->gone && !strncmp(k->name, name, n) && name[n] == '/')
+                        return k;
+        }
+        return NULL;
+}
+
+/* A folder is not filled through a link of its name, which may lead anywhere. */
+static bool is_free(struct job *job, const char *name)
+{
+        struct taken *k = taken_above(job, name);
+
+        if (!k)
+                return true;
+        if (!k->told)
+                complain(job->tool,
+                         "sync: %s in %s is no folder, as it is in %s; what is in that was left out%s",
+                         k->name, job->to.at.shown, job->from.at.shown,
+                         job->tool->opt.remove ? "" : " (--delete makes room)");
+        k->told = true;
+        status_raise(job->tool, EXIT_OTHER);
+        return false;
+}
+
 /* A key is only a name on some stores, but ".." is a step on this machine's disk. */
 static bool is_safe(struct job *job, const char *name)
 {
@@ -283,7 +344,7 @@ static void only_in_from(struct job *job, const struct item *i)
 {
         struct end from, to;
 
-        if (!is_safe(job, i->name))
+        if (!is_safe(job, i->name) || !is_free(job, i->name))
                 return;
         if (is_folder(i) && (i->attr.type == ROMA_TYPE_DIR || has_folders(&job->to))) {
                 make_folder(job, i);
@@ -301,16 +362,24 @@ static void only_in_from(struct job *job, const struct item *i)
 static void removed(struct tool *t, struct chore *c, const roma_result *r)
 {
         struct job *job = c->arg;
+        const char *name = c->key + strlen(job->to.prefix);
 
         if (r->code == ROMA_OK)
                 job->removed++;
         else if (r->code != ROMA_ENOENT)
                 report_failure(t, r, c->shown);
+        for (struct taken *k = job->taken; k; k = k->shorter) {
+                if (strcmp(k->name, name) != 0)
+                        continue;
+                k->going = false;
+                k->gone = r->code == ROMA_OK || r->code == ROMA_ENOENT;
+        }
 }
 
 /* source: the next name of the other list, which may lie in this folder; NULL: none. */
 static void only_in_to(struct job *job, const struct item *i, const struct item *source)
 {
+        struct taken *taken = is_folder(i) ? NULL : job->taken;
         struct end to;
         char *name;
 
@@ -325,6 +394,8 @@ static void only_in_to(struct job *job, const struct item *i, const struct item 
         free(name);
         if (only_shown(job, "remove", to.shown)) {
                 job->removed++;
+                if (taken)
+                        taken->gone = true;
         } else if (i->attr.type == ROMA_TYPE_DIR) {
                 folders_add(&job->gone, to.place, to.key, to.shown, NULL);
         } else {
@@ -332,6 +403,8 @@ static void only_in_to(struct job *job, const struct item *i, const struct item 
 
                 c->end = removed;
                 c->arg = job;
+                if (taken)
+                        taken->going = true;
                 chore_add(&job->pool, c);
         }
         end_free(&to);
@@ -562,6 +635,14 @@ static void source_in_to(struct job *job, const struct item *i)
         list_failed(&job->to);
 }
 
+/* The name of FROM's folder is still being removed from TO. */
+static bool must_wait(const struct job *job, const struct item *i)
+{
+        const struct taken *k = taken_above(job, i->name);
+
+        return k && k->going;
+}
+
 /* Both lists, as far as they are known. */
 static void merge(void *arg)
 {
@@ -574,16 +655,18 @@ static void merge(void *arg)
 
                 if ((!a && !job->from.ended) || (!b && !job->to.ended) || (!a && !b))
                         return;
-                if (pool_full(&job->pool)) {
+                order = !a ? 1 : !b ? -1 : strcmp(a->name, b->name);
+                if (pool_full(&job->pool) || (order < 0 && must_wait(job, a))) {
                         job->pool.low_arg = job;
                         job->pool.low = merge;
                         return;
                 }
-                order = !a ? 1 : !b ? -1 : strcmp(a->name, b->name);
                 if (order >= 0 && is_source(job, b)) {
                         source_in_to(job, b);
                         return;
                 }
+                if (order >= 0)
+                        taken_note(job, b);
                 if (order < 0)
                         only_in_from(job, a);
                 else if (order > 0)
@@ -726,6 +809,8 @@ int cmd_sync(struct tool *t, int argc, char **argv)
                 progress_stop(t);
                 summary(&job);
         }
+        while (job.taken)
+                taken_pop(&job);
         folders_clear(&job.gone);
         side_clear(&job.from);
         side_clear(&job.to);

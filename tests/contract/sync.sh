@@ -86,6 +86,27 @@ told '1 copied, 0 the same, 0 removed' roma sync links links-to
 [ "$(cat precious)" = precious ] || fail "a file was written through a link in the destination"
 if [ -L links-to/x ] || [ "$(cat links-to/x)" != new ]; then fail "a link is no file after a sync"; fi
 
+# A folder has the name of a link: it is not filled through it. Names in between, and more of them.
+mkdir -p folder/x/deep folder/z folder-to outside
+echo new | tee folder/x/file folder/x/deep/file folder/x.y >folder/z/file
+ln -s ../outside folder-to/x
+echo older >folder-to/x.y
+echo old >folder-to/z
+roma sync -q folder folder-to 2>errors && fail "a folder over a link, without --delete"
+grep -q 'x in folder-to is no folder' errors || fail "a folder over a link: $(cat errors)"
+[ -z "$(ls -A outside)" ] || fail "a folder was filled through a link"
+if [ ! -L folder-to/x ] || [ ! -f folder-to/z ]; then fail "removed without --delete"; fi
+[ "$(cat folder-to/x.y)" = new ] || fail "the others were left out too"
+told '3 to be copied, 1 the same, 2 to be removed' roma sync --dry-run --delete folder folder-to
+for jobs in 1 8; do
+  told '3 copied, 1 the same, 2 removed' roma sync --delete -j $jobs folder folder-to
+  diff -r folder folder-to || fail "folders over links"
+  [ -z "$(ls -A outside)" ] || fail "a folder was filled through a link"
+  rm -r folder-to/[xz]
+  ln -s ../outside folder-to/x
+  echo old >folder-to/z
+done
+
 # A source that can be read only in part: nothing is removed, and a copy of it says so.
 mkdir -p part/sub part-to/sub
 echo kept | tee part/sub/file >part-to/sub/file
