@@ -21,7 +21,7 @@ at_end() {
   [ -z "${own_scratch:-}" ] || rm -rf "$own_scratch"
 }
 trap at_end EXIT
-goal() { "${ns[@]}" mfssetgoal "$1" "$2" >out || fail "mfssetgoal: $(cat out)"; }
+goal() { "${ns[@]}" mfssetsclass "$1" "$2" >out || fail "mfssetsclass: $(cat out)"; }
 mkdir "$mounted" "$mounted/one" "$mounted/two" "$mounted/three" || fail "mkdir $mounted"
 goal 1 "$mounted/one"
 goal 2 "$mounted/two"

@@ -17,7 +17,7 @@ at_end() {
 }
 trap at_end EXIT
 if [ -n "${ROMA_MFS_MOUNT:-}" ]; then
-  "${ns[@]}" mfssetgoal 2 "$ROMA_MFS_MOUNT/once-$$/two" >out || fail "mfssetgoal: $(cat out)"
+  "${ns[@]}" mfssetsclass 2 "$ROMA_MFS_MOUNT/once-$$/two" >out || fail "mfssetsclass: $(cat out)"
 fi
 
 mkdir tree
