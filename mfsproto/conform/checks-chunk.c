@@ -352,7 +352,7 @@ const struct cf_check cf_checks_chunk[] = {
         CHECK("chunk/end-unknown", ANY, end_unknown, "5.6", BOTH, "END of an unknown chunk: status 13"),
         CHECK("chunk/end-inode", ANY, end_wrong_inode, "5.6", BOTH,
               "END with a length and an inode that is not there: status 3"),
-        CHECK("chunk/end-failed", ANY, end_failed_keeps_lock, "5.6", "3.0.117",
+        CHECK("chunk/end-failed", ANY, end_failed_keeps_lock, "5.6", BOTH,
               "an END that failed has not given the lock back"),
         CHECK("chunk/later-index", ANY, later_index, "5.1", BOTH,
               "WRITE_CHUNK behind the end makes the file longer at once; chunks in between are holes"),

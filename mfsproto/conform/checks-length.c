@@ -73,8 +73,8 @@ static void cut_CHECKSUM_TAB(struct cf *c)
         cut_at_cs(c, WIRE_ANTOCS_GET_CHUNK_CHECKSUM_TAB);
 }
 
-#define X(id)                                                 \
-        CHECK("length/" #id, ANY, cut_##id, "1.6", "3.0.117", \
+#define X(id)                                            \
+        CHECK("length/" #id, ANY, cut_##id, "1.6", BOTH, \
               #id " with a byte less than its shortest layout has ends the connection"),
 
 const struct cf_check cf_checks_length[] = {

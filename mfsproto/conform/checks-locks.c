@@ -145,7 +145,7 @@ const struct cf_check cf_checks_locks[] = {
         CHECK("locks/exclusive", ANY, exclusive, "3.7", BOTH,
               "an exclusive lock keeps all others out: status 45"),
         CHECK("locks/shared", ANY, shared, "3.7", BOTH, "shared locks go together"),
-        CHECK("locks/waiting", ANY, waiting, "3.7", "3.0.117",
+        CHECK("locks/waiting", ANY, waiting, "3.7", BOTH,
               "a lock that has to wait is answered when it is granted"),
         CHECK("locks/ranges", ANY, ranges, "3.7", BOTH,
               "POSIX locks hold for their range; GET tells who is in the way"),

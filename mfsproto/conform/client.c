@@ -21,6 +21,22 @@ void cf_register_msg(struct cf *c, struct wire_msg *m, uint32_t declared)
         wire_set_bytes(m, WF_PATH, c->export, strlen(c->export) + 1);
 }
 
+/* In words, as it is the first thing that an older client meets at a 4.x master. */
+static void tell_refusal(struct cf *c, const struct wire_msg *reply, uint32_t declared)
+{
+        uint8_t status;
+        char v[32];
+
+        if (c->failed || !wire_is_status(reply, &status) || status != WIRE_STATUS_EPERM)
+                return;
+        cf_fail(c,
+                "the master refuses a client that declares %s (EPERM): a 4.x master wants 4.26.0 or newer, "
+                "unless its "
+                "mfsmaster.cfg has RESTRICT_INCOMPATIBLE_CLIENT_VERSIONS = 0; or see minversion in "
+                "mfsexports.cfg",
+                wire_ver_print(declared, v, sizeof(v)));
+}
+
 void cf_register(struct cf *c, struct cf_link *l, uint32_t declared)
 {
         struct wire_msg m, reply;
@@ -30,6 +46,7 @@ void cf_register(struct cf *c, struct cf_link *l, uint32_t declared)
         l->declared = declared;
         cf_register_msg(c, &m, declared);
         cf_call(c, l, &m, &reply);
+        tell_refusal(c, &reply, declared);
         l->session = (uint32_t)cf_u(c, &reply, WF_SESSIONID);
         if (c->failed)
                 return;
