@@ -284,6 +284,15 @@ static void write_buf(struct complete *c, roma_buf *buf)
         move(c);
 }
 
+/* A part went while it was read: when the upload has been ended by somebody else, that is the reason. */
+static void part_lost(struct ri_up *u)
+{
+        if (*u->decided || !u->there)
+                ri_up_fail_absent(u);
+        else
+                not_shown(u);
+}
+
 static void got(void *arg, const roma_result *r)
 {
         struct ri_up *u = arg;
@@ -291,6 +300,11 @@ static void got(void *arg, const roma_result *r)
         const struct ri_part_name *p = c->v[c->at].found;
 
         u->child = 0;
+        if (r->code == ROMA_ESOURCE || r->code == ROMA_ENOENT) {
+                ri_error_from(&c->why, r);
+                ri_up_look(u, part_lost);
+                return;
+        }
         if (r->code) {
                 ri_up_fail_from(u, r);
                 return;
