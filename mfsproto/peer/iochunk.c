@@ -5,7 +5,8 @@
 
 #include "mfsproto/peer/inner.h"
 
-#define LOOPBACK UINT32_C(0x7F000001)
+#define LOOPBACK   UINT32_C(0x7F000001)
+#define MAX_LENGTH (((uint64_t)WIRE_MAX_CHUNK_INDEX + 1) << WIRE_CHUNK_BITS)
 
 /* Places from some server on, so that work is spread: 4.x and 3.x order by distance, then at random. */
 void peer_set_locs(struct peer_req *r, struct wire_msg *reply, const struct peer_chunk *ch,
@@ -130,6 +131,8 @@ static bool on_write_end(struct peer_req *r)
                 return peer_status(r, WIRE_STATUS_ENOENT);
         if (!ch)
                 return peer_status(r, WIRE_STATUS_NOCHUNK);
+        if (length > MAX_LENGTH)
+                return peer_status(r, WIRE_STATUS_INDEXTOOBIG);
         if (peer_bug(r->p, MFS_BUG_END_ONCE) && !peer_chunk_locked(ch, ri_now()))
                 return peer_status(r, WIRE_STATUS_NOTDONE);
         peer_audit_end(r->p, ch->id, n ? n->inode : 0, length, n ? n->attr.length : 0);
@@ -225,14 +228,18 @@ static bool on_append_slice(struct peer_req *r)
         last = last < chunks ? last : chunks;
         if (first >= last)
                 return peer_status(r, WIRE_STATUS_OK);
-        if (!peer_chunk_room(to, (uint32_t)(base + last - first - 1)))
+        if (base + last - first - 1 > WIRE_MAX_CHUNK_INDEX ||
+            !peer_chunk_room(to, (uint32_t)(base + last - first - 1)))
                 return peer_status(r, WIRE_STATUS_INDEXTOOBIG);
         for (uint64_t i = first; i < last; i++) {
                 struct peer_chunk *ch = i < from->chunks ? from->chunk[i] : NULL;
+                struct peer_chunk **slot = &to->chunk[base + i - first];
 
                 if (ch)
                         peer_chunk_share(ch);
-                to->chunk[base + i - first] = ch;
+                if (*slot) /* granted, and not ended with a length */
+                        peer_chunk_unref(r->p, *slot);
+                *slot = ch;
         }
         part = last == chunks ? from->attr.length - (first << WIRE_CHUNK_BITS)
                               : (last - first) << WIRE_CHUNK_BITS;
