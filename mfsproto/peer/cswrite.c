@@ -417,29 +417,24 @@ static unsigned by_port(struct mfs_peer *p, uint32_t ip, uint16_t port)
 }
 
 /* The servers of the chain, this one first. Beyond the table: not one of ours. */
-static unsigned chain_of(struct peer_conn *c, struct wire_msg *m, uint8_t servers[MFS_PEER_SERVERS + 1],
-                         uint16_t *port)
+static unsigned chain_of(struct peer_conn *c, struct wire_msg *m, uint8_t servers[MFS_PEER_SERVERS + 1])
 {
         struct wire_iter it;
         struct wire_msg hop;
         unsigned n = 1;
 
         servers[0] = (uint8_t)c->server->index;
-        *port = 0;
         wire_group_begin(m, WF_CHAIN, &it);
-        while (wire_group_next(&it, &hop)) {
-                uint16_t to = wire_get_u16(&hop, WF_PORT);
-
-                if (n == 1)
-                        *port = to;
+        while (wire_group_next(&it, &hop))
                 if (n <= MFS_PEER_SERVERS)
-                        servers[n++] = (uint8_t)by_port(c->peer, wire_get_u32(&hop, WF_IP), to);
-        }
+                        servers[n++] = (uint8_t)by_port(c->peer, wire_get_u32(&hop, WF_IP),
+                                                        wire_get_u16(&hop, WF_PORT));
         return n;
 }
 
-/* The same packet without its first hop, to the next server. */
-static void pass_on(struct peer_write *w, struct wire_msg *m, uint16_t port)
+/* The same packet without its first hop, to that server: one of ours, or nobody. What a client says may be the place of
+ * a real server, which must not get what is written here. */
+static void pass_on(struct peer_write *w, struct wire_msg *m, unsigned server)
 {
         struct wire_iter it;
         struct wire_msg hop;
@@ -462,7 +457,8 @@ static void pass_on(struct peer_write *w, struct wire_msg *m, uint16_t port)
         wire_set_u(&out, WF_CHUNKVER, w->version);
         wire_set_group(&out, WF_CHAIN, &g);
         n = wire_encode(&out, NULL, packet, sizeof packet);
-        w->next = n > 0 ? peer_dial(w->c->server, port, &peer_role_chain) : NULL;
+        if (server && n > 0)
+                w->next = peer_dial(w->c->server, w->c->peer->server[server].port, &peer_role_chain);
         if (!w->next) {
                 refuse(w, WIRE_STATUS_CANTCONNECT);
                 return;
@@ -476,7 +472,6 @@ void peer_write_start(struct peer_conn *c, struct wire_msg *m)
         struct peer_write *w = calloc(1, sizeof *w);
         uint8_t servers[MFS_PEER_SERVERS + 1], status;
         struct peer_copy *k;
-        uint16_t port;
         unsigned n;
 
         if (!w) {
@@ -490,14 +485,14 @@ void peer_write_start(struct peer_conn *c, struct wire_msg *m)
         w->slow.fire = disk_slow;
         ri_list_init(&w->jobs);
         c->write = w;
-        n = chain_of(c, m, servers, &port);
+        n = chain_of(c, m, servers);
         if (audited(w))
                 peer_audit_open(c, w->chunk, servers, n);
         status = peer_copy_open(c->server, w->chunk, w->version, &k);
         if (status) {
                 refuse(w, status);
-        } else if (port) {
-                pass_on(w, m, port);
+        } else if (n > 1) {
+                pass_on(w, m, servers[1]);
         } else {
                 w->up = true;
                 send_status(w, 0, WIRE_STATUS_OK);
