@@ -243,16 +243,24 @@ void peer_unpark_run(struct ri_task *t)
         }
 }
 
+/* An answer may end its connection, and with it others that wait: those that are due are on a list of their own. */
 static void parked_tick(struct mfs_peer *p, uint64_t now)
 {
+        struct ri_list due, *first;
+
+        ri_list_init(&due);
         ri_list_for_each_safe(l, tmp, &p->parked)
         {
-                struct parked *k = ri_container_of(l, struct parked, link);
-
-                if (now < k->until)
+                if (now < ri_container_of(l, struct parked, link)->until)
                         continue;
                 ri_list_del(l);
-                peer_refuse(k->c, k->type, k->payload, k->len, k->status);
+                ri_list_add_tail(&due, l);
+        }
+        while ((first = ri_list_pop(&due))) {
+                struct parked *k = ri_container_of(first, struct parked, link);
+
+                if (!k->c->dead)
+                        peer_refuse(k->c, k->type, k->payload, k->len, k->status);
                 parked_free(k);
         }
 }

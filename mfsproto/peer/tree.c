@@ -69,6 +69,8 @@ uint8_t peer_edge_add(struct mfs_peer *p, struct peer_node *dir, struct peer_nod
 {
         struct peer_edge *e;
 
+        if (!dir->attr.nlink) /* removed, and still open: it goes without a look at what is in it */
+                return WIRE_STATUS_ENOENT;
         if (!len || len > WIRE_NAME_MAX || memchr(name, '/', len) || memchr(name, 0, len) ||
             (len <= 2 && !memcmp(name, "..", len)))
                 return WIRE_STATUS_EINVAL;
