@@ -2,8 +2,10 @@
 /* The peer, asked with raw packets: it must be as strict as real servers, do to careless clients what those do, and
  * notice it. */
 #include <check.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "core/crc.h"
@@ -367,6 +369,32 @@ START_TEST(test_open_and_unlinked)
 }
 END_TEST
 
+/* A folder that is gone and still open takes no new names: nobody would find them, or remove them. */
+START_TEST(test_open_and_removed)
+{
+        struct mfs_peer_state state;
+        struct wire_msg reply;
+        uint32_t inode;
+        uint8_t list[4];
+
+        start();
+        registered();
+        raw_create(&ma, "f");
+        ck_assert_uint_eq(node_call(WIRE_CLTOMA_FUSE_MKDIR, 1, "d", &reply), 0);
+        inode = wire_get_u32(&reply, WF_INODE);
+        wire_put32(list, inode);
+        raw_packet(&ma, WIRE_CLTOMA_FUSE_SUSTAINED_INODES, list, 4);
+        ck_assert_uint_eq(node_call(WIRE_CLTOMA_FUSE_RMDIR, 1, "d", &reply), 0);
+        ck_assert_uint_eq(node_call(WIRE_CLTOMA_FUSE_MKDIR, inode, "x", &reply), WIRE_STATUS_ENOENT);
+        ck_assert_uint_eq(rename_call(1, "f", inode, "f"), WIRE_STATUS_ENOENT);
+        raw_packet(&ma, WIRE_CLTOMA_FUSE_SUSTAINED_INODES, list, 0);
+        ck_assert_uint_eq(node_call(WIRE_CLTOMA_FUSE_LOOKUP, 1, "f", &reply), 0);
+        mfs_peer_state(peer, &state);
+        ck_assert_uint_eq(state.unlinked, 0);
+        stop();
+}
+END_TEST
+
 START_TEST(test_timeouts)
 {
         start_with((struct mfs_peer_cfg){ .master_idle_ms = 300, .cs_idle_ms = 300 });
@@ -416,6 +444,66 @@ START_TEST(test_lock_expires)
         ck_assert_uint_eq(raw_write_chunk(&ma, inode, 0, 0, &h), 0);
         ck_assert_uint_eq(mfs_peer_broken(peer, MFS_RULE_NO_END), 1);
         ck_assert_uint_eq(raw_write_end(&ma, &h, 0), 0);
+        stop();
+}
+END_TEST
+
+static uint8_t append(uint32_t to, uint32_t from)
+{
+        static const uint32_t gid[] = { 0 };
+        struct wire_msg m;
+
+        raw_init(&ma, &m, WIRE_CLTOMA_FUSE_APPEND_SLICE);
+        wire_set_u(&m, WF_FLAGS, 0);
+        wire_set_u(&m, WF_DST_INODE, to);
+        wire_set_u(&m, WF_SRC_INODE, from);
+        wire_set_u(&m, WF_FROM, 0);
+        wire_set_u(&m, WF_TO, UINT32_MAX);
+        wire_set_ug(&m, 0, gid, 1);
+        return raw_status(&ma, &m);
+}
+
+/* Lengths that only a hostile client gives: nothing is written behind a file's slots. */
+START_TEST(test_hostile_lengths)
+{
+        const uint64_t max = ((uint64_t)WIRE_MAX_CHUNK_INDEX + 1) << WIRE_CHUNK_BITS;
+        struct raw_grant a, b;
+        uint32_t ia, ib;
+
+        start();
+        registered();
+        ia = raw_create(&ma, "a");
+        ib = raw_create(&ma, "b");
+        ck_assert_uint_eq(raw_write_chunk(&ma, ia, 0, 0, &a), 0);
+        ck_assert_uint_eq(raw_write_end(&ma, &a, UINT64_C(1) << 58), WIRE_STATUS_INDEXTOOBIG);
+        ck_assert_uint_eq(raw_write_end(&ma, &a, UINT64_MAX), WIRE_STATUS_INDEXTOOBIG);
+        ck_assert_uint_eq(raw_write_end(&ma, &a, max), 0);
+        ck_assert_uint_eq(raw_write_chunk(&ma, ib, 0, 0, &b), 0);
+        ck_assert_uint_eq(raw_write_end(&ma, &b, 1), 0);
+        ck_assert_uint_eq(append(ia, ib), WIRE_STATUS_INDEXTOOBIG);
+        ck_assert_uint_eq(append(ib, ia), WIRE_STATUS_INDEXTOOBIG);
+        stop();
+}
+END_TEST
+
+/* A chunk that was granted and never got a length gives way to what is appended there. */
+START_TEST(test_append_over)
+{
+        struct mfs_peer_state state;
+        struct raw_grant a, b;
+        uint32_t ia, ib;
+
+        start();
+        registered();
+        ia = raw_create(&ma, "a");
+        ib = raw_create(&ma, "b");
+        ck_assert_uint_eq(raw_write_chunk(&ma, ia, 0, 0, &a), 0);
+        ck_assert_uint_eq(raw_write_chunk(&ma, ib, 0, 0, &b), 0);
+        ck_assert_uint_eq(raw_write_end(&ma, &b, 1), 0);
+        ck_assert_uint_eq(append(ia, ib), 0);
+        ck_assert_uint_eq(raw_write_end(&ma, &a, 0), WIRE_STATUS_NOCHUNK);
+        mfs_peer_state(peer, &state);
+        ck_assert_uint_eq(state.chunks, 1);
         stop();
 }
 END_TEST
@@ -634,6 +722,33 @@ START_TEST(test_next_server_gone)
 }
 END_TEST
 
+/* A place that is none of the peer's own servers is not dialled, whoever listens there. */
+START_TEST(test_strange_server)
+{
+        struct sockaddr_in at = { .sin_family = AF_INET };
+        socklen_t size = sizeof at;
+        struct raw_grant g;
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+        at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        ck_assert(fd >= 0 && !bind(fd, (struct sockaddr *)&at, sizeof at) && !listen(fd, 1));
+        ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&at, &size), 0);
+        start_with((struct mfs_peer_cfg){ .servers = 2, .copies = 2 });
+        registered();
+        ck_assert_uint_eq(raw_write_chunk(&ma, raw_create(&ma, "f"), 0, 0, &g), 0);
+        if (_i)
+                g.ip[1] = UINT32_C(0x7F000002); /* the port is one of ours, the address is not */
+        else
+                g.port[1] = ntohs(at.sin_port);
+        raw_open(&cs, g.port[0]);
+        raw_cs_write(&cs, &g);
+        ck_assert_uint_eq(raw_cs_ack(&cs, 0), WIRE_STATUS_CANTCONNECT);
+        ck_assert_int_eq(accept(fd, NULL, NULL), -1);
+        close(fd);
+        stop();
+}
+END_TEST
+
 /* ---- reading ----------------------------------------------------------------------------------------------- */
 
 static void ask_read(uint64_t chunk, uint32_t version, uint32_t offset, uint32_t size)
@@ -814,6 +929,29 @@ START_TEST(test_faults_master)
 }
 END_TEST
 
+/* The first of the answers ends the connection, and with it the requests that wait behind. */
+START_TEST(test_faults_parked)
+{
+        struct raw_grant g;
+        struct wire_msg m;
+
+        start_with((struct mfs_peer_cfg){ .park_ms = 200 });
+        registered();
+        ck_assert_uint_eq(raw_write_chunk(&ma, raw_create(&ma, "f"), 0, 0, &g), 0);
+        script("master MATOCL_FUSE_WRITE_CHUNK * close\n");
+        for (int i = 0; i < 3; i++) {
+                raw_init(&ma, &m, WIRE_CLTOMA_FUSE_WRITE_CHUNK);
+                wire_set_u(&m, WF_INODE, g.inode);
+                wire_set_u(&m, WF_INDEX, 0);
+                wire_set_u(&m, WF_CHUNKOPFLAGS, 0);
+                raw_msg(&ma, &m);
+        }
+        ck_assert(raw_is_closed(&ma, 3000));
+        ck_assert_uint_eq(mfs_peer_fired(peer), 1);
+        stop();
+}
+END_TEST
+
 START_TEST(test_faults_read)
 {
         static uint8_t data[200000];
@@ -883,9 +1021,12 @@ static Suite *suite(void)
         tcase_add_test(t, test_names);
         tcase_add_test(t, test_readdir);
         tcase_add_test(t, test_open_and_unlinked);
+        tcase_add_test(t, test_open_and_removed);
         tcase_add_test(t, test_timeouts);
         tcase_add_test(t, test_lock_parks);
         tcase_add_test(t, test_lock_expires);
+        tcase_add_test(t, test_hostile_lengths);
+        tcase_add_test(t, test_append_over);
         tcase_add_test(t, test_length_jumps);
         suite_add_tcase(s, t);
         t = tcase_create("chunkservers");
@@ -897,6 +1038,7 @@ static Suite *suite(void)
         tcase_add_loop_test(t, test_end_length, 0, 2);
         tcase_add_test(t, test_no_end);
         tcase_add_test(t, test_next_server_gone);
+        tcase_add_loop_test(t, test_strange_server, 0, 2);
         tcase_add_test(t, test_read);
         tcase_add_test(t, test_read_pipelined);
         tcase_add_test(t, test_tables);
@@ -904,6 +1046,7 @@ static Suite *suite(void)
         t = tcase_create("faults");
         tcase_add_test(t, test_script_words);
         tcase_add_test(t, test_faults_master);
+        tcase_add_test(t, test_faults_parked);
         tcase_add_test(t, test_faults_read);
         tcase_add_test(t, test_faults_servers);
         suite_add_tcase(s, t);
