@@ -249,9 +249,12 @@ static void short_forms(struct cf *c)
 /* Waits for a packet of this type that nobody asked for. */
 static bool told(struct cf *c, struct cf_link *l, uint32_t type)
 {
-        for (int i = 0; i < 10; i++)
-                if (cf_next(c, l, 3000) <= 0 || l->type == type)
-                        return !c->failed && l->type == type;
+        for (int i = 0; i < 10; i++) {
+                if (cf_next(c, l, 3000) <= 0)
+                        return false;
+                if (l->type == type)
+                        return true;
+        }
         return false;
 }
 
@@ -274,6 +277,8 @@ static void others_are_told(struct cf *c)
         cf_grant(c, inode, 0, &g);
         if (!c->failed && !told(c, other, WIRE_MATOCL_FUSE_CHUNK_HAS_CHANGED))
                 cf_fail(c, "CHUNK_HAS_CHANGED does not come to a client that has the file open");
+        if (!c->failed)
+                cf_true(c, other->len >= 20, "CHUNK_HAS_CHANGED is too short for a chunk");
         if (!c->failed) {
                 cf_eq(c, "msgid of CHUNK_HAS_CHANGED", wire_be32(other->buf), 0);
                 cf_eq(c, "inode in it", wire_be32(other->buf + 4), inode);

@@ -34,7 +34,10 @@ static void state(struct cf *c)
 
 static void state_version(struct cf *c)
 {
-        (void)ask(c, WIRE_CLTOMA_INFO, NULL, 0);
+        size_t n = ask(c, WIRE_CLTOMA_INFO, NULL, 0);
+
+        if (!c->failed)
+                cf_true(c, n >= 4, "INFO is shorter than a version");
         if (!c->failed)
                 cf_eq(c, "version in INFO", wire_be32(c->links->buf), c->server);
 }
@@ -71,7 +74,7 @@ static void sessions(struct cf *c)
         if (c->failed)
                 return;
         cf_true(c, n > 2, "the list of sessions is empty, though there is one");
-        if (!cf_v4(c))
+        if (!c->failed && !cf_v4(c))
                 cf_eq(c, "counters of a session", wire_be16(c->links->buf), 16);
 }
 
@@ -82,6 +85,8 @@ static void module(struct cf *c)
         if (c->failed)
                 return;
         cf_eq(c, "length", n, 21);
+        if (c->failed)
+                return;
         cf_eq(c, "type of module", c->links->buf[0], 1);
         cf_eq(c, "version", wire_be32(c->links->buf + 1), c->server);
 }
