@@ -13,6 +13,16 @@
 
 /* ---- sockets ------------------------------------------------------------------------------------------------- */
 
+static bool stopped(struct cf *c)
+{
+        struct pollfd p = { c->wake[0], POLLIN, 0 };
+
+        if (poll(&p, 1, 0) <= 0)
+                return false;
+        cf_unsure(c, "stopped");
+        return true;
+}
+
 /* 1: ready; 0: not in time, or stopped. */
 static int ready(struct cf *c, struct cf_link *l, short events, uint64_t until_ns)
 {
@@ -183,6 +193,8 @@ int cf_next_any(struct cf *c, struct cf_link *l, int ms)
                 return -1;
         if (l->fd < 0)
                 return 0;
+        if (stopped(c)) /* ready() does not see it with a server that sends without a pause */
+                return -1;
         got = take(c, l, head, sizeof(head), in_ms(ms));
         if (got <= 0)
                 return got;
@@ -196,17 +208,22 @@ int cf_next_any(struct cf *c, struct cf_link *l, int ms)
         return got;
 }
 
-int cf_next(struct cf *c, struct cf_link *l, int ms)
+/* A server can send NOPs without a pause: they make no wait longer. */
+static int next_until(struct cf *c, struct cf_link *l, uint64_t until)
 {
-        uint64_t until = in_ms(ms);
+        uint64_t now = ri_now();
         int got;
 
         do {
-                uint64_t now = ri_now();
-
                 got = cf_next_any(c, l, until > now ? (int)((until - now) / 1000000u) : 0);
-        } while (got > 0 && l->type == WIRE_ANTOAN_NOP);
-        return got;
+                now = ri_now();
+        } while (got > 0 && l->type == WIRE_ANTOAN_NOP && now < until);
+        return got > 0 && l->type == WIRE_ANTOAN_NOP ? -1 : got;
+}
+
+int cf_next(struct cf *c, struct cf_link *l, int ms)
+{
+        return next_until(c, l, in_ms(ms));
 }
 
 /* ---- messages ------------------------------------------------------------------------------------------------ */
@@ -261,12 +278,17 @@ void cf_take(struct cf *c, struct cf_link *l, uint32_t type, struct wire_msg *m)
 {
         struct wire_ctx ctx = { l ? l->server : 0, l ? l->declared : 0, l ? l->hint : 0 };
         const char *name = wire_packet_name(type);
+        uint64_t until = in_ms(CF_WAIT_MS);
+        bool other;
         int got;
 
         memset(m, 0, sizeof(*m));
-        do
-                got = cf_next(c, l, CF_WAIT_MS);
-        while (got > 0 && l->type != type && unasked(l->type));
+        do {
+                got = next_until(c, l, until);
+                other = got > 0 && l->type != type && unasked(l->type);
+        } while (other && ri_now() < until);
+        if (other)
+                got = -1;
         if (got < 0)
                 cf_fail(c, "expected %s: nothing comes for %d s", name, CF_WAIT_MS / 1000);
         else if (got == 0)

@@ -2,10 +2,13 @@
 /* `roma conform` and servers that are wrong on purpose: each of them fails the check that is made for it, and no other
  * that the same server without the mistake passes. The servers run side by side, most of the time is waiting. */
 #include <check.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <roma/conform.h>
 
@@ -154,6 +157,7 @@ static struct trial broken[] = {
         { .script = "cs CSTOCL_WRITE_STATUS * dup", .filter = "write/", TEXT },
         { .script = "cs CSTOCL_WRITE_STATUS * status 22", .filter = "write/", TEXT },
         { .script = "cs CSTOAN_CHUNK_CHECKSUM_TAB * truncate 5", .filter = "diagnose/", TEXT },
+        { .script = "master MATOCL_FUSE_CHUNK_HAS_CHANGED * truncate 25", .filter = "chunk/told", TEXT },
 };
 enum { BROKEN = sizeof(broken) / sizeof(broken[0]) };
 
@@ -173,6 +177,58 @@ START_TEST(broken_servers)
 }
 END_TEST
 
+/* A master that says nothing but NOPs, without a pause. */
+static void *flood(void *arg)
+{
+        enum { SIZE = 12 * 1000 };
+        int fd = accept(*(int *)arg, NULL, NULL);
+        uint8_t *all = calloc(1, SIZE);
+
+        for (size_t i = 0; all && i < SIZE; i += 12)
+                all[i + 7] = 4; /* type 0, 4 bytes, msgid 0 */
+        while (all && fd >= 0 && send(fd, all, SIZE, MSG_NOSIGNAL) > 0)
+                ;
+        close(fd);
+        free(all);
+        return NULL;
+}
+
+static void *stop_soon(void *arg)
+{
+        usleep(300000);
+        roma_conform_stop(arg);
+        return NULL;
+}
+
+/* Ctrl-C ends it also when there is always something to read. */
+START_TEST(flooded)
+{
+        struct sockaddr_in at = { .sin_family = AF_INET };
+        roma_conform_opts opts = ROMA_CONFORM_OPTS_INIT;
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        socklen_t size = sizeof(at);
+        pthread_t server, stopper;
+        roma_conform *c;
+        char uri[60];
+
+        at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        ck_assert(fd >= 0 && !bind(fd, (struct sockaddr *)&at, sizeof(at)) && !listen(fd, 1));
+        ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&at, &size), 0);
+        snprintf(uri, sizeof(uri), "mfs://127.0.0.1:%u/", ntohs(at.sin_port));
+        opts.uri = uri;
+        c = roma_conform_new(&opts);
+        ck_assert_ptr_nonnull(c);
+        ck_assert_int_eq(pthread_create(&server, NULL, flood, &fd), 0);
+        ck_assert_int_eq(pthread_create(&stopper, NULL, stop_soon, c), 0);
+        ck_assert_int_eq(roma_conform_run(c), 2);
+        ck_assert_msg(strstr(roma_conform_error(c), "stopped") != NULL, "%s", roma_conform_error(c));
+        pthread_join(stopper, NULL);
+        roma_conform_free(c);
+        pthread_join(server, NULL);
+        close(fd);
+}
+END_TEST
+
 int main(void)
 {
         Suite *s = suite_create("conform");
@@ -183,6 +239,7 @@ int main(void)
         tcase_set_timeout(t, 300);
         tcase_add_test(t, wrong_servers);
         tcase_add_test(t, broken_servers);
+        tcase_add_test(t, flooded);
         suite_add_tcase(s, t);
         r = srunner_create(s);
         srunner_run_all(r, CK_ENV);
