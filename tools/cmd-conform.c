@@ -2,6 +2,7 @@
 /* conform: does a server keep the MooseFS protocol. TAP, or one JSON object for each check. */
 #include <roma/conform.h>
 
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
 
@@ -91,10 +92,15 @@ static volatile sig_atomic_t caught;
 
 static void on_signal(int number)
 {
-        if (caught)
-                return;
-        caught = number;
-        roma_conform_stop(running);
+        roma_conform *c = running;
+        int error = errno;
+
+        if (!caught) {
+                caught = number;
+                if (c)
+                        roma_conform_stop(c);
+        }
+        errno = error;
 }
 
 static void watch_signals(void)
@@ -180,6 +186,7 @@ int cmd_conform(struct tool *t, int argc, char **argv)
         }
         summary(&j, c);
         t->signal = caught;
+        running = NULL; /* a signal that comes now has nothing to stop */
         roma_conform_free(c);
         return t->status;
 }
