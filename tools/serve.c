@@ -119,6 +119,7 @@ static int verdict(struct tool *t, const roma_wire_report *r, bool well)
 
 int serve(struct tool *t, int argc, char **argv)
 {
+        const struct sigaction usually = { .sa_handler = SIG_DFL };
         roma_served_opts opts = ROMA_SERVED_OPTS_INIT;
         sigset_t set, usual;
         char why[300];
@@ -126,6 +127,7 @@ int serve(struct tool *t, int argc, char **argv)
         pid_t pid = -1;
         bool well = true;
 
+        sigaction(SIGCHLD, &usually, NULL); /* it is inherited, and never comes where it is ignored */
         sigemptyset(&set);
         sigaddset(&set, SIGINT);
         sigaddset(&set, SIGTERM);
