@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The contract suite: what the headers promise, checked against any store.
  *
- *   contract URI [--loop own|ev|fd] [--seed N] [--only WORD] [--list]
+ *   contract URI [--loop own|ev|fd] [--seed N] [--only WORD] [--except WORD] [--list]
  *
  * Works in a folder of its own under URI and removes it. One line for each check; exit 1 when one failed. */
 #include "check.h"
@@ -28,7 +28,7 @@ enum { SUITES = sizeof(suites) / sizeof(suites[0]) };
 static struct options {
         const char *uri;
         enum drive drive;
-        const char *only;
+        const char *only, *except;
         unsigned limit; /* seconds for one test */
         char *scratch;  /* URI of the run's folder */
         char name[32];  /* its name */
@@ -258,7 +258,8 @@ static void run_all(void)
                         const char *name = text("%s.%s", suites[i]->name, suites[i]->test[k].name);
 
                         env.nr = nr;
-                        if (!opt.only || strstr(name, opt.only))
+                        if ((!opt.only || strstr(name, opt.only)) &&
+                            (!opt.except || !strstr(name, opt.except)))
                                 run_one(suites[i], &suites[i]->test[k]);
                 }
         snprintf(running, sizeof(running), "the end");
@@ -287,7 +288,8 @@ static int remove_one(const char *path, const struct stat *st, int kind, struct 
 
 static int usage(void)
 {
-        fprintf(stderr, "usage: contract URI [--loop own|ev|fd] [--seed N] [--only WORD] [--limit SECONDS] "
+        fprintf(stderr, "usage: contract URI [--loop own|ev|fd] [--seed N] [--only WORD] [--except WORD] "
+                        "[--limit SECONDS] "
                         "[--list]\n");
         return 2;
 }
@@ -314,9 +316,10 @@ static bool drive_from(const char *word)
 
 int main(int argc, char **argv)
 {
-        static const struct option longs[] = { { "loop", 1, NULL, 'l' }, { "seed", 1, NULL, 's' },
-                                               { "only", 1, NULL, 'o' }, { "limit", 1, NULL, 't' },
-                                               { "list", 0, NULL, 'L' }, { NULL, 0, NULL, 0 } };
+        static const struct option longs[] = { { "loop", 1, NULL, 'l' },  { "seed", 1, NULL, 's' },
+                                               { "only", 1, NULL, 'o' },  { "except", 1, NULL, 'x' },
+                                               { "limit", 1, NULL, 't' }, { "list", 0, NULL, 'L' },
+                                               { NULL, 0, NULL, 0 } };
         char local[] = "/tmp/contract-XXXXXX";
         int c;
 
@@ -330,6 +333,7 @@ int main(int argc, char **argv)
                         break;
                 case 's': env.seed = strtoull(optarg, NULL, 0); break;
                 case 'o': opt.only = optarg; break;
+                case 'x': opt.except = optarg; break;
                 case 't': opt.limit = (unsigned)strtoul(optarg, NULL, 0); break;
                 case 'L': return list_tests();
                 default: return usage();
