@@ -17,8 +17,8 @@ suite() {
   "$BUILD_DIR/tests/contract/contract" "cephfs://$ROMA_CEPH_FS/" --loop "$loop" "$@" || status=1
 }
 
-# The uploads are run by hand (tests/byhand/cephfs-uploads.sh): of two completes of the same upload at once one waits now and
-# then for a minute in a stat that the MDS does not answer, and ends with an error.
+# The uploads are run by hand (tests/byhand/cephfs-uploads.sh): of two completes of the same upload at once one often waits
+# for a minute in a stat that the MDS does not answer, and ends with an error.
 if [ $# = 0 ]; then suite own --except uploads.; else suite own "$@"; fi
 if [ $# = 0 ]; then
   for loop in ev fd; do
