@@ -140,14 +140,15 @@ static const char *own_help(struct tool *t)
 
 int usage(struct tool *t, const char *format, ...)
 {
+        const bool in_command = *own_help(t) || t->command->run == cmd_help;
         va_list ap;
         char *text = NULL;
 
         va_start(ap, format);
         int n = vasprintf(&text, format, ap);
         va_end(ap);
-        complain(t, "%s: %s; see `roma help%s%s`", t->command->name, n < 0 ? "out of memory" : text,
-                 *own_help(t) ? " " : "", own_help(t));
+        complain(t, "%s%s%s; see `roma help%s%s`", in_command ? t->command->name : "", in_command ? ": " : "",
+                 n < 0 ? "out of memory" : text, *own_help(t) ? " " : "", own_help(t));
         if (n >= 0)
                 free(text);
         status_raise(t, EXIT_USAGE);

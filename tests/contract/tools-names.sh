@@ -9,6 +9,7 @@ expect 2 "$ROMA"
 says "see \`roma help\`"
 expect 2 "$ROMA" nonsense
 says nonsense "see \`roma help\`"
+grep -q '^roma: there is no command' errors || fail "said twice: $(cat errors)"
 expect 2 "$ROMA" help nonsense
 says nonsense "see \`roma help\`"
 expect 2 "$ROMA" ls
