@@ -222,10 +222,17 @@ static void show(struct ri_up *u)
 
 static void decided_before(struct ri_up *u)
 {
-        const struct complete *c = u->own;
+        struct complete *c = u->own;
+        bool same = strcmp(u->decided, c->decision) == 0;
 
-        if (u->there && strcmp(u->decided, c->decision) == 0) {
+        if (u->there && same) {
                 show(u);
+        } else if (same && u->op->store->be->flags & RI_FOLDERS) {
+                /* The same complete elsewhere, which has shown the object and is removing the rest; or it has lost. */
+                ri_error_set(&c->why, ROMA_ENOENT, NULL,
+                             "the upload %.40s ended meanwhile, and the object is not of these parts", u->id);
+                c->why.outcome = ROMA_UNKNOWN;
+                compare(u);
         } else {
                 u->op->outcome = ROMA_NOT_DONE;
                 decided_late(u);
@@ -238,7 +245,7 @@ static void decided(struct ri_up *u)
 
         if (strcmp(u->decided, c->decision) != 0)
                 lost(u);
-        else if (u->decider || u->op->store->be->flags & RI_FOLDERS)
+        else if (u->decider)
                 show(u);
         else
                 ri_up_look(u, decided_before); /* perhaps somebody who has lost is about to take it back */

@@ -277,7 +277,8 @@ static void undecided(void *arg, const roma_result *r)
         ri_up_fail_absent(arg);
 }
 
-/* Without a folder that goes, a decision can be made about an upload that has just ended: that one is taken back. */
+/* A decision can be made about an upload that has just ended: where no folder goes with it, and where whoever makes it still
+ * has the folder under the name that it had, as the cache of a MooseFS store does. That one is taken back. */
 static void still_there(void *arg, const roma_result *r)
 {
         struct ri_up *u = arg;
@@ -318,10 +319,7 @@ static void put_decided(void *arg, const roma_result *r)
                 ri_up_fail_from(u, r);
         } else {
                 u->decider = true;
-                if (u->op->store->be->flags & RI_FOLDERS)
-                        u->next(u);
-                else
-                        small(u, ri_upload_own(u->key, u->id), still_there);
+                small(u, ri_upload_own(u->key, u->id), still_there);
         }
 }
 
