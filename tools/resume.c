@@ -25,7 +25,10 @@ struct resume {
         roma_part *found; /* of the upload that was taken up */
         size_t founds;
         bool failed;
-        char *next; /* while uploads are listed */
+        bool taken_up;    /* the upload was there before us */
+        bool gone;        /* and it has ended: nothing can be put to it */
+        uint64_t counted; /* bytes that the bar has been told */
+        char *next;       /* while uploads are listed */
         struct pool pool;
 };
 
@@ -102,6 +105,19 @@ static void parts_end(struct flight *f, const roma_result *res)
                 r->found[r->founds] = l->part[r->founds];
                 r->found[r->founds].etag = need_copy(l->part[r->founds].etag);
         }
+}
+
+static void parts_forget(struct resume *r)
+{
+        for (unsigned i = 0; i < r->n; i++)
+                free((char *)(uintptr_t)r->v[i].etag);
+        for (size_t i = 0; i < r->founds; i++)
+                free((char *)(uintptr_t)r->found[i].etag);
+        free(r->v);
+        free(r->found);
+        r->v = r->found = NULL;
+        r->n = r->kept = 0;
+        r->founds = 0;
 }
 
 static void find_parts(struct resume *r)
@@ -200,6 +216,7 @@ static void counted(void *arg, uint64_t done, uint64_t total)
 
         (void)total;
         progress_bytes(p->r->tool, (int64_t)(done - p->counted));
+        p->r->counted += done - p->counted;
         p->counted = done;
 }
 
@@ -207,6 +224,12 @@ static void piece_put(struct flight *f, const roma_result *res)
 {
         struct piece *p = of_flight(f);
 
+        /* A complete of it was killed while it removed the parts: the upload is listed, and can take none any more. */
+        if (res->code == ROMA_ENOENT && p->r->taken_up) {
+                p->r->gone = true;
+                piece_end(p);
+                return;
+        }
         if (res->code != ROMA_OK) {
                 piece_fail(p, res);
                 return;
@@ -242,11 +265,17 @@ static void piece_hashed(struct flight *f, const roma_result *res)
                 p->part->etag = need_copy(p->known);
                 p->r->kept++;
                 piece_end(p);
-        } else if (p->r->tool->stopping) {
+        } else if (p->r->tool->stopping || p->r->gone) {
                 piece_end(p);
         } else {
                 put_it(p);
         }
+}
+
+static void piece_left(struct flight *f, const roma_result *res)
+{
+        (void)res;
+        piece_end(of_flight(f));
 }
 
 static void piece_start(struct task *task)
@@ -258,7 +287,10 @@ static void piece_start(struct task *task)
         for (size_t i = 0; i < r->founds; i++)
                 if (r->found[i].number == p->part->number && r->found[i].length == p->part->length)
                         p->known = r->found[i].etag;
-        if (p->known)
+        if (r->gone)
+                flight_track(r->tool, &p->flight, piece_left,
+                             roma_aio_sleep(r->tool->loop, 0, flight_done, &p->flight));
+        else if (p->known)
                 flight_track(r->tool, &p->flight, piece_hashed,
                              roma_aio_hash_path(r->to.place->store, r->from.path, p->offset, p->part->length,
                                                 ROMA_MD5, &o, flight_done, &p->flight));
@@ -271,7 +303,6 @@ static void put_pieces(struct resume *r)
         unsigned jobs = r->tool->opt.jobs < AT_ONCE ? r->tool->opt.jobs : AT_ONCE;
 
         pool_init(&r->pool, r->tool, jobs);
-        progress_expect(r->tool, 1, (int64_t)r->was.st_size);
         for (unsigned i = 0; i < r->n; i++) {
                 struct piece *p = need_zeroed(sizeof(*p));
 
@@ -368,44 +399,69 @@ static void complete(struct resume *r)
         ANSWER(t, &a,
                roma_aio_upload_complete(r->to.place->store, r->to.key, r->id, r->v, r->n, &o, flight_done,
                                         &a.flight));
-        if (answer_wait(t, &a) != ROMA_OK)
+        answer_wait(t, &a);
+        /* If absent, and perhaps done: then a second try would only say that it exists. */
+        if (a.code == ROMA_ENOENT && r->taken_up && !(t->opt.if_absent && a.result.outcome == ROMA_UNKNOWN))
+                r->gone = true;
+        else if (a.code != ROMA_OK)
                 report_failure(t, &a.result, r->to.shown);
         else if (!t->opt.verify || verify(r))
                 report(r, &a);
         answer_free(&a);
-        progress_file(t);
 }
 
 static void resume_clear(struct resume *r)
 {
-        for (unsigned i = 0; i < r->n; i++)
-                free((char *)(uintptr_t)r->v[i].etag);
-        for (size_t i = 0; i < r->founds; i++)
-                free((char *)(uintptr_t)r->found[i].etag);
-        free(r->v);
-        free(r->found);
+        parts_forget(r);
         free(r->id);
         free(r->next);
         end_free(&r->from);
         end_free(&r->to);
 }
 
+static bool goes_on(const struct resume *r)
+{
+        return !r->failed && !r->tool->stopping;
+}
+
+static void put_all(struct resume *r)
+{
+        choose_part(r);
+        put_pieces(r);
+        if (!goes_on(r))
+                complain(r->tool, "put %s: what was put stays in upload %s; --resume goes on from there",
+                         r->to.shown, r->id);
+        else if (!r->gone && is_unchanged(r))
+                complete(r);
+}
+
+/* What was left of the upload is for gc: its object may have been shown, and only the same complete could tell. */
+static void forget(struct resume *r)
+{
+        parts_forget(r);
+        free(r->id);
+        r->id = NULL;
+        r->taken_up = r->gone = false;
+        progress_bytes(r->tool, -(int64_t)r->counted);
+        r->counted = 0;
+}
+
 static void run(struct resume *r)
 {
         find_upload(r);
-        if (r->id && !r->failed && !r->tool->stopping)
+        if (r->id && goes_on(r))
                 find_parts(r);
-        if (!r->id && !r->failed && !r->tool->stopping)
+        progress_expect(r->tool, 1, (int64_t)r->was.st_size);
+        r->taken_up = r->id != NULL;
+        if (r->taken_up && goes_on(r))
+                put_all(r);
+        if (r->gone && goes_on(r))
+                forget(r);
+        if (!r->id && goes_on(r))
                 begin(r);
-        if (r->failed || r->tool->stopping)
-                return;
-        choose_part(r);
-        put_pieces(r);
-        if (r->tool->stopping || r->failed)
-                complain(r->tool, "put %s: what was put stays in upload %s; --resume goes on from there",
-                         r->to.shown, r->id);
-        else if (is_unchanged(r))
-                complete(r);
+        if (!r->taken_up && r->id && goes_on(r))
+                put_all(r);
+        progress_file(r->tool);
 }
 
 /* What is short needs no parts. */

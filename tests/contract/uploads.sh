@@ -12,6 +12,24 @@ folder=file://$SCRATCH/store
 ns=${ROMA_MFS_NS:-}
 unset ROMA_MFS_NS
 upload_suite 300000
+
+# A complete was killed while it removed the parts, or another one was decided: the upload is listed and takes none any more.
+random_file long 50331648
+for lost in 1 0; do
+  id=$(begin ended) || fail "begin"
+  for i in 1 2 3; do
+    roma upload part --upload-id "$id" --part $i --offset $(((i - 1) * 16777216)) --length 16777216 "$PWD/long" "$(at ended)" >/dev/null ||
+      fail "part $i"
+  done
+  printf 'complete 0123456789abcdef0123456789abcdef' >"store/.roma~$id/decided"
+  [ $lost = 0 ] || rm "store/.roma~$id"/00001~*
+  roma put --resume "$PWD/long" "$(at ended)" || fail "put --resume does not begin anew"
+  holds ended long
+  [ "$(roma upload ls "$folder" | wc -l)" = 1 ] || fail "left: $(roma upload ls "$folder")"
+  roma gc --older-than 0 "$folder" >/dev/null || fail "gc"
+  rm store/ended
+done
+nothing_left "put --resume that began anew"
 # A kill between two steps may leave a temporary of its own.
 roma gc --older-than 0 "$folder" >/dev/null || fail "gc"
 [ "$(find store -mindepth 1 | sort | tr '\n' ' ')" = "store/shared store/words " ] || fail "left: $(find store)"
