@@ -24,6 +24,12 @@ struct taken {
         char name[];
 };
 
+/* A copy that waits until the removals have ended: TO may have a folder of its name. */
+struct later {
+        struct later *next;
+        struct item item;
+};
+
 /* One of the two lists. */
 struct side {
         struct flight flight; /* first */
@@ -47,6 +53,7 @@ struct job {
         time_t started;
         struct taken *taken; /* longest first; each begins with the next */
         struct folders gone;
+        struct later *later;
         uint64_t copied, equal, removed;
 };
 
@@ -340,7 +347,32 @@ static bool is_safe(struct job *job, const char *name)
         return false;
 }
 
-static void only_in_from(struct job *job, const struct item *i)
+static void later_add(struct job *job, const struct item *i)
+{
+        struct later *l = need_zeroed(sizeof(*l));
+
+        l->item = (struct item){ need_copy(i->name), i->attr };
+        l->next = job->later;
+        job->later = l;
+}
+
+static void later_pop(struct job *job)
+{
+        struct later *l = job->later;
+
+        job->later = l->next;
+        free(l->item.name);
+        free(l);
+}
+
+/* next: that of TO, or NULL. If it has a folder of the name of `i`, all from here to that begins with the name. */
+static bool is_in_the_way(const struct job *job, const struct item *i, const struct item *next)
+{
+        return job->tool->opt.remove && next && !is_folder(i) && has_folders(&job->to) &&
+               !strncmp(next->name, i->name, strlen(i->name));
+}
+
+static void only_in_from(struct job *job, const struct item *i, const struct item *next)
 {
         struct end from, to;
 
@@ -348,6 +380,10 @@ static void only_in_from(struct job *job, const struct item *i)
                 return;
         if (is_folder(i) && (i->attr.type == ROMA_TYPE_DIR || has_folders(&job->to))) {
                 make_folder(job, i);
+                return;
+        }
+        if (is_in_the_way(job, i, next)) {
+                later_add(job, i);
                 return;
         }
         ends(job, i->name, &from, &to);
@@ -600,15 +636,6 @@ static void in_both(struct job *job, const struct item *a, const struct item *b)
         pool_add(&job->pool, &c->task);
 }
 
-static bool same_kind(const struct job *job)
-{
-        const char *a = roma_store_uri(job->from.at.place->store);
-        const char *b = roma_store_uri(job->to.at.place->store);
-        size_t n = strcspn(a, ":") + 1;
-
-        return !strncmp(a, b, n);
-}
-
 /* Whether a folder in TO is FROM itself under another name, as mfs://host and mfs://host:9421 are: what is in it would be
  * removed. Folders of two stores may have one number by chance; so it counts only when the times fit too. FROM may have
  * changed since it was looked at, and clocks differ. */
@@ -618,7 +645,7 @@ static bool is_source(const struct job *job, const struct item *i)
         const uint32_t both = top->mask & a->mask;
 
         if (!job->tool->opt.remove || a->type != ROMA_TYPE_DIR || !(both & ROMA_ATTR_INODE) ||
-            top->inode != a->inode || !same_kind(job))
+            top->inode != a->inode || !place_same_kind(job->from.at.place, job->to.at.place))
                 return false;
         return !(both & ROMA_ATTR_CTIME) || a->ctime_ns == top->ctime_ns ||
                (a->ctime_ns > top->ctime_ns && a->ctime_ns / 1000000000 > job->started - 3600);
@@ -668,7 +695,7 @@ static void merge(void *arg)
                 if (order >= 0)
                         taken_note(job, b);
                 if (order < 0)
-                        only_in_from(job, a);
+                        only_in_from(job, a, b);
                 else if (order > 0)
                         only_in_to(job, b, a);
                 else
@@ -759,9 +786,20 @@ static bool apart(struct job *job)
                 free(a);
                 free(b);
         }
+        clash = clash ||
+                lies_in(job->tool, job->to.at.place, job->to.at.key, job->from.at.place, job->from.at.key);
         if (clash)
                 usage(job->tool, "one of %s and %s lies in the other", job->from.at.shown, job->to.at.shown);
         return !clash;
+}
+
+static void copy_later(struct job *job)
+{
+        while (job->later && !job->failed && !job->tool->stopping) {
+                only_in_from(job, &job->later->item, NULL);
+                later_pop(job);
+        }
+        flight_drive(job->tool);
 }
 
 static void summary(struct job *job)
@@ -806,9 +844,12 @@ int cmd_sync(struct tool *t, int argc, char **argv)
                 flight_drive(t);
                 if (!job.failed && !t->stopping)
                         folders_remove(t, &job.gone);
+                copy_later(&job);
                 progress_stop(t);
                 summary(&job);
         }
+        while (job.later)
+                later_pop(&job);
         while (job.taken)
                 taken_pop(&job);
         folders_clear(&job.gone);

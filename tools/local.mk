@@ -56,6 +56,7 @@ roma_SOURCES = $(diagnose_sources) \
 	tools/findings.c \
 	tools/flight.c \
 	tools/folders.c \
+	tools/inside.c \
 	tools/location.c \
 	tools/look.c \
 	tools/look.h \

@@ -289,6 +289,12 @@ bool location_parse(struct tool *t, struct location *l, const char *arg); /* fal
 bool location_open(struct tool *t, struct location *l);                   /* opens the store */
 void location_free(struct location *l);
 
+/* inside.c */
+bool place_same_kind(const struct place *a, const struct place *b);
+/* Whether `key` is or lies in `folder`, whatever both are called, as far as that can be seen: on stores whose folders have
+ * numbers. */
+bool lies_in(struct tool *t, struct place *place, const char *key, struct place *of, const char *folder);
+
 /* walk.c: all keys below one, page by page, no faster than `pool` takes them. */
 struct walk {
         struct flight flight;

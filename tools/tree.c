@@ -148,7 +148,7 @@ static void carry_folder(struct job *job, const struct location *from, const rom
 
         target_end(job->target, from, "", &to);
         location_end(from, "", &source);
-        if (inside(from, &to)) {
+        if (inside(from, &to) || lies_in(t, to.place, to.key, from->place, from->key)) {
                 usage(t, "%s cannot be copied into itself (%s)", from->shown, to.shown);
         } else {
                 if (*to.key)

@@ -107,6 +107,38 @@ for jobs in 1 8; do
   echo old >folder-to/z
 done
 
+# The other way round: a file has the name of a folder. It takes one run.
+for jobs in 1 8; do
+  rm -rf file file-to
+  mkdir -p file file-to/x/deep file-to/x.d file-to/keep
+  echo new | tee file/x file/x.d file/x-1 >file/x0
+  ln -s x file/link
+  echo old | tee file-to/x/file file-to/x/deep/file file-to/x.d/file file-to/x-0 >file-to/link
+  roma sync -q file file-to 2>errors && fail "a file over a folder, without --delete"
+  [ -d file-to/x/deep ] || fail "removed without --delete"
+  roma sync --delete -j $jobs file file-to >lines || fail "a file over a folder: $(cat lines)"
+  diff -r --no-dereference file file-to || fail "files over folders"
+done
+
+# Two names of one store: what is copied into itself would be copied for ever.
+mkdir -p self/d/e
+echo one >self/d/e/file
+ln -s d self/link
+printf '[same]\nuri = file://%s/self\n' "$SCRATCH" >roma.conf
+export ROMA_CONFIG=$SCRATCH/roma.conf
+for to in same:d same:d/new/er same:link self/link self/link/new "file://$SCRATCH/self/d"; do
+  roma cp -q -r self/d "$to" 2>errors && fail "cp -r of a folder into itself, as $to"
+  grep -qF 'into itself' errors || fail "cp -r into itself: $(cat errors)"
+  roma put -q -r self/d "$to" 2>errors && fail "put -r of a folder into itself, as $to"
+  roma sync -q self/d "$to" 2>errors && fail "sync of a folder into itself, as $to"
+  grep -qF 'lies in the other' errors || fail "sync into itself: $(cat errors)"
+done
+roma mv -q self/d same:d/new 2>errors && fail "mv of a folder into itself"
+[ "$(find self | wc -l)" = 5 ] || fail "a folder was copied into itself: $(find self)"
+roma cp -q -r self/d same:other || fail "cp -r beside itself"
+diff -r self/d self/other || fail "cp -r beside itself"
+unset ROMA_CONFIG
+
 # A source that can be read only in part: nothing is removed, and a copy of it says so.
 mkdir -p part/sub part-to/sub
 echo kept | tee part/sub/file >part-to/sub/file

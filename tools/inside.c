@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: MIT */
+/* Whether a place lies in a folder that has another name there: one store has as many URIs as its server has names,
+ * roma.conf adds its own, and symbolic links do. What is copied into its own source would be copied again, for ever. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools/tool.h"
+
+enum { TRIES = 3 };
+
+static bool look(struct tool *t, struct place *place, const char *key, roma_attr *attr)
+{
+        const roma_opts o = request_opts(t);
+        struct answer a = { 0 };
+        bool folder;
+
+        ANSWER(t, &a, roma_aio_stat(place->store, key, 0, &o, flight_done, &a.flight));
+        answer_wait(t, &a);
+        *attr = a.attr;
+        folder = a.code == ROMA_OK && attr->type == ROMA_TYPE_DIR && attr->mask & ROMA_ATTR_INODE &&
+                 attr->mask & ROMA_ATTR_CTIME;
+        answer_free(&a);
+        return folder;
+}
+
+/* Folders of two stores may have one number by chance, and roots always have; but then not the same time of change. */
+static bool same(struct tool *t, struct place *place, const char *key, struct place *of, const char *folder)
+{
+        roma_attr a, b;
+
+        for (int i = 0; i < TRIES && !t->stopping; i++) {
+                if (!look(t, of, folder, &a) || !look(t, place, key, &b) || a.inode != b.inode)
+                        return false;
+                if (a.ctime_ns == b.ctime_ns && a.mode == b.mode && a.nlink == b.nlink)
+                        return true;
+        }
+        return false;
+}
+
+bool place_same_kind(const struct place *a, const struct place *b)
+{
+        const char *x = roma_store_uri(a->store), *y = roma_store_uri(b->store);
+
+        return !strncmp(x, y, strcspn(x, ":") + 1);
+}
+
+bool lies_in(struct tool *t, struct place *place, const char *key, struct place *of, const char *folder)
+{
+        char *above = need_copy(key);
+        bool in = false;
+
+        while (place_same_kind(place, of)) {
+                char *slash = strrchr(above, '/');
+
+                in = same(t, place, above, of, folder);
+                if (in || !*above || t->stopping)
+                        break;
+                *(slash ? slash : above) = 0;
+        }
+        free(above);
+        return in;
+}
