@@ -228,6 +228,21 @@ roma_buf *roma_buf_ref(roma_buf *buf)
         return buf;
 }
 
+roma_buf *ri_buf_borrow(roma_loop *loop, const void *data, size_t len)
+{
+        roma_buf *buf = calloc(1, sizeof *buf);
+
+        if (!buf)
+                return NULL;
+        buf->loop = loop;
+        buf->refs = 1;
+        buf->len = len;
+        buf->mem = (unsigned char *)(uintptr_t)data; /* only read */
+        buf->borrowed = true;
+        loop->stats.buffers++;
+        return buf;
+}
+
 static void leave(roma_buf *buf)
 {
         roma_loop *loop = buf->loop;
@@ -245,8 +260,11 @@ void roma_buf_unref(roma_buf *buf)
         if (!buf || __atomic_sub_fetch(&buf->refs, 1, __ATOMIC_ACQ_REL))
                 return;
         loop = buf->loop;
-        if (loop) {
+        if (loop)
                 leave(buf);
+        if (buf->borrowed) {
+                ; /* its owner frees it */
+        } else if (loop) {
                 memory_back(loop->budget, buf->mem, buf->cap);
                 serve(loop);
         } else {

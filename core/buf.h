@@ -16,6 +16,7 @@ struct roma_buf {
         size_t off; /* first byte of the data */
         size_t len; /* bytes of data */
         unsigned char *mem;
+        bool borrowed; /* mem is somebody else's, who keeps it as long as the buffer lives; in no budget */
         /* Whoever filled it may leave the CRC-32 of each block of the first `summed` bytes (the last block may be short):
          * computed once, where the bytes came from, they go along to the server that checks them. */
         size_t summed;
@@ -50,6 +51,9 @@ void ri_buf_need(struct ri_buf_wait *w);
 uint32_t ri_buf_sum(roma_buf *buf, size_t len);
 /* The CRC-32 of len bytes at `at` of the data, when it is one of the sums. */
 bool ri_buf_sum_of(const roma_buf *buf, size_t at, size_t len, uint32_t *crc);
+
+/* A buffer over memory that is there already; NULL: no memory for it. */
+roma_buf *ri_buf_borrow(roma_loop *loop, const void *data, size_t len);
 
 /* Memory that a lost worker still holds: takes it out of the budget's sight. Used on an abandoned job's buffer. */
 void ri_buf_orphan(roma_buf *buf);

@@ -12,6 +12,9 @@
  * nothing of the writer is left: after a failed open, a commit or an abort. */
 struct ri_writer_ops {
         void (*open)(struct ri_op *op, roma_writer *w);
+        /* When a write has ended, nothing of its bytes is touched again: they may be memory of the caller's, which a put
+         * then gives as it is, in pieces of at most so many bytes. 0: a worker may still read them. */
+        uint64_t takes;
         /* Bytes for `offset`. buf: the memory's buffer, or NULL; a backend that goes on with it keeps a reference. */
         void (*write)(struct ri_op *op, roma_writer *w, const void *data, size_t len, roma_buf *buf,
                       uint64_t offset);

@@ -11,7 +11,7 @@
 #include "cephio/rados/raw.h"
 #include "core/writer.h"
 
-enum { WINDOW = 8, MIN_WINDOW_BYTES = 16 << 20 };
+enum { WINDOW = 8, MIN_WINDOW_BYTES = 16 << 20, TAKES = 4 << 20 };
 
 /* A write that has to wait until there is room for more. */
 struct held {
@@ -188,11 +188,12 @@ static void fly(struct put *p)
                 piece_go(ri_container_of(l, struct piece, link));
 }
 
-static void piece_ready(struct put *p)
+/* librados copies the bytes. */
+static void piece_ready(struct put *p, const char *bytes)
 {
         struct piece *i = p->filling;
 
-        rados_write_op_write_full(i->r->wop, i->mem, i->fill);
+        rados_write_op_write_full(i->r->wop, bytes, i->fill);
         free(i->mem);
         i->mem = NULL;
         ri_list_add_tail(&p->queued, &i->link);
@@ -210,8 +211,7 @@ static struct piece *piece_new(struct put *p)
                 return NULL;
         rad_piece_name(p->gen, (uint32_t)p->pieces, name);
         i->r = rad_req_new(p->rs, RAD_WRITE_OP, name, NULL, "write", piece_done, i);
-        i->mem = malloc(p->rs->o->piece);
-        if (!i->r || !i->mem) {
+        if (!i->r) {
                 piece_free(i);
                 return NULL;
         }
@@ -220,7 +220,7 @@ static struct piece *piece_new(struct put *p)
         return i;
 }
 
-/* librados copies the bytes. 0, or -1: no memory. */
+/* 0, or -1: no memory. */
 static int feed(struct put *p, const char *from, size_t len)
 {
         uint32_t size = p->rs->o->piece;
@@ -232,12 +232,15 @@ static int feed(struct put *p, const char *from, size_t len)
                 if (!i)
                         return -1;
                 take = size - i->fill < len ? size - i->fill : len;
-                memcpy(i->mem + i->fill, from, take);
+                if (take < size && !i->mem && !(i->mem = malloc(size)))
+                        return -1;
+                if (i->mem)
+                        memcpy(i->mem + i->fill, from, take);
                 i->fill += (uint32_t)take;
+                if (i->fill == size)
+                        piece_ready(p, i->mem ? i->mem : from);
                 from += take;
                 len -= take;
-                if (i->fill == size)
-                        piece_ready(p);
         }
         return 0;
 }
@@ -607,7 +610,7 @@ static void put_commit(struct ri_op *op, roma_writer *w)
         op->impl = p;
         op->cancel = commit_cancel;
         if (p->filling)
-                piece_ready(p);
+                piece_ready(p, p->filling->mem);
         p->committing = true;
         step(p);
 }
@@ -665,6 +668,9 @@ static void put_drop(roma_writer *w)
         w->impl = NULL;
 }
 
-const struct ri_writer_ops rad_writer = {
-        .open = put_open, .write = put_write, .commit = put_commit, .abort = put_abort, .drop = put_drop
-};
+const struct ri_writer_ops rad_writer = { .takes = TAKES,
+                                          .open = put_open,
+                                          .write = put_write,
+                                          .commit = put_commit,
+                                          .abort = put_abort,
+                                          .drop = put_drop };

@@ -14,6 +14,7 @@ struct raw_writer {
         struct rad_req *r;
         char *mem; /* an announced size: all of it, for an OSD is faster with one extent than with many */
         bool begun;
+        bool whole; /* it came in one piece and is in the operation */
 };
 
 static int too_long(struct ri_op *op, uint64_t bytes)
@@ -87,9 +88,16 @@ static void rw_write(struct ri_op *op, roma_writer *w, const void *data, size_t 
                 too_long(op, offset + len);
                 return;
         }
-        if (!rw->begun && !rw->mem && w->size_hint != ROMA_SIZE_UNKNOWN && w->size_hint)
+        if (!rw->begun && !rw->mem && !rw->whole && !offset && len == w->size_hint) {
+                rados_write_op_write_full(rw->r->wop, data, len); /* which copies it */
+                rw->whole = true;
+                op->res.bytes = len;
+                ri_op_finish(op);
+                return;
+        }
+        if (!rw->begun && !rw->mem && !rw->whole && w->size_hint != ROMA_SIZE_UNKNOWN && w->size_hint)
                 rw->mem = malloc(w->size_hint);
-        if (rw->mem && (offset > w->size_hint || len > w->size_hint - offset)) {
+        if ((rw->mem || rw->whole) && (offset > w->size_hint || len > w->size_hint - offset)) {
                 ri_op_fail(op, ROMA_ESOURCE, "more than the %llu bytes that were announced came",
                            (unsigned long long)w->size_hint);
                 return;
@@ -143,7 +151,7 @@ static void rw_commit(struct ri_op *op, roma_writer *w)
                 rados_write_op_write_full(r->wop, rw->mem, w->bytes);
                 free(rw->mem);
                 rw->mem = NULL;
-        } else if (!rw->begun) {
+        } else if (!rw->begun && !rw->whole) {
                 begin(rw);
         }
         rw->r = NULL;
@@ -173,6 +181,9 @@ static void rw_drop(roma_writer *w)
         w->impl = NULL;
 }
 
-const struct ri_writer_ops rad_raw_writer = {
-        .open = rw_open, .write = rw_write, .commit = rw_commit, .abort = rw_abort, .drop = rw_drop
-};
+const struct ri_writer_ops rad_raw_writer = { .takes = MOST,
+                                              .open = rw_open,
+                                              .write = rw_write,
+                                              .commit = rw_commit,
+                                              .abort = rw_abort,
+                                              .drop = rw_drop };
