@@ -11,6 +11,7 @@
 enum { TRIES = 100, CALM = 3, BACK_OFF_MS = 40 };
 
 struct rad_change {
+        struct rad_own own; /* when it is dropped */
         struct rad_store *rs;
         struct ri_op *op; /* NULL: dropped, or never had one */
         const struct rad_change_ops *ops;
@@ -44,16 +45,21 @@ static void seen_clear(struct rad_change *c)
 static void change_free(struct rad_change *c)
 {
         ri_timer_stop(&c->back_off);
-        if (c->dropped)
-                rad_background(c->rs, -1);
         seen_clear(c);
         free(c);
+}
+
+static void change_drop(struct rad_own *o)
+{
+        change_free(ri_container_of(o, struct rad_change, own));
 }
 
 static void end(struct rad_change *c, const struct ri_error *e)
 {
         if (!c->dropped)
                 c->ops->done(c->arg, &c->seen, c->remove ? NULL : &c->now, e);
+        else
+                rad_disown(c->rs, &c->own);
         change_free(c);
 }
 
@@ -148,6 +154,7 @@ static void swap_done(struct rad_req *r)
         /* Nobody waits for it any more, and whoever asked for it is gone. */
         if (race_lost(r->rc) && c->dropped) {
                 repair(c);
+                rad_disown(c->rs, &c->own);
                 change_free(c);
                 return;
         }
@@ -374,7 +381,7 @@ bool rad_change_drop(struct rad_change *c)
         c->op = NULL;
         if (swapping) {
                 c->dropped = true;
-                rad_background(c->rs, 1);
+                rad_own(c->rs, &c->own, change_drop);
                 c->r->op = NULL;
                 return true;
         }

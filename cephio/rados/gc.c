@@ -22,7 +22,8 @@ struct cand {
 };
 
 struct gc {
-        struct ri_op *op; /* NULL: cancelled, the rest runs out */
+        struct rad_own own; /* when it is cancelled */
+        struct ri_op *op;   /* NULL: cancelled, the rest runs out */
         struct rad_store *rs;
         struct rad_req *r;
         char *prefix;
@@ -68,7 +69,7 @@ static void gc_end(struct gc *g, const struct ri_error *e)
         else if (op)
                 ri_op_finish(op);
         else
-                rad_background(g->rs, -1);
+                rad_disown(g->rs, &g->own);
         gc_free(g);
 }
 
@@ -80,6 +81,11 @@ static void fail_nomem(struct gc *g)
         gc_end(g, &e);
 }
 
+static void gc_drop(struct rad_own *o)
+{
+        gc_free(ri_container_of(o, struct gc, own));
+}
+
 /* A request goes on to its end, then nothing more is begun. */
 static void gc_cancel(struct ri_op *op)
 {
@@ -88,7 +94,7 @@ static void gc_cancel(struct ri_op *op)
         if (g->r)
                 g->r->op = NULL;
         take_op(g);
-        rad_background(g->rs, 1);
+        rad_own(g->rs, &g->own, gc_drop);
 }
 
 /* One generation */

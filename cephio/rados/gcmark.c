@@ -50,6 +50,7 @@ void rad_gc_forget(struct rad_store *rs, const uint8_t gen[RAD_ID])
 }
 
 struct removal {
+        struct rad_own own;
         struct rad_store *rs;
         uint8_t gen[RAD_ID];
         uint64_t pieces, next, removed;
@@ -61,6 +62,11 @@ struct removal {
 };
 
 static void more(struct removal *m);
+
+static void removal_drop(struct rad_own *o)
+{
+        free(ri_container_of(o, struct removal, own));
+}
 
 static void piece_removed(struct rad_req *r)
 {
@@ -107,7 +113,7 @@ static void more(struct removal *m)
                 return;
         if (m->rc == 0)
                 rad_gc_forget(m->rs, m->gen);
-        rad_background(m->rs, -1);
+        rad_disown(m->rs, &m->own);
         if (m->done)
                 m->done(m->arg, m->removed, m->rc);
         free(m);
@@ -128,6 +134,6 @@ void rad_gc_remove(struct rad_store *rs, const uint8_t gen[RAD_ID], uint64_t pie
         m->pieces = pieces;
         m->done = done;
         m->arg = arg;
-        rad_background(rs, 1);
+        rad_own(rs, &m->own, removal_drop);
         more(m);
 }

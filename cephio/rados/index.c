@@ -274,11 +274,17 @@ void rad_index_settle(struct rad_store *rs, const char *key, const uint8_t value
 /* Making an entry true again */
 
 struct repair {
+        struct rad_own own;
         struct rad_store *rs;
         unsigned tries;
         uint8_t value[RAD_ENTRY_BYTES];
         char key[];
 };
+
+static void repair_drop(struct rad_own *o)
+{
+        free(ri_container_of(o, struct repair, own));
+}
 
 static struct repair *repair_new(struct rad_store *rs, const char *key, unsigned tries)
 {
@@ -290,13 +296,13 @@ static struct repair *repair_new(struct rad_store *rs, const char *key, unsigned
         p->rs = rs;
         p->tries = tries;
         memcpy(p->key, key, n + 1);
-        rad_background(rs, 1);
+        rad_own(rs, &p->own, repair_drop);
         return p;
 }
 
 static void repair_end(struct repair *p)
 {
-        rad_background(p->rs, -1);
+        rad_disown(p->rs, &p->own);
         free(p);
 }
 

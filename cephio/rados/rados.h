@@ -92,9 +92,11 @@ struct rad_req {
         bool once;                       /* not repeated on a new connection */
         int (*build)(struct rad_req *r); /* fills rop again; NULL: cannot be repeated */
         void *build_arg;
-        struct ri_op *op; /* whose time it is, for traces; NULL once that has ended */
+        struct ri_op
+                *op; /* whose time it is, for traces; NULL once that has ended, or when it serves several */
         const char *what; /* "read", for sentences; static */
-        uint64_t begun_ns;
+        bool may_miss;    /* that there is no such object is no failure */
+        uint64_t queued_ns, begun_ns;
         void (*done)(struct rad_req *r); /* NULL: nobody waits. The request is freed behind it. */
         void *arg;
 };
@@ -133,6 +135,7 @@ struct rad_store {
         struct ri_error broken;            /* code 0: none; why there is no new connection */
         struct rad_index *index;           /* indexed mode */
         unsigned background;               /* things that closing waits for */
+        struct ri_list owned;              /* struct rad_own: those of them that nobody else would free */
         bool closing;
         struct ri_timer close_limit;
         struct rad_closing *closer; /* the last step of closing has begun */
@@ -146,6 +149,14 @@ static inline struct rad_store *rad_of(roma_store *store)
 /* A connection anew, after the cluster has shut the old one out; waiting requests go on with it. */
 void rad_reconnect(struct rad_store *rs);
 void rad_background(struct rad_store *rs, int delta);
+/* Something in the background, whose requests may never be answered: when the store goes without waiting any longer,
+ * drop frees it. */
+struct rad_own {
+        struct ri_list link;
+        void (*drop)(struct rad_own *o);
+};
+void rad_own(struct rad_store *rs, struct rad_own *o, void (*drop)(struct rad_own *o));
+void rad_disown(struct rad_store *rs, struct rad_own *o);
 void rad_close_step(struct rad_store *rs);
 /* The key with the store's root before it, in `out`, or the operation has failed. */
 bool rad_key(struct ri_op *op, const char *key, char out[RAD_KEY_MAX + 1]);

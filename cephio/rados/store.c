@@ -282,6 +282,7 @@ static int store_new(roma_store *store, const struct ri_uri *uri, struct ri_erro
         rs->loop = store->loop;
         ri_list_init(&rs->waiting);
         ri_list_init(&rs->flying);
+        ri_list_init(&rs->owned);
         rs->o = rad_opts_new(uri, e);
         rs->box = rs->o ? rad_box_new(rs) : NULL;
         if (rs->box) {
@@ -339,11 +340,18 @@ static void closing_done(struct ri_job *job)
 /* Ends all that needs the loop. */
 static void stop(struct rad_store *rs, unsigned wait_ms)
 {
+        struct ri_list *l;
+
         rs->closing = true;
         ri_timer_stop(&rs->close_limit);
         connecting_stop(rs);
         rad_box_close(rs->box, wait_ms);
         rad_index_free(rs->index);
+        while ((l = ri_list_pop(&rs->owned))) {
+                struct rad_own *o = ri_container_of(l, struct rad_own, link);
+
+                o->drop(o);
+        }
         rs->box = NULL;
         rs->index = NULL;
 }
@@ -384,6 +392,19 @@ void rad_close_step(struct rad_store *rs)
 void rad_background(struct rad_store *rs, int delta)
 {
         rs->background = (unsigned)((int)rs->background + delta);
+}
+
+void rad_own(struct rad_store *rs, struct rad_own *o, void (*drop)(struct rad_own *o))
+{
+        o->drop = drop;
+        ri_list_add_tail(&rs->owned, &o->link);
+        rad_background(rs, 1);
+}
+
+void rad_disown(struct rad_store *rs, struct rad_own *o)
+{
+        ri_list_del(&o->link);
+        rad_background(rs, -1);
 }
 
 static void close_now(struct rad_store *rs)
