@@ -219,6 +219,7 @@ static bool shard_go(struct shard *s)
         s->r = rad_req_new(l->rs, RAD_READ_OP, name, l->op, "read the index", shard_read, s);
         if (!s->r)
                 return false;
+        s->r->may_miss = true; /* nothing was put into it yet */
         s->r->build = shard_build;
         s->r->build_arg = s;
         shard_build(s->r);

@@ -146,14 +146,19 @@ static bool again(struct rad_req *r)
         return true;
 }
 
+static int told(const struct rad_req *r)
+{
+        if (r->rc >= 0 || (r->rc == -ENOENT && r->may_miss))
+                return ROMA_OK;
+        return r->rc == -ENOENT ? ROMA_ENOENT : ROMA_ESERVER;
+}
+
 static void deliver(struct rad_req *r)
 {
         struct rad_store *rs = r->rs;
 
         leave(r);
-        if (r->op)
-                ri_trace(rs->loop, r->op, r->what, r->io ? r->io->where : "", r->begun_ns, r->weight,
-                         r->rc < 0 ? ROMA_ESERVER : 0);
+        ri_trace(rs->loop, r->op, r->what, r->io ? r->io->where : "", r->begun_ns, r->weight, told(r));
         if (lost(r->rc) && r->io && r->io == rs->io) {
                 rad_io_dead(rs->io);
                 rad_reconnect(rs);
@@ -311,6 +316,8 @@ static void fly(struct rad_req *r)
         rs->in_flight++;
         rs->in_flight_bytes += r->weight;
         r->io = rad_io_ref(rs->io);
+        ri_trace(rs->loop, r->op, "queue", "", r->queued_ns, r->weight, 0);
+        r->queued_ns = 0;
         r->begun_ns = ri_trace_start(rs->loop, r->op, r->what);
         pthread_mutex_lock(&b->lock);
         b->flying++;
@@ -379,10 +386,14 @@ void rad_req_go(struct rad_req *r)
         if (r->op)
                 ri_op_waits(r->op, "the OSDs", rs->io ? rs->io->where : NULL);
         ri_list_add_tail(&rs->waiting, &r->link);
-        if (rs->io)
-                pump(rs);
-        else
+        if (!rs->io) {
+                r->queued_ns = ri_trace_start(rs->loop, r->op, "queue");
                 rad_reconnect(rs);
+                return;
+        }
+        pump(rs);
+        if (!r->io)
+                r->queued_ns = ri_trace_start(rs->loop, r->op, "queue");
 }
 
 void rad_pump(struct rad_store *rs)
