@@ -1,5 +1,5 @@
 # Programs that measure are built by `make bench-programs` only.
-bench_programs = bench/roma-bench bench/fs-bench bench/floor bench/list-pages bench/gen-capture
+bench_programs = bench/roma-bench bench/fs-bench bench/floor bench/list-pages bench/gen-capture bench/store-memory
 EXTRA_PROGRAMS += $(bench_programs)
 EXTRA_DIST += bench/mfs bench/rados bench/wire bench/first-download
 
@@ -7,6 +7,8 @@ bench_roma_bench_SOURCES = bench/roma-bench.c bench/measure.h
 bench_roma_bench_LDADD = libroma.la
 bench_list_pages_SOURCES = bench/list-pages.c bench/measure.h
 bench_list_pages_LDADD = libroma.la
+bench_store_memory_SOURCES = bench/store-memory.c
+bench_store_memory_LDADD = libroma.la
 bench_fs_bench_SOURCES = bench/fs-bench.c bench/measure.h
 bench_fs_bench_LDADD =
 bench_gen_capture_SOURCES = bench/gen-capture.c

@@ -21,22 +21,58 @@ says() {
   [ $((SECONDS - began)) -le "$limit" ] || fail "roma $*: took $((SECONDS - began)) s"
 }
 
+# cancelled URI: the opening of it can be cancelled.
+cancelled() {
+  timeout 100 "$BUILD_DIR/tests/ceph/rados-cancel" open "$1" || fail "cancel"
+}
+
+# client_at PROGRAM... : starts a client that opens a store and waits for go
+client_at() {
+  rm -f "$SCRATCH/go"
+  mkfifo "$SCRATCH/go"
+  "$@" <"$SCRATCH/go" >"$SCRATCH/client" 2>&1 &
+  client=$!
+  exec 8>"$SCRATCH/go"
+  for ((i = 0; i < 100; i++)); do
+    grep -qs . "$SCRATCH/client" && return
+    sleep 0.2
+  done
+  fail "the client did not start: $(cat "$SCRATCH/client")"
+}
+
+go() {
+  local status
+  echo go >&8
+  exec 8>&-
+  wait $client
+  status=$?
+  cat "$SCRATCH/client"
+  [ $status = 0 ] || fail "the client: exit $status"
+}
+
+# With and without an index.
+calls_at() { client_at timeout 150 "$BUILD_DIR/tests/ceph/rados-cancel" calls "rados://$1"; }
+
 echo "== a monitor that is not there"
 sed 's/^ *mon host *=.*/mon host = v2:127.0.0.1:1/' "$CEPH_CONF" >"$SCRATCH/no-mon.conf"
 says 20 "no monitor answered within 2 s" ping "$uri&conf=$SCRATCH/no-mon.conf&connect=2s"
+cancelled "$uri&conf=$SCRATCH/no-mon.conf&connect=4s"
 
 echo "== a wrong key"
 "$SRC_DIR/tests/cluster/ceph" exec ceph-authtool -C "$SCRATCH/wrong" --gen-key -n client.admin >/dev/null || fail "ceph-authtool"
 says 20 "do not accept the key of client.admin" ping "$uri&keyring=$SCRATCH/wrong"
+cancelled "$uri&keyring=$SCRATCH/wrong"
 says 20 "key.*client.nobody" ping "$uri&client=nobody&keyring=$SCRATCH/wrong"
 ! grep -qF "$(sed -n 's/.*key = //p' "$SCRATCH/wrong")" "$SCRATCH/out" || fail "the key is shown"
 
 echo "== another cluster than the configuration says"
 sed "s/$ROMA_CEPH_FSID/01234567-89ab-cdef-0123-456789abcdef/" "$CEPH_CONF" >"$SCRATCH/fsid.conf"
 says 20 "has the fsid $ROMA_CEPH_FSID" ping "$uri&conf=$SCRATCH/fsid.conf"
+cancelled "$uri&conf=$SCRATCH/fsid.conf"
 
 echo "== no such pool, a client that may only read, data of others"
 says 20 "has no pool" ping "rados://no-such-pool/?raw=1"
+cancelled "rados://no-such-pool/?raw=1"
 roma put -q "$SCRATCH/in" "$uri" || fail "put"
 says 20 "EPERM\|does not allow" put "$SCRATCH/in" "$uri&client=reader"
 roma cat "$uri&client=reader" | cmp - "$SCRATCH/in" || fail "the reader cannot read"
@@ -59,7 +95,9 @@ ceph exec rados -p "$pool" -N damage rm "$piece" || fail "rados rm"
 says 20 "not in the pool any more" get "rados://$pool/y?ns=damage" "$SCRATCH/got"
 
 echo "== an OSD that hangs"
+calls_at "$pool/?ns=faults&osd=20s"
 ceph stop osd0 || fail "stop"
+go
 says 30 "did not answer in time" put "$SCRATCH/in" "$uri&osd=3s"
 says 30 "did not answer in time" cat "$uri&osd=3s"
 says 30 "deadline" stat --deadline 2s "$uri"
@@ -69,28 +107,46 @@ ceph restart osd0 || fail "restart"
 roma put -q "$SCRATCH/in" "$uri" || fail "put when the OSD is back"
 roma cat "$uri" | cmp - "$SCRATCH/in" || fail "other bytes"
 
+echo "== an OSD that is down"
+calls_at "$pool/faults?ns=faults&raw=1&osd=20s"
+ceph kill osd0 || fail "kill"
+ceph exec ceph osd down osd.0 2>/dev/null || fail "osd down"
+go
+says 30 "did not answer in time" put "$SCRATCH/in" "$uri&osd=3s"
+says 30 "did not answer in time" cat "$uri&osd=3s"
+says 40 "OSD.*HEALTH\|HEALTH.*OSD\|HEALTH.*osd" ping "$uri&osd=3s"
+# A put that has begun is done when the OSD comes back in time.
+roma put -q "$SCRATCH/in" "$uri&osd=120s" &
+put=$!
+sleep 1
+ceph restart osd0 || fail "restart"
+wait $put || fail "the put that waited for the OSD"
+roma cat "$uri" | cmp - "$SCRATCH/in" || fail "other bytes"
+
+echo "== a monitor that hangs"
+calls_at "$pool/?ns=faults"
+ceph stop mon || fail "stop"
+says 30 "no monitor answered within 2 s" ping "$uri&connect=2s"
+cancelled "$uri&connect=4s"
+go
+ceph cont mon || fail "cont"
+ceph heal || fail "heal"
+roma cat "$uri" | cmp - "$SCRATCH/in" || fail "other bytes"
+
 echo "== a client that is shut out"
 ceph exec ceph auth get-or-create client.shut mon 'allow r' osd 'allow *' >"$SCRATCH/shut" 2>/dev/null || fail "auth"
-mkfifo "$SCRATCH/go"
-"$BUILD_DIR/tests/ceph/rados-client" "rados://$pool/?ns=shut&client=shut&keyring=$SCRATCH/shut" <"$SCRATCH/go" >"$SCRATCH/client" 2>&1 &
-client=$!
-exec 8>"$SCRATCH/go"
-for ((i = 0; i < 100; i++)); do
-  grep -qs . "$SCRATCH/client" && break
-  sleep 0.2
-done
+shut="ns=shut&client=shut&keyring=$SCRATCH/shut"
+client_at "$BUILD_DIR/tests/ceph/rados-client" "rados://$pool/?$shut"
 address=$(grep -o '[0-9.]*:0/[0-9]*' "$SCRATCH/client" | head -n 1)
-[ -n "$address" ] || fail "the client did not start: $(cat "$SCRATCH/client")"
-ceph exec ceph osd blocklist add "$address" 60 || fail "blocklist"
+[ -n "$address" ] || fail "no address: $(cat "$SCRATCH/client")"
+ceph exec ceph osd blocklist add "$address" 60 2>/dev/null || fail "blocklist"
 sleep 1
-echo go >&8
-exec 8>&-
-wait $client || fail "the client: $(cat "$SCRATCH/client")"
-cat "$SCRATCH/client"
+go
 
 echo "== a pool that is full"
 ceph exec ceph osd pool create full 1 >/dev/null 2>&1 || fail "pool create"
 roma put -q "$SCRATCH/in" "rados://full/x" || fail "put"
+calls_at "full/?osd=10s"
 ceph exec ceph osd pool set-quota full max_objects 1 >/dev/null 2>&1 || fail "set-quota"
 for ((i = 0; i < 60; i++)); do
   ceph exec ceph osd pool ls detail 2>/dev/null | grep "'full'" | grep -q full_quota && break
@@ -98,6 +154,7 @@ for ((i = 0; i < 60; i++)); do
 done
 says 30 "quota of the pool is used up\|is full" put "$SCRATCH/in" "rados://full/y"
 says 30 "quota of the pool is used up\|is full" put "$SCRATCH/in" "rados://full/y?raw=1"
+go
 roma cat "rados://full/x" | cmp - "$SCRATCH/in" || fail "what is there cannot be read"
 ceph exec ceph osd pool rm full full --yes-i-really-really-mean-it >/dev/null 2>&1 || fail "pool rm"
 exit 0

@@ -11,9 +11,11 @@ EXTRA_DIST += \
 	tests/ceph/s3-sync.sh \
 	tests/ceph/s3-uploads.sh
 
-check_PROGRAMS += tests/ceph/cephfs-client tests/ceph/rados-client
+check_PROGRAMS += tests/ceph/cephfs-client tests/ceph/rados-cancel tests/ceph/rados-client
 tests_ceph_cephfs_client_LDADD = libroma.la
 tests_ceph_cephfs_client_LDFLAGS = $(AM_LDFLAGS) -no-install
+tests_ceph_rados_cancel_LDADD = libroma.la
+tests_ceph_rados_cancel_LDFLAGS = $(AM_LDFLAGS) -no-install
 tests_ceph_rados_client_LDADD = libroma.la
 # The module finds its rados_connect().
 tests_ceph_rados_client_LDFLAGS = $(AM_LDFLAGS) -no-install -export-dynamic
