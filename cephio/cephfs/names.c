@@ -177,13 +177,32 @@ static void rename_by_link(struct cfs_job *j, const char *from, const char *to)
 }
 
 /* Two names of one object, or one name twice: nothing is to be done, and the client of release 16 would forget the name. */
-static bool same_object(struct cfs_job *j, const char *from, const char *to)
+static bool same_object(struct cfs_job *j, uint64_t ino, const char *to)
 {
-        const int flags = AT_SYMLINK_NOFOLLOW | AT_STATX_DONT_SYNC;
-        struct ceph_statx a, b;
+        struct ceph_statx st;
 
-        return ceph_statx(j->mount->cm, from, &a, CEPH_STATX_INO, flags) == 0 &&
-               ceph_statx(j->mount->cm, to, &b, CEPH_STATX_INO, flags) == 0 && a.stx_ino == b.stx_ino;
+        return ceph_statx(j->mount->cm, to, &st, CEPH_STATX_INO, AT_SYMLINK_NOFOLLOW | AT_STATX_DONT_SYNC) ==
+                       0 &&
+               st.stx_ino == ino;
+}
+
+/* When the client of release 16 (Client::_rename) finds that there is no `from`, the name `to` stays marked as being renamed
+ * in that mount, and from then on a lookup of it waits for the end of the rename, for ever. So it must not find that: we look
+ * before. It still may when another client removes `from` in that moment. Then nobody new gets this mount. An error that
+ * comes from the MDS leaves no mark. */
+static int rename_known(struct cfs_job *j, const char *from, const char *to)
+{
+        struct ceph_statx st;
+        int r = ceph_statx(j->mount->cm, from, &st, CEPH_STATX_INO, AT_SYMLINK_NOFOLLOW | AT_STATX_DONT_SYNC);
+
+        if (r < 0)
+                return r;
+        if (same_object(j, st.stx_ino, to))
+                return 0;
+        r = ceph_rename(j->mount->cm, from, to);
+        if (r == -ENOENT)
+                cfs_mount_dead(j->mount);
+        return r;
 }
 
 static void rename_path(struct cfs_job *j, const char *from, const char *to)
@@ -194,8 +213,8 @@ static void rename_path(struct cfs_job *j, const char *from, const char *to)
         pthread_rwlock_wrlock(&j->mount->names);
         if (j->flags & ROMA_RENAME_NOREPLACE)
                 rename_by_link(j, from, to);
-        else if (!same_object(j, from, to))
-                r = ceph_rename(j->mount->cm, from, to);
+        else
+                r = rename_known(j, from, to);
         pthread_rwlock_unlock(&j->mount->names);
         cfs_job_phase(j, "mds_rename", t, 0);
         if (r < 0) {

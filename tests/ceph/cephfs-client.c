@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A client that lives through what a script does to its cluster: cephfs-client evicted|writer|stuck URI. It says when it is
+/* A client that lives through what a script does to its cluster: cephfs-client evicted|writer|stuck|renamed URI. It says when it is
  * ready, and then waits for a line. */
 #include <roma/roma.h>
 #include <stdio.h>
@@ -128,10 +128,25 @@ static int stuck(roma_loop *loop, roma_store *s)
         return goes_on(loop, s);
 }
 
+/* After a rename that failed its target is a name as any other. */
+static int renamed(roma_loop *loop, roma_store *s)
+{
+        roma_opts opts = { .size = sizeof(opts), .deadline_ms = 30000 };
+        roma_attr attr = ROMA_ATTR_INIT;
+
+        if (roma_rename(s, "no-such-object", "object", 0, NULL) == 0 || roma_last(loop)->code != ROMA_ENOENT)
+                return fail(loop, "not ROMA_ENOENT");
+        if (rest() < 0)
+                return 1;
+        if (roma_stat(s, "object", 0, &opts, &attr) < 0)
+                return fail(loop, "stat of what another client has made");
+        return 0;
+}
+
 static const struct {
         const char *name;
         int (*run)(roma_loop *loop, roma_store *s);
-} parts[] = { { "evicted", evicted }, { "writer", writer }, { "stuck", stuck } };
+} parts[] = { { "evicted", evicted }, { "writer", writer }, { "stuck", stuck }, { "renamed", renamed } };
 
 static int nothing_left(roma_loop *loop)
 {

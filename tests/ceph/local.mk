@@ -1,6 +1,7 @@
 # Scripts for a real Ceph, run by ./runtests ceph.
 EXTRA_DIST += \
 	tests/ceph/cluster.sh \
+	tests/ceph/cephfs-rename.sh \
 	tests/ceph/contract-cephfs.sh \
 	tests/ceph/first-download.sh \
 	tests/ceph/functions.sh \
