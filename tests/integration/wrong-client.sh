@@ -105,5 +105,5 @@ grep -q '^rule crc is broken: frame [0-9]*, 20.*connection [0-9]* (.*) *, file w
 chunk=$(sed -n 's/.*chunk \([0-9A-F]\{16\}\) .*/\1/p' "$scratch/text" | head -n 1)
 "$ROMA" wire decode --chunk "$chunk" "$scratch/capture" >"$scratch/text" || fail "decode: exit $?"
 grep -q "CLTOCS_WRITE_DATA.*chunkid=$chunk writeid=1 " "$scratch/text" || fail "decode shows no data"
-! grep 'chunkid=' "$scratch/text" | grep -qv "chunkid=$chunk" || fail "decode shows what is about other chunks"
+! grep 'chunkid=' "$scratch/text" | grep -v "chunkid=$chunk" >/dev/null || fail "decode shows what is about other chunks"
 echo "all bugs are named"
