@@ -172,7 +172,8 @@ static void start_run(struct work *w, struct run *u, size_t copy, uint32_t first
 {
         const roma_opts opts = request_opts(w->v->tool);
         const struct look *look = &w->look;
-        uint32_t version = look->k.copy[copy].current ? look->chunk->version : 0;
+        bool right = look->k.copy[copy].current || look->k.copy[copy].same_version;
+        uint32_t version = right ? look->chunk->version : 0;
 
         *u = (struct run){ .w = w, .copy = copy, .first = first, .buf = u->buf };
         while (u->count < RUN && first + u->count < w->blocks && !w->done[first + u->count] &&

@@ -6,7 +6,14 @@
 
 #include "tools/look.h"
 
-enum { READ_BLOCKS = 64, MFS_CRC = 29, QUESTIONS = 96, TRIES = 3, SCAN_WAIT_MS = 5000 };
+enum {
+        READ_BLOCKS = 64,
+        MFS_WRONGVERSION = 19,
+        MFS_CRC = 29,
+        QUESTIONS = 96,
+        TRIES = 3,
+        SCAN_WAIT_MS = 5000
+};
 
 void looker_init(struct looker *l, struct tool *t, struct place *place)
 {
@@ -183,7 +190,8 @@ struct question {
         struct flight flight;
         struct look *look;
         size_t copy;
-        bool again; /* the failure may pass */
+        bool again;       /* the failure may pass */
+        bool any_version; /* it is known not to have the right one */
         struct question *next;
 };
 
@@ -197,6 +205,9 @@ static void got_table(struct flight *f, const roma_result *r)
         c->message = NULL;
         c->code = r->code;
         q->again = (r->flags & ROMA_RETRIABLE) != 0;
+        if (r->code != ROMA_OK && !k->current && !q->any_version && r->status_kind == ROMA_STATUS_MFS &&
+            r->server_status == MFS_WRONGVERSION)
+                q->again = q->any_version = true;
         if (r->code != ROMA_OK) {
                 c->message = need_copy(r->message);
                 return;
@@ -204,6 +215,7 @@ static void got_table(struct flight *f, const roma_result *r)
         const roma_mfs_crcs *table = r->extra;
         k->usable = true;
         k->blocks = table->blocks;
+        k->same_version = !k->current && !q->any_version;
         memcpy(k->crc, table->crc, sizeof(k->crc));
 }
 
@@ -211,8 +223,12 @@ static void ask_table(struct looker *l, struct question *q)
 {
         const roma_opts opts = request_opts(l->tool);
         const roma_mfs_copy *at = q->look->copy[q->copy].at;
-        uint32_t version = is_current(at) ? q->look->chunk->version : 0;
+        uint32_t version;
 
+        /* What the master calls damaged may be of the right version all the same: its server knows. */
+        if (at->state == ROMA_MFS_WRONG_VERSION)
+                q->any_version = true;
+        version = q->any_version ? 0 : q->look->chunk->version;
         flight_track(l->tool, &q->flight, got_table,
                      roma_aio_mfs_replica_crcs(l->place->store, at, q->look->chunk->id, version, &opts,
                                                flight_done, &q->flight));

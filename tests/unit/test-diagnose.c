@@ -357,6 +357,18 @@ START_TEST(causes_of_copies)
         lose(0, 20, 20);
         lose(1, 23, 17);
         ck_assert(named(why(length, length, (struct dg_file){ 0 }), DG_CAUSE_RESEND));
+        /* A packet was refused, and one server lost all that it had queued before: that looks like one that was not asked. */
+        fresh(2, 40, true);
+        lose(0, 20, 20);
+        lose(1, 0, 40);
+        ck_assert(named(why(length, length, (struct dg_file){ .empty_copies = 1 }), DG_CAUSE_REFUSED));
+        ck_assert(named(why(length, length, (struct dg_file){ .empty_copies = 1 }), DG_CAUSE_RESEND));
+        ck_assert(named(why(length, length, (struct dg_file){ .empty_copies = 1 }), DG_CAUSE_FINISH));
+        /* The same within the block in which the packet began. */
+        fresh(2, 40, true);
+        lose(1, 0, 40);
+        copy[0].crc[39] = 1;
+        ck_assert(named(why(length, length, (struct dg_file){ .empty_copies = 1 }), DG_CAUSE_REFUSED));
         /* Now one copy is wrong, now the other. */
         fresh(3, 40, false);
         copy[0].crc[3] = 1;
@@ -451,6 +463,23 @@ START_TEST(votes)
         dg_choose(&chunk, 5, 1, &v);
         ck_assert_int_eq(v.certainty, DG_LOST);
         ck_assert_int_eq(v.copy, -1);
+
+        fresh(2, 40, false); /* two damaged ones of the right version have between them what was there */
+        copy[0].current = copy[1].current = false;
+        copy[0].same_version = copy[1].same_version = true;
+        dg_choose(&chunk, 5, 1, &v);
+        ck_assert_int_eq(v.certainty, DG_CERTAIN);
+        copy[0].seen[5] = DG_BAD;
+        dg_choose(&chunk, 5, 0, &v);
+        ck_assert_int_eq(v.copy, 1);
+        ck_assert_int_eq(v.certainty, DG_CERTAIN);
+        copy[0].crc[6] = 8; /* and where they disagree nobody knows */
+        dg_choose(&chunk, 6, 1, &v);
+        ck_assert_int_eq(v.certainty, DG_CHOSEN);
+        copy[0].current = true; /* but a whole one is not contradicted by a damaged one */
+        dg_choose(&chunk, 6, 1, &v);
+        ck_assert_int_eq(v.copy, 0);
+        ck_assert_int_eq(v.certainty, DG_CERTAIN);
 }
 END_TEST
 

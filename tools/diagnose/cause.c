@@ -20,9 +20,10 @@ struct facts {
         const struct dg_file *file;
         struct group split, common;
         uint64_t rot;
-        bool alternating; /* now this copy is bad, now that one */
-        bool last_only;   /* of the copies that differ: just the last block of the data */
-        bool later_chunk; /* something common is wrong in another chunk than the first */
+        bool alternating;    /* now this copy is bad, now that one */
+        bool last_only;      /* of the copies that differ: just the last block of the data */
+        bool common_differs; /* all copies are wrong somewhere, and not in the same way */
+        bool later_chunk;    /* something common is wrong in another chunk than the first */
         uint32_t copies_bad;
 };
 
@@ -218,6 +219,7 @@ static void look(const struct dg_file *file, struct facts *f)
                 if (r->by_original && !r->good) {
                         count(&f->common, r);
                         f->later_chunk |= r->chunk > 0;
+                        f->common_differs |= !r->same;
                         continue;
                 }
                 count(&f->split, r);
@@ -265,10 +267,11 @@ static void split(const struct facts *f, struct list *l)
 {
         const struct group *g = &f->split;
         bool zeros = g->zero > 0, one = g->blocks == g->runs;
+        bool in_all = f->common.zero > 0 || f->common_differs;
 
         if (!g->blocks || g->bit == g->blocks)
                 return;
-        if (f->last_only)
+        if (f->last_only && !f->common.blocks)
                 say(l, DG_CAUSE_LAST_STATUS, 85,
                     "only the last block of the data differs between the copies");
         else if (one && !f->common.blocks)
@@ -276,16 +279,20 @@ static void split(const struct facts *f, struct list *l)
                     "single blocks differ between the copies, as the last of a write would");
         else if (zeros)
                 say(l, DG_CAUSE_LAST_STATUS, 30, "whole blocks are missing in a copy");
-        /* Some blocks reached some copies and others none: what was under way was given up. */
-        if (zeros && f->common.zero)
-                say(l, DG_CAUSE_RESEND, 80, "some blocks are missing in one copy and others in all");
+        /* Some blocks reached some copies and others none: what was under way was given up. Servers that refuse a packet
+         * close at once, and lose what they have queued in front of it, down to all of it. */
+        if (zeros && in_all) {
+                say(l, DG_CAUSE_RESEND, 86, "some blocks are missing in one copy and others in all");
+                say(l, DG_CAUSE_REFUSED, 84,
+                    "blocks are missing in all copies, and in one of them also what was queued before");
+        }
         say(l, DG_CAUSE_FINISH, zeros ? (g->tail ? 82 : 76) : 60,
             "copies of the same version differ in %llu whole blocks, %s", ull(g->blocks),
             g->tail ? "from a block border to the end of a copy's data"
             : zeros ? "holes of zeros at block borders"
                     : "one side has other content, as if it had never got them");
         if (f->file->empty_copies)
-                say(l, DG_CAUSE_ONE_COPY, 92, "%u %s nothing at all where others have data",
+                say(l, DG_CAUSE_ONE_COPY, in_all ? 70 : 92, "%u %s nothing at all where others have data",
                     f->file->empty_copies, f->file->empty_copies == 1 ? "copy stores" : "copies store");
         else if (!f->alternating)
                 say(l, DG_CAUSE_ONE_COPY, zeros ? 40 : 58,

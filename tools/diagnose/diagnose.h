@@ -34,10 +34,11 @@ bool dg_is_zero(const void *bytes, size_t n);
 enum dg_seen { DG_UNREAD = 0, DG_GOOD, DG_BAD };
 
 struct dg_copy {
-        bool usable;     /* it has a table */
-        bool current;    /* the master says that it is of the right version and whole */
-        uint8_t part;    /* of an erasure coded chunk; 0: a whole copy */
-        uint32_t blocks; /* stored */
+        bool usable;       /* it has a table */
+        bool current;      /* the master says that it is of the right version and whole */
+        bool same_version; /* the master calls it damaged, but its server has it under the right version */
+        uint8_t part;      /* of an erasure coded chunk; 0: a whole copy */
+        uint32_t blocks;   /* stored */
         uint32_t crc[DG_BLOCKS];
         uint8_t seen[DG_BLOCKS]; /* enum dg_seen */
 };

@@ -25,17 +25,19 @@ static uint32_t like(const struct dg_chunk *k, uint32_t block, size_t i)
         return mask;
 }
 
-/* How much is for these bytes. Copies of the right version weigh most, then that they are data, then how many. */
+/* How much is for these bytes. Copies of the right version weigh most, then damaged ones of that version, then that they are
+ * data, then how many. */
 static unsigned weight(const struct dg_chunk *k, uint32_t block, uint32_t with, int last)
 {
-        unsigned current = 0, all = 0, w;
+        unsigned current = 0, same = 0, all = 0, w;
         size_t first = (size_t)__builtin_ctz(with);
 
         for (size_t i = 0; i < copies_of(k); i++) {
                 all += with >> i & 1;
                 current += (with >> i & 1) && k->copy[i].current;
+                same |= (with >> i & 1) && k->copy[i].same_version;
         }
-        w = current * 10000 + (k->copy[first].crc[block] != DG_EMPTY) * 1000 + all * 10;
+        w = current * 10000 + same * 5000 + (k->copy[first].crc[block] != DG_EMPTY) * 1000 + all * 10;
         return w + (last >= 0 && (with >> last & 1));
 }
 
@@ -72,7 +74,7 @@ void dg_choose(const struct dg_chunk *k, uint32_t block, int last, struct dg_vot
 {
         uint32_t all = 0, best = 0;
         unsigned most = 0;
-        bool original = false, current = false;
+        bool original = false, current = false, same = false;
 
         memset(out, 0, sizeof(*out));
         for (size_t i = 0; i < copies_of(k); i++) {
@@ -96,21 +98,23 @@ void dg_choose(const struct dg_chunk *k, uint32_t block, int last, struct dg_vot
                 lost(k, out);
                 return;
         }
-        for (size_t i = 0; i < copies_of(k); i++)
+        for (size_t i = 0; i < copies_of(k); i++) {
                 current |= (best >> i & 1) && k->copy[i].current;
+                same |= (best >> i & 1) && k->copy[i].same_version;
+        }
         out->copy = one_of(k, block, best, last);
         out->zeros = k->copy[out->copy].crc[block] == DG_EMPTY;
         out->with = best;
         out->against = all & ~best;
         if (original)
                 return;
-        /* Copies of another version are expected to say something else. */
+        /* Copies of another version are expected to say something else. A damaged one counts where no other is left. */
         for (size_t i = 0; i < copies_of(k); i++)
-                if ((out->against >> i & 1) && k->copy[i].current)
+                if ((out->against >> i & 1) && (k->copy[i].current || (!current && k->copy[i].same_version)))
                         out->certainty = DG_CHOSEN;
         if (k->has_want)
                 out->reason = "no copy has what the original has";
-        else if (!current)
+        else if (!current && !same)
                 out->reason = "only copies of another version, or damaged ones, have it";
         else if (out->certainty == DG_CHOSEN)
                 out->reason = "the copies disagree";
