@@ -55,6 +55,7 @@ static uint8_t register_as(struct cf *c, uint32_t declared)
                 return status;
         l->declared = declared;
         cf_register_msg(c, &m, declared);
+        cf_digest(c, l, &m, c->password_md5);
         cf_call(c, l, &m, &reply);
         if (!c->failed && !wire_is_status(&reply, &status))
                 (void)cf_u(c, &reply, WF_SESSIONID);
@@ -73,27 +74,12 @@ static void old_client_v4(struct cf *c)
         cf_status_is(c, "a client that declares 5.0.0", register_as(c, WIRE_VER(5, 0, 0)), WIRE_STATUS_OK);
 }
 
-static void random_bytes(struct cf *c, struct cf_link *l, uint8_t out[32])
-{
-        struct wire_msg m, reply;
-
-        cf_msg(&m, WIRE_CLTOMA_FUSE_REGISTER);
-        wire_set_u(&m, WF_RCODE, WIRE_REGISTER_GETRANDOM);
-        cf_call(c, l, &m, &reply);
-        memset(out, 0, 32);
-        if (c->failed)
-                return;
-        cf_eq(c, "length of the challenge", l->len, 32);
-        if (!c->failed)
-                memcpy(out, l->buf, 32);
-}
-
 static void challenge(struct cf *c)
 {
         uint8_t a[32], b[32];
 
-        random_bytes(c, cf_master(c), a);
-        random_bytes(c, cf_master(c), b);
+        cf_challenge(c, cf_master(c), a);
+        cf_challenge(c, cf_master(c), b);
         cf_true(c, c->failed || memcmp(a, b, 32) != 0, "two connections got the same 32 random bytes");
 }
 
@@ -104,13 +90,67 @@ static void digest_not_needed(struct cf *c)
         struct wire_msg m, reply;
         uint8_t bytes[32];
 
-        random_bytes(c, l, bytes);
+        cf_challenge(c, l, bytes);
         cf_register_msg(c, &m, c->declared);
         wire_set_bytes(&m, WF_DIGEST, digest, sizeof(digest));
         cf_call(c, l, &m, &reply);
-        if (!c->failed && wire_has(&reply, WF_STATUS) && wire_get_u_or(&reply, WF_STATUS, 0) != 0)
+        if (c->has_password)
                 cf_skip(c, "this export wants a password");
         l->session = (uint32_t)cf_u(c, &reply, WF_SESSIONID);
+}
+
+static void no_password(struct cf *c)
+{
+        struct cf_link *l = cf_master(c);
+        struct wire_msg m;
+
+        if (!c->has_password) {
+                cf_skip(c, "no password was given");
+                return;
+        }
+        cf_register_msg(c, &m, c->declared);
+        cf_want(c, l, &m, WIRE_STATUS_NOPASSWORD);
+}
+
+static void wrong_password(struct cf *c)
+{
+        uint8_t other[16];
+        struct cf_link *l = cf_master(c);
+        struct wire_msg m;
+
+        if (!c->has_password) {
+                cf_skip(c, "no password was given");
+                return;
+        }
+        memcpy(other, c->password_md5, sizeof(other));
+        other[15] ^= 1;
+        cf_register_msg(c, &m, c->declared);
+        cf_digest(c, l, &m, other);
+        cf_want(c, l, &m, WIRE_STATUS_BADPASSWORD);
+}
+
+/* What was right on one connection is worth nothing on another. */
+static void digest_again(struct cf *c)
+{
+        struct cf_link *a = cf_master(c), *b = cf_master(c);
+        struct wire_msg m, reply;
+        uint8_t digest[16], bytes[32], status = WIRE_STATUS_OK;
+
+        if (!c->has_password) {
+                cf_skip(c, "no password was given");
+                return;
+        }
+        cf_register_msg(c, &m, c->declared);
+        cf_digest(c, a, &m, c->password_md5);
+        if (c->failed)
+                return;
+        memcpy(digest, a->digest, sizeof(digest));
+        cf_challenge(c, b, bytes);
+        wire_set_bytes(&m, WF_DIGEST, digest, sizeof(digest));
+        cf_call(c, b, &m, &reply);
+        if (!c->failed && !wire_is_status(&reply, &status))
+                b->session = (uint32_t)cf_u(c, &reply, WF_SESSIONID);
+        cf_status_is(c, "a digest of another connection's random bytes", status, WIRE_STATUS_BADPASSWORD);
 }
 
 /* Blob, code 2, version, info, path; then `more` bytes. */
@@ -146,6 +186,10 @@ static void empty_path(struct cf *c)
                 cf_skip(c, "the export is not /");
                 return;
         }
+        if (c->has_password) {
+                cf_skip(c, "this export wants a password");
+                return;
+        }
         if (l) {
                 l->declared = c->declared;
                 l->hint = WIRE_REGISTER_NEWSESSION;
@@ -165,6 +209,7 @@ static void no_such_path(struct cf *c)
 
         cf_register_msg(c, &m, c->declared);
         wire_set_bytes(&m, WF_PATH, path, sizeof(path));
+        cf_digest(c, l, &m, c->password_md5);
         status = cf_ask(c, l, &m);
         if (status == WIRE_STATUS_EACCES)
                 return; /* folders below this export are not exported */
@@ -396,6 +441,11 @@ const struct cf_check cf_checks_session[] = {
         CHECK("session/challenge", ANY, challenge, "2.1", BOTH, "code 1 gives 32 random bytes"),
         CHECK("session/digest", ANY, digest_not_needed, "2.1", BOTH,
               "a digest where no password is needed is taken"),
+        CHECK("session/no-password", ANY, no_password, "2.1", "3.0.117",
+              "an export with a password, no digest: status 36"),
+        CHECK("session/wrong-password", ANY, wrong_password, "2.1", "3.0.117", "a wrong digest: status 37"),
+        CHECK("session/digest-again", ANY, digest_again, "2.1", "3.0.117",
+              "a digest of the random bytes of another connection: status 37"),
         CHECK("session/no-nul", ANY, path_without_nul, "2.1", BOTH,
               "a path without its NUL ends the connection"),
         CHECK("session/empty-path", ANY, empty_path, "2.1", BOTH, "a path of length 0 is the root"),

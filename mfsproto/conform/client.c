@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "core/digest.h"
 #include "mfsproto/conform/inner.h"
 
 struct cf_link *cf_master(struct cf *c)
@@ -21,6 +22,38 @@ void cf_register_msg(struct cf *c, struct wire_msg *m, uint32_t declared)
         wire_set_bytes(m, WF_PATH, c->export, strlen(c->export) + 1);
 }
 
+void cf_challenge(struct cf *c, struct cf_link *l, uint8_t out[32])
+{
+        struct wire_msg m, reply;
+
+        cf_msg(&m, WIRE_CLTOMA_FUSE_REGISTER);
+        wire_set_u(&m, WF_RCODE, WIRE_REGISTER_GETRANDOM);
+        cf_call(c, l, &m, &reply);
+        memset(out, 0, 32);
+        if (c->failed)
+                return;
+        cf_eq(c, "length of the challenge", l->len, 32);
+        if (!c->failed)
+                memcpy(out, l->buf, 32);
+}
+
+void cf_digest(struct cf *c, struct cf_link *l, struct wire_msg *m, const uint8_t password_md5[16])
+{
+        uint8_t random[32], text[48], sum[RI_DIGEST_MAX];
+
+        if (!c->has_password || !l)
+                return;
+        cf_challenge(c, l, random);
+        memcpy(text, random, 16);
+        memcpy(text + 16, password_md5, 16);
+        memcpy(text + 32, random + 16, 16);
+        if (ri_digest_bytes(RI_MD5, text, sizeof(text), sum, NULL) < 0)
+                cf_unsure(c, "no memory");
+        memcpy(l->digest, sum, sizeof(l->digest)); /* the message only points at it */
+        wire_set_bytes(m, WF_DIGEST, l->digest, sizeof(l->digest));
+        explicit_bzero(text, sizeof(text));
+}
+
 /* In words, as it is the first thing that an older client meets at a 4.x master. */
 static void tell_refusal(struct cf *c, const struct wire_msg *reply, uint32_t declared)
 {
@@ -37,6 +70,20 @@ static void tell_refusal(struct cf *c, const struct wire_msg *reply, uint32_t de
                 wire_ver_print(declared, v, sizeof(v)));
 }
 
+static void tell_password(struct cf *c, const struct wire_msg *reply)
+{
+        uint8_t status;
+
+        if (c->failed || !wire_is_status(reply, &status))
+                return;
+        if (status == WIRE_STATUS_NOPASSWORD)
+                cf_fail(c, "this export needs a password (status 36); give it with the option password_file");
+        else if (status == WIRE_STATUS_BADPASSWORD)
+                cf_fail(c, "the master says that the password is wrong (status 37); compare the password "
+                           "file with "
+                           "the master's mfsexports.cfg");
+}
+
 void cf_register(struct cf *c, struct cf_link *l, uint32_t declared)
 {
         struct wire_msg m, reply;
@@ -45,8 +92,10 @@ void cf_register(struct cf *c, struct cf_link *l, uint32_t declared)
                 return;
         l->declared = declared;
         cf_register_msg(c, &m, declared);
+        cf_digest(c, l, &m, c->password_md5);
         cf_call(c, l, &m, &reply);
         tell_refusal(c, &reply, declared);
+        tell_password(c, &reply);
         l->session = (uint32_t)cf_u(c, &reply, WF_SESSIONID);
         if (c->failed)
                 return;

@@ -36,6 +36,7 @@ struct cf_link {
         uint32_t server, declared;
         uint32_t msgid, session;
         uint64_t metaid;
+        uint8_t digest[16]; /* of the register that is being sent */
         uint8_t hint;
         uint32_t type; /* of the last packet */
         uint8_t *buf;  /* its payload */
@@ -62,6 +63,8 @@ struct cf {
         uint16_t port;
         char *folder, *export;
         uint32_t declared, uid, gid;
+        bool has_password;
+        uint8_t password_md5[16];
         bool slow;
         void (*result)(void *arg, const roma_conform_result *r);
         void *arg;
@@ -129,6 +132,10 @@ uint64_t cf_u(struct cf *c, struct wire_msg *m, enum wire_field field);
 
 struct cf_link *cf_master(struct cf *c); /* not registered */
 void cf_register_msg(struct cf *c, struct wire_msg *m, uint32_t declared);
+/* The 32 random bytes that are mixed with a password. */
+void cf_challenge(struct cf *c, struct cf_link *l, uint8_t out[32]);
+/* Adds to a register what the master wants to see of the password (this one's MD5), where the export has one. */
+void cf_digest(struct cf *c, struct cf_link *l, struct wire_msg *m, const uint8_t password_md5[16]);
 void cf_register(struct cf *c, struct cf_link *l, uint32_t declared); /* a new session */
 struct cf_link *cf_client(struct cf *c);                              /* another registered one */
 void cf_ug(struct cf *c, struct wire_msg *m);

@@ -8,6 +8,8 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include "core/config.h"
+#include "core/digest.h"
 #include "core/hosts.h"
 #include "core/loop.h"
 #include "core/uri.h"
@@ -67,9 +69,26 @@ static bool read_host(struct cf *c, const struct ri_uri *uri)
         return ok;
 }
 
+/* From the file that the option password_file names; roma.conf is not read here. */
+static bool read_password(struct cf *c, const struct ri_uri *uri)
+{
+        struct ri_str secret = RI_STR_INIT(RI_SECRET_FILE_MAX);
+        unsigned char sum[RI_DIGEST_MAX];
+        int rc = ri_secret_get(uri, NULL, "password", &secret, &c->error);
+
+        if (rc > 0) {
+                rc = ri_digest_bytes(RI_MD5, secret.p, secret.len, sum, &c->error);
+                memcpy(c->password_md5, sum, sizeof(c->password_md5));
+                explicit_bzero(sum, sizeof(sum));
+                c->has_password = true;
+        }
+        ri_str_wipe(&secret);
+        return rc >= 0;
+}
+
 static bool read_uri(struct cf *c, const struct ri_uri *uri)
 {
-        static const char *const known[] = { "export", "uid", "gid", NULL };
+        static const char *const known[] = { "export", "password_file", "uid", "gid", NULL };
         const char *export = ri_uri_opt(uri, "export");
 
         if (uri->kind != RI_URI_STORE || strcmp(uri->scheme, "mfs") != 0) {
@@ -77,7 +96,7 @@ static bool read_uri(struct cf *c, const struct ri_uri *uri)
                 return false;
         }
         if (ri_uri_check_opts(uri, known, &c->error) < 0 || !read_number(uri, "uid", &c->uid, &c->error) ||
-            !read_number(uri, "gid", &c->gid, &c->error) || !read_host(c, uri))
+            !read_number(uri, "gid", &c->gid, &c->error) || !read_host(c, uri) || !read_password(c, uri))
                 return false;
         c->folder = strdup(uri->path);
         c->export = strdup(export ? export : "/");
@@ -150,6 +169,7 @@ void roma_conform_free(roma_conform *handle)
         free(c->filter);
         free(c->folder);
         free(c->export);
+        explicit_bzero(c->password_md5, sizeof(c->password_md5));
         free(c);
 }
 

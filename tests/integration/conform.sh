@@ -26,7 +26,7 @@ left "a whole run"
 grep -qx "1\.\.$("$ROMA" conform --list | grep -c '^[a-z]')" "$scratch/out" || fail "not all checks were told"
 ! grep 'could not tell:' "$scratch/out" || fail "something could not be tried"
 # What is left out is for other servers, or slow.
-grep '# SKIP' "$scratch/out" | grep -vE 'SKIP (for [34]\.x servers|slow checks)' | grep . && fail "checks were left out"
+grep '# SKIP' "$scratch/out" | grep -vE 'SKIP (for [34]\.x servers|slow checks|no password was given)' | grep . && fail "checks were left out"
 
 server=$(sed -n 's/^# server \([0-9.]*\): .*/\1/p' "$scratch/out")
 older="3.0.117 3.0.71 1.7.32"
@@ -45,6 +45,20 @@ done
 run 0 --json --filter frame/ "$where"
 grep -q '^{"check":"frame/msgid",.*"verdict":"pass"' "$scratch/out" || fail "no JSON: $(head -n 1 "$scratch/out")"
 left "older clients"
+
+# An export with a password.
+printf %s "$ROMA_MFS_PASSWORD" >"$scratch/password"
+printf 'not %s' "$ROMA_MFS_PASSWORD" >"$scratch/wrong"
+chmod 600 "$scratch/password" "$scratch/wrong"
+secret="mfs://$ROMA_MFS_MASTER/?export=/secret"
+run 0 --filter write/ "$secret&password_file=$scratch/password"
+run 0 --filter session/ "$secret&password_file=$scratch/password"
+[ "$(grep -Ec '^ok [0-9]+ - session/(no|wrong)-password$' "$scratch/out")" = 2 ] || fail "no check of the password: $(cat "$scratch/out")"
+run 2 --filter session/ "$secret"
+grep -q 'needs a password' "$scratch/err" || fail "no password: $(cat "$scratch/err")"
+run 2 --filter session/ "$secret&password_file=$scratch/wrong"
+grep -q 'password is wrong' "$scratch/err" || fail "a wrong password: $(cat "$scratch/err")"
+[ -z "$(ls -A "$ROMA_MFS_MOUNT/secret")" ] || fail "something stayed in /secret"
 
 run 2 "$where/nothing"
 run 2 --filter no-such-check "$where"
