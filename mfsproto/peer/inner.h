@@ -119,6 +119,7 @@ struct mfs_peer {
         struct ri_list parked;
         uint64_t park_until; /* of the parked request that is being tried again, else 0 */
         struct ri_task unpark;
+        unsigned locks; /* of all files */
         uint32_t last_inode, last_session;
         uint64_t last_chunk, last_edge;
         uint64_t meta_id;
@@ -263,10 +264,19 @@ struct peer_node {
         uint32_t open;        /* sessions that have it open */
         uint32_t retention;
         uint64_t reserved; /* end of what appenders have reserved */
+        struct ri_list xattrs, locks;
         uint8_t *target;
         uint32_t target_len;
         struct peer_chunk **chunk;
         uint32_t chunks;
+};
+
+/* One owner's lock of a range; FLOCK locks all of a file. */
+struct peer_lock {
+        struct ri_list link;
+        uint32_t session, pid;
+        uint64_t owner, start, end; /* end: behind it */
+        bool posix, exclusive;
 };
 
 struct peer_edge {
@@ -297,6 +307,8 @@ void peer_edge_remove(struct mfs_peer *p, struct peer_node *dir, struct peer_edg
 /* Gone when it has no name and nobody has it open. */
 void peer_node_settle(struct mfs_peer *p, struct peer_node *n);
 struct peer_node *peer_node_walk(struct mfs_peer *p, const char *path);
+/* What is in a folder and below: inodes, bytes, blocks of 64 KiB that chunks take. False: no memory. */
+bool peer_below(struct peer_node *dir, uint64_t *inodes, uint64_t *length, uint64_t *blocks);
 bool peer_may(const struct peer_node *n, const struct peer_ug *ug, unsigned mask);
 
 bool peer_chunk_room(struct peer_node *n, uint32_t index);
@@ -350,7 +362,7 @@ struct peer_command {
 };
 /* Each ends with a NULL handler. */
 extern const struct peer_command peer_commands_session[], peer_commands_nodes[], peer_commands_names[],
-        peer_commands_chunks[], peer_commands_info[];
+        peer_commands_chunks[], peer_commands_info[], peer_commands_locks[], peer_commands_xattr[];
 
 void peer_reply_init(const struct peer_req *r, struct wire_msg *reply);
 bool peer_reply(const struct peer_req *r, struct wire_msg *reply);
@@ -359,6 +371,10 @@ bool peer_attr36(const struct peer_conn *c);
 void peer_ug_of(struct peer_req *r, struct peer_ug *ug);
 /* Waits for a chunk; answered with status when it takes too long. */
 bool peer_park(struct peer_req *r, uint8_t status);
+/* Waits until a lock goes, without a limit. */
+bool peer_park_until_free(struct peer_req *r);
+/* A request of this session that waits for a lock is interrupted: status EINTR. */
+void peer_unpark_one(struct mfs_peer *p, const struct peer_session *s, uint32_t type, uint32_t reqid);
 void peer_master_tick(struct mfs_peer *p, uint64_t now);
 void peer_master_free(struct mfs_peer *p);
 void peer_unpark_run(struct ri_task *t);
@@ -380,6 +396,11 @@ void peer_sessions_free(struct mfs_peer *p);
 void peer_notify_chunk(struct peer_conn *from, const struct peer_node *n, uint32_t index,
                        const struct peer_chunk *ch, uint64_t length, bool truncated, uint32_t size);
 void peer_notify_length(struct peer_conn *from, const struct peer_node *n);
+
+/* locks.c, xattr.c */
+void peer_locks_drop(struct mfs_peer *p, struct peer_node *n, uint32_t session); /* it has closed the file */
+void peer_locks_free(struct mfs_peer *p, struct peer_node *n);
+void peer_xattrs_free(struct peer_node *n);
 
 /* ---- chunkservers: cs.c, cswrite.c ------------------------------------------------------------------------- */
 

@@ -14,6 +14,7 @@ libroma_peer_la_SOURCES = \
 	mfsproto/peer/info.c \
 	mfsproto/peer/inner.h \
 	mfsproto/peer/iochunk.c \
+	mfsproto/peer/locks.c \
 	mfsproto/peer/look.c \
 	mfsproto/peer/master.c \
 	mfsproto/peer/names.c \
@@ -23,7 +24,8 @@ libroma_peer_la_SOURCES = \
 	mfsproto/peer/script.c \
 	mfsproto/peer/serve.c \
 	mfsproto/peer/sessions.c \
-	mfsproto/peer/tree.c
+	mfsproto/peer/tree.c \
+	mfsproto/peer/xattr.c
 
 unit_tests += tests/unit/test-peer
 tests_unit_test_peer_SOURCES = \

@@ -6,7 +6,7 @@
 
 #include "mfsproto/peer/inner.h"
 
-enum { NOP_MS = 1000 };
+enum { NOP_MS = 1000, WAITING_MAX = 256 /* for locks */ };
 
 struct parked {
         struct ri_list link;
@@ -18,8 +18,8 @@ struct parked {
 };
 
 static const struct peer_command *const tables[] = {
-        peer_commands_session, peer_commands_nodes, peer_commands_names,
-        peer_commands_chunks,  peer_commands_info,
+        peer_commands_session, peer_commands_nodes, peer_commands_names, peer_commands_chunks,
+        peer_commands_info,    peer_commands_locks, peer_commands_xattr,
 };
 
 static peer_handler *find(uint32_t type)
@@ -201,7 +201,7 @@ static void master_packet(struct peer_conn *c, uint32_t type, const uint8_t *pay
 
 /* ---- waiting for a chunk ----------------------------------------------------------------------------------- */
 
-bool peer_park(struct peer_req *r, uint8_t status)
+static bool park(struct peer_req *r, uint8_t status, uint64_t until)
 {
         struct parked *k = calloc(1, sizeof *k);
 
@@ -213,9 +213,25 @@ bool peer_park(struct peer_req *r, uint8_t status)
         k->type = r->msg.type;
         k->len = r->len;
         k->status = status;
-        k->until = r->p->park_until ? r->p->park_until : ri_now() + (uint64_t)r->p->cfg.park_ms * 1000000u;
+        k->until = until;
         ri_list_add_tail(&r->p->parked, &k->link);
         return true;
+}
+
+bool peer_park(struct peer_req *r, uint8_t status)
+{
+        uint64_t until = ri_now() + (uint64_t)r->p->cfg.park_ms * 1000000u;
+
+        return park(r, status, r->p->park_until ? r->p->park_until : until);
+}
+
+bool peer_park_until_free(struct peer_req *r)
+{
+        unsigned n = 0;
+
+        ri_list_for_each(l, &r->p->parked) n++;
+        return n < WAITING_MAX ? park(r, WIRE_STATUS_EAGAIN, UINT64_MAX)
+                               : peer_status(r, WIRE_STATUS_OUTOFMEMORY);
 }
 
 static void parked_free(struct parked *k)
@@ -223,6 +239,31 @@ static void parked_free(struct parked *k)
         ri_list_del(&k->link);
         free(k->payload);
         free(k);
+}
+
+void peer_unpark_one(struct mfs_peer *p, const struct peer_session *s, uint32_t type, uint32_t reqid)
+{
+        struct ri_list found, *first;
+
+        ri_list_init(&found);
+        ri_list_for_each_safe(l, tmp, &p->parked)
+        {
+                struct parked *k = ri_container_of(l, struct parked, link);
+
+                /* msgid, inode, reqid */
+                if (k->c->session != s || k->type != type || k->len < 12 ||
+                    wire_be32(k->payload + 8) != reqid)
+                        continue;
+                ri_list_del(l);
+                ri_list_add_tail(&found, l);
+        }
+        while ((first = ri_list_pop(&found))) {
+                struct parked *k = ri_container_of(first, struct parked, link);
+
+                if (!k->c->dead)
+                        peer_refuse(k->c, k->type, k->payload, k->len, WIRE_STATUS_EINTR);
+                parked_free(k);
+        }
 }
 
 void peer_unpark_run(struct ri_task *t)

@@ -46,6 +46,7 @@ static void open_drop(struct mfs_peer *p, struct peer_session *s, struct peer_op
 {
         struct peer_node *n = o->node;
 
+        peer_locks_drop(p, n, s->id);
         ri_map_remove(&s->open, &o->by_inode);
         free(o);
         n->open--;

@@ -42,6 +42,8 @@ struct peer_node *peer_node_make(struct mfs_peer *p, uint8_t type, uint16_t mode
         n->retention = 86400;
         ri_map_init(&n->names);
         ri_list_init(&n->edges);
+        ri_list_init(&n->xattrs);
+        ri_list_init(&n->locks);
         ri_map_insert_u64(&p->nodes, &n->by_inode, n->inode);
         return n;
 }
@@ -51,6 +53,8 @@ static void node_free(struct mfs_peer *p, struct peer_node *n)
         for (uint32_t i = 0; i < n->chunks; i++)
                 if (n->chunk[i])
                         peer_chunk_unref(p, n->chunk[i]);
+        peer_locks_free(p, n);
+        peer_xattrs_free(n);
         ri_map_remove(&p->nodes, &n->by_inode);
         ri_map_free(&n->names);
         free(n->chunk);
@@ -125,6 +129,52 @@ struct peer_node *peer_node_walk(struct mfs_peer *p, const char *path)
                 path += *path == '/';
         }
         return n;
+}
+
+/* The folders that are still to be looked into; a tree may be deeper than a stack. */
+struct todo {
+        struct peer_node **v;
+        size_t n, room;
+};
+
+static bool later(struct todo *t, struct peer_node *dir)
+{
+        if (t->n == t->room) {
+                size_t room = t->room ? 2 * t->room : 64;
+                struct peer_node **v = realloc(t->v, room * sizeof *v);
+
+                if (!v)
+                        return false;
+                t->v = v;
+                t->room = room;
+        }
+        t->v[t->n++] = dir;
+        return true;
+}
+
+bool peer_below(struct peer_node *dir, uint64_t *inodes, uint64_t *length, uint64_t *blocks)
+{
+        struct todo t = { 0 };
+        bool ok = later(&t, dir);
+
+        while (ok && t.n) {
+                struct peer_node *d = t.v[--t.n];
+
+                ri_list_for_each(l, &d->edges)
+                {
+                        struct peer_node *n = ri_container_of(l, struct peer_edge, link)->node;
+
+                        ++*inodes;
+                        if (n->attr.type == WIRE_NODE_DIRECTORY)
+                                ok = ok && later(&t, n);
+                        else if (n->attr.type == WIRE_NODE_FILE)
+                                *length += n->attr.length;
+                        for (uint32_t i = 0; i < n->chunks; i++)
+                                *blocks += n->chunk[i] ? WIRE_BLOCKS_PER_CHUNK : 0;
+                }
+        }
+        free(t.v);
+        return ok;
 }
 
 static bool in_groups(const struct peer_ug *ug, uint32_t gid)
