@@ -97,7 +97,7 @@ struck() {
   ids "$here/$bug-$seed" >list
   # The master may move a copy to another server between the two looks.
   for i in 1 2 3 4 5; do
-    off=
+    off='' differs=no
     diagnose 1 --against local "$here/$bug-$seed"
     while read -r index id; do
       [ "$id" != 0000000000000000 ] || continue
