@@ -18,6 +18,9 @@ tests_integration_interop_SOURCES = \
 tests_integration_interop_LDADD = libroma.la
 tests_integration_interop_LDFLAGS = $(AM_LDFLAGS) -no-install
 
+check_PROGRAMS += tests/integration/lossy-link
+tests_integration_lossy_link_SOURCES = tests/integration/lossy-link.c
+
 EXTRA_DIST += \
 	tests/integration/async-heartbeat.sh \
 	tests/integration/async-pauses.sh \
