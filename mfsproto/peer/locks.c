@@ -12,12 +12,19 @@ static bool is_of(const struct peer_lock *k, uint32_t session, uint64_t owner, b
         return k->session == session && k->owner == owner && k->posix == posix;
 }
 
+/* Those who wait look again; not at the end, when the peer is about to be freed. */
+static void wake(struct mfs_peer *p)
+{
+        if (!p->stop)
+                ri_task_queue(p->loop, &p->unpark);
+}
+
 static void drop(struct mfs_peer *p, struct peer_lock *k)
 {
         ri_list_del(&k->link);
         free(k);
         p->locks--;
-        ri_task_queue(p->loop, &p->unpark);
+        wake(p);
 }
 
 static struct peer_lock *add(struct mfs_peer *p, struct peer_node *n, const struct peer_lock *like)
@@ -84,10 +91,10 @@ static bool cut(struct mfs_peer *p, struct peer_node *n, const struct peer_lock 
                         return false;
                 if (k->start < range->start) {
                         k->end = range->start;
-                        ri_task_queue(p->loop, &p->unpark);
+                        wake(p);
                 } else if (k->end > range->end) {
                         k->start = range->end;
-                        ri_task_queue(p->loop, &p->unpark);
+                        wake(p);
                 } else {
                         drop(p, k);
                 }

@@ -1009,6 +1009,68 @@ START_TEST(test_faults_servers)
 }
 END_TEST
 
+/* ---- locks and extended attributes ---------------------------------------------------------------------------- */
+
+static void posix_lock(struct wire_msg *m, uint32_t inode, uint64_t owner, uint8_t cmd, uint8_t type,
+                       uint64_t start, uint64_t end)
+{
+        raw_init(&ma, m, WIRE_CLTOMA_FUSE_POSIX_LOCK);
+        wire_set_u(m, WF_INODE, inode);
+        wire_set_u(m, WF_REQID, (uint32_t)owner);
+        wire_set_u(m, WF_OWNER, owner);
+        wire_set_u(m, WF_PID, 1);
+        wire_set_u(m, WF_CMD, cmd);
+        wire_set_u(m, WF_LOCKTYPE, type);
+        wire_set_u(m, WF_START, start);
+        wire_set_u(m, WF_END, end);
+}
+
+static uint8_t try_range(uint32_t inode, uint64_t owner, uint8_t type, uint64_t start, uint64_t end)
+{
+        struct wire_msg m;
+
+        posix_lock(&m, inode, owner, WIRE_POSIX_TRY, type, start, end);
+        return raw_status(&ma, &m);
+}
+
+/* A hole in a lock is free for others, neighbours are one lock, and who waits can be interrupted; at the end locks are
+ * held and waited for, and the peer ends all the same. */
+START_TEST(test_locks)
+{
+        struct wire_msg m, reply;
+        uint32_t inode;
+        uint8_t status = 0;
+
+        start();
+        registered();
+        inode = raw_create(&ma, "locked");
+        ck_assert_uint_eq(try_range(inode, 1, WIRE_POSIX_WRLOCK, 0, 1000), WIRE_STATUS_OK);
+        ck_assert_uint_eq(try_range(inode, 1, WIRE_POSIX_UNLOCK, 400, 600), WIRE_STATUS_OK);
+        ck_assert_uint_eq(try_range(inode, 2, WIRE_POSIX_WRLOCK, 400, 601), WIRE_STATUS_EAGAIN);
+        ck_assert_uint_eq(try_range(inode, 2, WIRE_POSIX_RDLOCK, 399, 600), WIRE_STATUS_EAGAIN);
+        ck_assert_uint_eq(try_range(inode, 2, WIRE_POSIX_WRLOCK, 400, 600), WIRE_STATUS_OK);
+        ck_assert_uint_eq(try_range(inode, 2, WIRE_POSIX_UNLOCK, 0, UINT64_MAX), WIRE_STATUS_OK);
+        ck_assert_uint_eq(try_range(inode, 1, WIRE_POSIX_WRLOCK, 400, 600), WIRE_STATUS_OK);
+        posix_lock(&m, inode, 3, WIRE_POSIX_GET, WIRE_POSIX_RDLOCK, 500, 501);
+        raw_call(&ma, &m, &reply);
+        ck_assert_uint_eq(wire_get_u(&reply, WF_START), 0);
+        ck_assert_uint_eq(wire_get_u(&reply, WF_END), 1000);
+        ck_assert_uint_eq(try_range(inode, 2, WIRE_POSIX_WRLOCK, 5, 5), WIRE_STATUS_EINVAL);
+
+        posix_lock(&m, inode, 7, WIRE_POSIX_SET, WIRE_POSIX_WRLOCK, 0, 10); /* it waits */
+        raw_msg(&ma, &m);
+        posix_lock(&m, inode, 7, WIRE_POSIX_INTERRUPT, WIRE_POSIX_WRLOCK, 0, 10);
+        raw_msg(&ma, &m);
+        raw_expect(&ma, WIRE_MATOCL_FUSE_POSIX_LOCK, &reply);
+        ck_assert(wire_is_status(&reply, &status) && status == WIRE_STATUS_EINTR);
+        raw_expect(&ma, WIRE_MATOCL_FUSE_POSIX_LOCK, &reply);
+        posix_lock(&m, inode, 8, WIRE_POSIX_SET, WIRE_POSIX_WRLOCK, 0, 10);
+        raw_msg(&ma, &m);
+        no_violation();
+        stop();
+}
+END_TEST
+
 static Suite *suite(void)
 {
         Suite *s = suite_create("peer");
@@ -1028,6 +1090,7 @@ static Suite *suite(void)
         tcase_add_test(t, test_hostile_lengths);
         tcase_add_test(t, test_append_over);
         tcase_add_test(t, test_length_jumps);
+        tcase_add_test(t, test_locks);
         suite_add_tcase(s, t);
         t = tcase_create("chunkservers");
         tcase_add_loop_test(t, test_write_and_read, 0, 2);
