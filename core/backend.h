@@ -69,6 +69,8 @@ struct roma_file {
         struct ri_child child;
         struct ri_list ops; /* data operations in flight: ri_op.in_file */
         bool closing;
+        bool whole_known; /* the store keeps a CRC-32 of all bytes: set by file_open, compared by a reader of all */
+        uint32_t whole_crc;
 };
 
 /* core/store.c: goes on closing when something has ended. */

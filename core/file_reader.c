@@ -43,6 +43,8 @@ struct file_reader {
         uint64_t ahead, asked; /* bytes in pieces */
         struct ri_list pieces;
         bool paused, checked, failed;
+        bool summed; /* all is read, in order, and the store has told its CRC-32 */
+        uint32_t crc;
         roma_op check;
 };
 
@@ -75,6 +77,10 @@ static void give(struct file_reader *r, struct piece *p)
         op->res.offset = p->offset;
         op->res.has_crc32 = p->has_crc;
         op->res.crc32 = p->crc;
+        if (r->summed && p->has_crc)
+                r->crc = ri_crc32_combine(r->crc, p->crc, p->buf->len);
+        else if (r->summed)
+                r->crc = ri_crc32(r->crc, roma_buf_data(p->buf), p->buf->len);
         piece_free(p);
         ri_op_finish(op);
         fill(r);
@@ -145,6 +151,15 @@ static void give_end(struct file_reader *r)
         struct ri_op *op = r->base.next;
         roma_opts opts = ri_child_opts(op);
 
+        if (r->summed && r->crc != r->file->whole_crc) {
+                r->failed = true;
+                ri_op_fail(op, ROMA_ECORRUPT,
+                           "its bytes have CRC-32 %08x as they came, and %08x as the server was given them: "
+                           "they are "
+                           "damaged there or on the way; read it again",
+                           r->crc, r->file->whole_crc);
+                return;
+        }
         if (r->checked || !(r->base.store->be->flags & RI_RECHECK)) {
                 ri_op_finish(op);
                 return;
@@ -333,7 +348,7 @@ static bool fr_lanes(roma_reader *base, uint64_t stripe)
         struct file_reader *r = ri_container_of(base, struct file_reader, base);
         struct lane *l = &r->lane[0];
 
-        if (r->lanes != 1 || stripe % RI_PIECE || l->at >= stripe || r->end <= stripe)
+        if (r->summed || r->lanes != 1 || stripe % RI_PIECE || l->at >= stripe || r->end <= stripe)
                 return false;
         l->end = r->fresh = stripe;
         r->stripe = stripe;
@@ -386,6 +401,7 @@ static struct file_reader *reader_make(const struct opening *o, roma_file *file,
         left = attr->length - r->lane[0].at;
         r->end = r->lane[0].at + (o->length < left ? o->length : left);
         r->lane[0].end = r->fresh = r->end;
+        r->summed = file->whole_known && r->lane[0].at == 0 && r->end == attr->length;
         return r;
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "s3compat/sign/sign.h"
 #include "s3compat/store.h"
 
 struct s3_file {
@@ -13,6 +14,22 @@ struct s3_file {
 };
 
 /* Opening */
+
+/* What the server keeps of the whole object, since it was put or since its parts were joined. "-3" at the end: only of its
+ * parts' checksums. */
+static void take_crc(roma_file *file, const struct s3_fields *reply)
+{
+        const char *text = s3_fields_get(reply, "x-amz-checksum-crc32"),
+                   *type = s3_fields_get(reply, "x-amz-checksum-type");
+        unsigned char be[4];
+        size_t n;
+
+        if (!text || strchr(text, '-') || (type && strcmp(type, "FULL_OBJECT") != 0) ||
+            s3_base64_decode(text, be, sizeof(be), &n) < 0 || n != sizeof(be))
+                return;
+        file->whole_known = true;
+        file->whole_crc = (uint32_t)be[0] << 24 | (uint32_t)be[1] << 16 | (uint32_t)be[2] << 8 | be[3];
+}
 
 static void opened(struct s3_request *r)
 {
@@ -27,6 +44,7 @@ static void opened(struct s3_request *r)
         }
         op = s3_op_take(r);
         s3_attr_from_reply(&a, &r->reply);
+        take_crc(file, &r->reply);
         s3_request_free(r);
         f = calloc(1, sizeof(*f));
         if (!f || !(a.mask & ROMA_ATTR_LENGTH)) {
@@ -59,6 +77,8 @@ void s3_file_open(struct ri_op *op, roma_file *file, const char *key, unsigned f
         if (!r)
                 return;
         r->arg = file;
+        if (r->st->profile.checksum == S3_SUM_CRC32)
+                s3_fields_add(&r->headers, "x-amz-checksum-mode", "ENABLED");
         s3_request_start(r);
 }
 

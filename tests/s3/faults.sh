@@ -103,6 +103,18 @@ asked 4
 says SlowDown
 says REQ77
 
+# The CRC-32 of hello, and another one; one of the parts' checksums says nothing of the bytes.
+for sum in 'NhCmhg==' 'AAAAAA==' 'AAAAAA==-1'; do
+  begin "the server keeps the CRC-32 $sum"
+  answer "${head5[@]:0:4}" "x-amz-checksum-crc32: $sum" ''
+  answer "${ranged[@]}" 'Content-Length: AUTO' '' hello
+  rm -f "$work/got"
+  case $sum in AAAAAA==) want=7 ;; *) want=0 ;; esac
+  more='&checksum=crc32' go $want get s3://b/kQUERY "$work/got"
+  grep -qi '^x-amz-checksum-mode: ENABLED' "$folder/log" || fail "the checksum was not asked for"
+  if [ $want = 0 ]; then cmp -s "$work/got" "$work/five" || fail "other bytes"; elif [ -e "$work/got" ]; then fail "damaged bytes were stored"; fi
+done
+
 begin "no key"
 error '404 Not Found' NoSuchKey
 answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' '<ListBucketResult></ListBucketResult>   '
