@@ -155,6 +155,32 @@ static enum s3_verdict judge_network(struct s3_request *r, CURLcode code)
 
 /* The server */
 
+/* Some servers quote the request in their message, and a bad one may send back what it likes. A secret that is cut off at the
+ * end of the text counts too. */
+static void hide(char *text, const char *secret)
+{
+        const size_t n = secret ? strlen(secret) : 0, least = n < 12 ? n : 12;
+
+        for (; n && *text; text++) {
+                size_t same = 0;
+
+                while (same < n && text[same] == secret[same])
+                        same++;
+                if (same >= least) {
+                        memset(text, '*', same);
+                        text += same - 1;
+                }
+        }
+}
+
+static void hide_signature(char *text)
+{
+        while ((text = strcasestr(text, "signature="))) {
+                text += strlen("signature=");
+                memset(text, '*', strcspn(text, "&,; <\"'"));
+        }
+}
+
 static void describe(struct s3_request *r, const struct s3_xml_error *x, const struct word *w)
 {
         struct ri_error *e = &r->error;
@@ -169,6 +195,9 @@ static void describe(struct s3_request *r, const struct s3_xml_error *x, const s
         ri_error_set(e, w->code, r->server, "%s: the server answered %ld %s%s%.200s%s%.80s%s", r->name,
                      r->status, word, *x->message ? ": " : "", x->message, *id ? " (request " : "", id,
                      *id ? ")" : "");
+        hide(e->text, r->st->creds.secret);
+        hide(e->text, r->st->creds.token);
+        hide_signature(e->text);
         e->status_kind = ROMA_STATUS_HTTP;
         e->server_status = (int)r->status;
         e->status_name = w->name;

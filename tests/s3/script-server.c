@@ -3,13 +3,14 @@
  *
  * The n-th request gets the answer in FOLDER/n (01, 02 ...), later ones that of FOLDER/last. An answer is the text to
  * send, lines up to the first empty one being headers (sent with CR LF; AUTO in "Content-Length: AUTO" is the body's
- * length), the rest the body, without the last line end. Lines that begin with @ come first and are directions:
+ * length; "Location: SELF" leads back here), the rest the body, without the last line end. Lines that begin with @ come first and are directions:
  *   @delay MS    wait before the answer
  *   @slow MS     wait so long after each byte of the body
  *   @cut N       of the body send only N bytes, then end the connection
  *   @close       end the connection after the answer
  *   @drop        end the connection without an answer
  *   @early       answer before the body of the request is read
+ *   @echo        REQUEST in the body stands for the request, its headers in one line
  * Every request's first line and headers go to LOG. */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -30,7 +31,7 @@ enum { MAX_FILE = 1 << 20 };
 static const char *folder;
 static FILE *logfile;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static unsigned served;
+static unsigned served, port;
 
 struct answer {
         char *text; /* owned */
@@ -38,7 +39,7 @@ struct answer {
         size_t headers_len, body_len;
         unsigned delay, slow;
         long cut; /* -1: all */
-        bool close, drop, early;
+        bool close, drop, early, echo;
 };
 
 static void sleep_ms(unsigned ms)
@@ -79,6 +80,8 @@ static const char *direction(struct answer *a, const char *p)
                 a->drop = true;
         else if (strncmp(p, "@early", 6) == 0)
                 a->early = true;
+        else if (strncmp(p, "@echo", 5) == 0)
+                a->echo = true;
         return end ? end + 1 : p + strlen(p);
 }
 
@@ -127,12 +130,18 @@ static bool put(int fd, const char *p, size_t n)
 static bool put_headers(int fd, const struct answer *a)
 {
         for (size_t i = 0, len; i < a->headers_len; i += len + 1) {
-                static const char automatic[] = "Content-Length: AUTO";
+                static const char automatic[] = "Content-Length: AUTO", self[] = "Location: SELF";
                 char line[64];
 
                 len = strcspn(a->headers + i, "\n");
                 if (len == sizeof(automatic) - 1 && strncmp(a->headers + i, automatic, len) == 0) {
                         int n = snprintf(line, sizeof(line), "Content-Length: %zu\r\n", a->body_len);
+
+                        if (!put(fd, line, (size_t)n))
+                                return false;
+                } else if (len == sizeof(self) - 1 && strncmp(a->headers + i, self, len) == 0) {
+                        int n = snprintf(line, sizeof(line), "Location: http://127.0.0.1:%u/elsewhere\r\n",
+                                         port);
 
                         if (!put(fd, line, (size_t)n))
                                 return false;
@@ -159,6 +168,25 @@ static bool send_answer(int fd, const struct answer *a)
                 sleep_ms(a->slow);
         }
         return a->cut < 0 && !a->close;
+}
+
+/* REQUEST in the body becomes what was asked. The new text takes the place of the old one. */
+static void echo_request(struct answer *a, const char *request)
+{
+        const char *word = strstr(a->body, "REQUEST");
+        char *text, *p;
+
+        if (!word || asprintf(&text, "%.*s%.*s%s%s", (int)a->headers_len, a->headers, (int)(word - a->body),
+                              a->body, request, word + 7) < 0)
+                return;
+        free(a->text);
+        a->text = text;
+        a->headers = text;
+        a->body = text + a->headers_len;
+        a->body_len = strlen(a->body);
+        for (p = text + a->headers_len; *p; p++)
+                if (*p == '\r' || *p == '\n')
+                        *p = ' ';
 }
 
 /* Headers of one request in buf; what has been read behind them is counted. -1: the other side is gone. */
@@ -226,6 +254,8 @@ static void *serve(void *arg)
                                 put(fd, "HTTP/1.1 100 Continue\r\n\r\n", 25);
                         skip_body(fd, length > behind ? length - behind : 0);
                 }
+                if (a.echo)
+                        echo_request(&a, buf);
                 more = send_answer(fd, &a);
                 free(a.text);
         }
@@ -248,7 +278,8 @@ int main(int argc, char **argv)
         logfile = fopen(argv[2], "a");
         if (!logfile)
                 return 2;
-        printf("%u\n", ntohs(at.sin_port));
+        port = ntohs(at.sin_port);
+        printf("%u\n", port);
         fflush(stdout);
         for (;;) {
                 int c = accept(fd, NULL, NULL);
