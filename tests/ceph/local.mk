@@ -1,11 +1,14 @@
 # Scripts for a real Ceph, run by ./runtests ceph.
 EXTRA_DIST += \
-	tests/ceph/cluster.sh \
+	tests/ceph/cephfs-faults.sh \
+	tests/ceph/cephfs-kill.sh \
 	tests/ceph/cephfs-rename.sh \
+	tests/ceph/cluster.sh \
 	tests/ceph/contract-cephfs.sh \
 	tests/ceph/first-download.sh \
 	tests/ceph/functions.sh \
 	tests/ceph/rados-contract.sh \
+	tests/ceph/rados-kill.sh \
 	tests/ceph/s3-contract.sh \
 	tests/ceph/s3-objects.sh \
 	tests/ceph/s3-presign.sh \

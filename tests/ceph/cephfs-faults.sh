@@ -1,7 +1,7 @@
 #!/bin/bash
 # second try: it has limits of time, and a machine may stand still for longer than those
 # CephFS when the monitors, the key, the filesystem or this client are not what they should be: each fault gives its own
-# error, in time, and what can recover does. What happens when daemons fail is in cephfs-daemons.sh.
+# error, in time, and what can recover does. What happens when daemons fail is in tests/byhand/cephfs-daemons.sh.
 set -u
 # shellcheck source=tests/functions.sh
 . "$SRC_DIR/tests/functions.sh"
