@@ -112,13 +112,13 @@ unit_tests += \
 	tests/unit/test-mfs-lost \
 	tests/unit/test-mfs-sockets \
 	tests/unit/test-mfs-verify \
-	tests/unit/test-chunk \
 	tests/unit/test-session \
 	tests/unit/test-wire-audit \
 	tests/unit/test-wire-golden \
 	tests/unit/test-wire-random \
 	tests/unit/test-wire-recorded \
 	tests/unit/test-wire-stream
+long_tests += tests/unit/test-chunk
 tests_unit_test_chunk_SOURCES = \
 	tests/unit/mfs-sim.c \
 	tests/unit/mfs-sim.h \

@@ -38,7 +38,7 @@ tests_unit_test_peer_LDADD = libroma-peer.la $(LDADD)
 unit_tests += tests/unit/test-mfs-peer
 tests_unit_test_mfs_peer_LDADD = libroma-peer.la $(LDADD)
 
-unit_tests += tests/unit/test-conform
+long_tests += tests/unit/test-conform
 tests_unit_test_conform_LDADD = libroma-peer.la $(LDADD)
 
 # Run by tests/faults/peer-matrix.sh.
