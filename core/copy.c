@@ -155,7 +155,6 @@ static void end_badly(struct copy *c, const struct ri_error *e)
                 c->writer = NULL;
                 if (roma_aio_writer_abort(w, &opts, left, l))
                         return;
-                c->writer = w;
                 c->leaving = NULL;
                 free(l);
         }
@@ -195,17 +194,23 @@ static bool started(struct copy *c, roma_op child)
         return false;
 }
 
-static void progress(struct copy *c, bool last)
+/* false: whoever was told has ended the copy. */
+static bool progress(struct copy *c, bool last)
 {
+        roma_loop *loop = c->op->loop;
+        const roma_op id = c->op->id;
+        const struct ri_op *op;
         uint64_t now;
 
         if (!c->opts.progress)
-                return;
+                return true;
         now = ri_now();
         if (!last && now - c->told_at < PROGRESS_NS)
-                return;
+                return true;
         c->told_at = now;
         c->opts.progress(c->opts.progress_arg, c->written, c->size);
+        op = ri_op_find(loop, id);
+        return op && !op->finished;
 }
 
 /* Verifying, after the commit */
@@ -316,7 +321,8 @@ static void commit(struct copy *c)
         }
         if (c->has_crc || c->opts.has_crc32)
                 ri_writer_expect(w, c->has_crc ? c->crc : c->opts.crc32);
-        progress(c, true);
+        if (!progress(c, true))
+                return;
         c->op->outcome = ROMA_UNKNOWN;
         c->writer = NULL;
         started(c, roma_aio_writer_commit(w, &opts, committed, c));
@@ -390,8 +396,8 @@ static void wrote(void *arg, const roma_result *r)
                 return;
         }
         ri_op_progress(c->op);
-        progress(c, false);
-        move(c);
+        if (progress(c, false))
+                move(c);
 }
 
 /* offset: of the piece, when there are lanes. */

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 
 #include "core/crc.h"
 #include "core/op.h"
@@ -499,6 +500,41 @@ START_TEST(cancelled_and_closed_at_any_time)
 }
 END_TEST
 
+static void cancel_it(void *arg, uint64_t bytes, uint64_t total)
+{
+        (void)bytes;
+        (void)total;
+        roma_cancel(loop, *(roma_op *)arg);
+}
+
+/* At the last word of it, before the commit, and at the first, while more is read: a pipe gives it slowly. */
+START_TEST(cancelled_by_its_own_progress)
+{
+        roma_put_opts o = ROMA_PUT_OPTS_INIT;
+        roma_op op;
+        pthread_t t;
+
+        signal(SIGPIPE, SIG_IGN);
+        o.progress = cancel_it;
+        o.progress_arg = &op;
+        local_write("source", data, SIZE);
+        ck_assert_int_eq(mkfifo(local_path("fifo"), 0600), 0);
+        for (int slow = 0; slow < 2; slow++) {
+                ended = false;
+                if (slow)
+                        ck_assert_int_eq(pthread_create(&t, NULL, feed, NULL), 0);
+                op = roma_aio_put_path(store, "x", local_path(slow ? "fifo" : "source"), &o, done, NULL);
+                while (!ended)
+                        ck_assert_int_ge(roma_loop_turn(loop, -1), 0);
+                ck_assert_int_eq(code, ROMA_ECANCELED);
+                ck_assert_int_eq(roma_loop_run(loop), 0);
+                if (slow)
+                        pthread_join(t, NULL);
+                ck_assert_int_eq(local_names(), 2);
+        }
+}
+END_TEST
+
 START_TEST(budget_is_kept)
 {
         roma_loop_opts lo = ROMA_LOOP_OPTS_INIT;
@@ -545,6 +581,7 @@ int main(void)
         tcase_add_test(tc, sources_that_change);
         tcase_add_test(tc, put_of_a_source_that_changes);
         tcase_add_test(tc, cancelled_and_closed_at_any_time);
+        tcase_add_test(tc, cancelled_by_its_own_progress);
         tcase_add_test(tc, budget_is_kept);
         return run_suite("transfer", tc);
 }
