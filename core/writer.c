@@ -286,7 +286,7 @@ static void write_settle(struct ri_op *op)
                 combine(p);
         else
                 piece_free(p);
-        if (w->state != RI_WRITER_WAITING)
+        if (w->state != RI_WRITER_WAITING || w->releasing)
                 return;
         ri_op_progress(w->commit);
         if (!w->in_flight && !is_digesting(w))
@@ -321,6 +321,7 @@ static void digest_moved(void *arg)
 {
         roma_writer *w = arg;
 
+        w->releasing = true;
         while (w->held && ri_digester_pending(w->digester) < DIGEST_AHEAD) {
                 struct piece *p = first_held(w);
 
@@ -328,6 +329,7 @@ static void digest_moved(void *arg)
                 w->held--;
                 piece_go(p);
         }
+        w->releasing = false;
         if (w->state != RI_WRITER_WAITING)
                 return;
         ri_op_progress(w->commit);

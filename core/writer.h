@@ -66,6 +66,7 @@ struct roma_writer {
         struct ri_digester *digester; /* of all bytes; NULL: none */
         char digest[RI_DIGEST_HEX_MAX];
         unsigned held;                       /* writes that wait until the digest has caught up */
+        bool releasing;                      /* them, in a loop that looks at the end whether all is done */
         char *(*name)(const roma_writer *w); /* the key, known when all bytes are; gives NULL: no memory */
         char *named;                         /* by it; the backend's commit takes it as the key */
 };
