@@ -101,9 +101,9 @@ static void still_named(void *arg, const roma_result *res)
         struct ri_op *op = r->base.next;
 
         r->check = 0;
-        r->checked = true;
         if (!op)
-                return;
+                return; /* whoever asks next has it looked at again */
+        r->checked = true;
         if (res->code == ROMA_ENOENT)
                 ri_op_fail(op, ROMA_ESOURCE,
                            "it was removed while it was read: what came may be a part of it");
@@ -128,9 +128,9 @@ static void checked(void *arg, const roma_result *res)
         struct ri_op *op = r->base.next;
 
         r->check = 0;
-        r->checked = true;
         if (!op)
-                return;
+                return; /* whoever asks next has it looked at again */
+        r->checked = true;
         if (res->code)
                 ri_op_fail_from(op, res);
         else if (changed(&r->base.attr, res->attr))
