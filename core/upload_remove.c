@@ -237,9 +237,11 @@ static void own_gone(void *arg, const roma_result *r)
         if (r->code && r->code != ROMA_ENOENT) {
                 ri_error_from(&e, r);
                 fail(m, &e);
-                return;
+        } else if (m->op->store->be->flags & RI_FOLDERS) {
+                move_folder(m); /* so that nobody decides about what is going */
+        } else {
+                list(m);
         }
-        list(m);
 }
 
 static void own_listed(void *arg, const roma_result *r)
