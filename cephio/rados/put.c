@@ -588,6 +588,8 @@ static void commit_cancel(struct ri_op *op)
 
         op->impl = NULL;
         p->op = NULL;
+        if (p->note)
+                p->note->op = NULL;
         if (p->change) {
                 bool swapping = rad_change_drop(p->change);
 
