@@ -189,7 +189,7 @@ static bool same_object(struct cfs_job *j, uint64_t ino, const char *to)
 /* When the client of release 16 (Client::_rename) finds that there is no `from`, the name `to` stays marked as being renamed
  * in that mount, and from then on a lookup of it waits for the end of the rename, for ever. So it must not find that: we look
  * before. It still may when another client removes `from` in that moment. Then nobody new gets this mount. An error that
- * comes from the MDS leaves no mark. */
+ * comes from the MDS leaves no mark, nor does a folder of `to` that is not there. */
 static int rename_known(struct cfs_job *j, const char *from, const char *to)
 {
         struct ceph_statx st;
@@ -200,7 +200,8 @@ static int rename_known(struct cfs_job *j, const char *from, const char *to)
         if (same_object(j, st.stx_ino, to))
                 return 0;
         r = ceph_rename(j->mount->cm, from, to);
-        if (r == -ENOENT)
+        if (r == -ENOENT && ceph_statx(j->mount->cm, from, &st, CEPH_STATX_INO,
+                                       AT_SYMLINK_NOFOLLOW | AT_STATX_DONT_SYNC) == -ENOENT)
                 cfs_mount_dead(j->mount);
         return r;
 }
