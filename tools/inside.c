@@ -23,15 +23,21 @@ static bool look(struct tool *t, struct place *place, const char *key, roma_attr
         return folder;
 }
 
-/* Folders of two stores may have one number by chance, and roots always have; but then not the same time of change. */
+/* Folders of two stores may have one number by chance, and roots always have; but then not the same times and owners. */
+static bool alike(const roma_attr *a, const roma_attr *b)
+{
+        return a->ctime_ns == b->ctime_ns && a->mtime_ns == b->mtime_ns && a->mode == b->mode &&
+               a->nlink == b->nlink && a->uid == b->uid && a->gid == b->gid;
+}
+
 static bool same(struct tool *t, struct place *place, const char *key, struct place *of, const char *folder)
 {
         roma_attr a, b;
 
         for (int i = 0; i < TRIES && !t->stopping; i++) {
-                if (!look(t, of, folder, &a) || !look(t, place, key, &b) || a.inode != b.inode)
+                if (!look(t, place, key, &b) || !look(t, of, folder, &a) || a.inode != b.inode)
                         return false;
-                if (a.ctime_ns == b.ctime_ns && a.mode == b.mode && a.nlink == b.nlink)
+                if (alike(&a, &b))
                         return true;
         }
         return false;

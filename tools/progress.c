@@ -39,7 +39,8 @@ static double rate(struct progress *p, uint64_t now)
         uint64_t ns = p->filled ? p->sample[oldest].ns : p->begin_ns;
         uint64_t done = p->filled ? p->sample[oldest].done : 0;
 
-        return now > ns ? (double)(p->done - done) * 1e9 / (double)(now - ns) : 0;
+        /* What was counted may be taken back, when an upload begins anew. */
+        return now > ns && p->done > done ? (double)(p->done - done) * 1e9 / (double)(now - ns) : 0;
 }
 
 static void remember(struct progress *p, uint64_t now)
