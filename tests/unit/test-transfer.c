@@ -514,7 +514,7 @@ START_TEST(cancelled_by_its_own_progress)
         roma_op op;
         pthread_t t;
 
-        signal(SIGPIPE, SIG_IGN);
+        sigaction(SIGPIPE, &(struct sigaction){ .sa_handler = SIG_IGN }, NULL);
         o.progress = cancel_it;
         o.progress_arg = &op;
         local_write("source", data, SIZE);
