@@ -152,8 +152,11 @@ static void page(struct flight *f, const roma_result *r)
         for (size_t i = 0; i < l->count; i++) {
                 const char *name = l->entry[i].key + strlen(s->prefix);
 
-                if (!*name)
-                        continue; /* an object that stands for the folder itself */
+                if (!*name) { /* an object that stands for the folder itself */
+                        if (s == &job->from)
+                                is_mark(job->tool, s->at.shown, job->to.at.place, l->entry[i].attr);
+                        continue;
+                }
                 if (!ascends(s, name)) {
                         list_failed(s);
                         return;
@@ -214,7 +217,7 @@ static bool is_folder(const struct item *i)
 
 static bool has_folders(const struct side *s)
 {
-        return (roma_store_caps(s->at.place->store) & ROMA_CAP_DIRS) != 0;
+        return place_has_folders(s->at.place);
 }
 
 /* For people and programs, and instead of doing when only that is wanted. */
@@ -266,6 +269,19 @@ static void ends(struct job *job, const char *name, struct end *from, struct end
 {
         location_end(&job->from.at, name, from);
         location_end(&job->to.at, name, to);
+}
+
+/* An object with the name of a folder must have nothing in it, or it cannot be copied to where folders are. */
+static bool is_empty_mark(struct job *job, const struct item *i)
+{
+        struct end from, to;
+        bool empty;
+
+        ends(job, i->name, &from, &to);
+        empty = is_mark(job->tool, from.shown, to.place, &i->attr);
+        end_free(&from);
+        end_free(&to);
+        return empty;
 }
 
 static void make_folder(struct job *job, const struct item *i)
@@ -379,7 +395,8 @@ static void only_in_from(struct job *job, const struct item *i, const struct ite
         if (!is_safe(job, i->name) || !is_free(job, i->name))
                 return;
         if (is_folder(i) && (i->attr.type == ROMA_TYPE_DIR || has_folders(&job->to))) {
-                make_folder(job, i);
+                if (is_empty_mark(job, i))
+                        make_folder(job, i);
                 return;
         }
         if (is_in_the_way(job, i, next)) {
@@ -611,8 +628,12 @@ static void in_both(struct job *job, const struct item *a, const struct item *b)
         struct end from, to;
         struct check *c;
 
-        if (is_folder(a) && is_folder(b))
+        if (a->attr.type == ROMA_TYPE_DIR && is_folder(b))
                 return;
+        if (is_folder(a) && b->attr.type == ROMA_TYPE_DIR) {
+                is_empty_mark(job, a);
+                return;
+        }
         if (!surely_differ(&a->attr, &b->attr) && surely_same(job, &a->attr, &b->attr)) {
                 job->equal++;
                 return;

@@ -17,7 +17,7 @@ static unsigned depth_of(const char *key)
 void folders_add(struct folders *f, struct place *place, const char *key, const char *shown,
                  const roma_attr *attr)
 {
-        if (!(roma_store_caps(place->store) & ROMA_CAP_DIRS))
+        if (!place_has_folders(place))
                 return; /* there they go with the last name in them */
         if (f->count == f->room) {
                 f->room = f->room ? 2 * f->room : 16;

@@ -50,6 +50,11 @@ bool place_same_kind(const struct place *a, const struct place *b)
         return !strncmp(x, y, strcspn(x, ":") + 1);
 }
 
+bool place_has_folders(const struct place *p)
+{
+        return (roma_store_caps(p->store) & ROMA_CAP_DIRS) != 0;
+}
+
 bool lies_in(struct tool *t, struct place *place, const char *key, struct place *of, const char *folder)
 {
         char *above = need_copy(key);

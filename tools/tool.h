@@ -291,6 +291,7 @@ void location_free(struct location *l);
 
 /* inside.c */
 bool place_same_kind(const struct place *a, const struct place *b);
+bool place_has_folders(const struct place *p); /* false: a key may hold slashes */
 /* Whether `key` is or lies in `folder`, whatever both are called, as far as that can be seen: on stores whose folders have
  * numbers. */
 bool lies_in(struct tool *t, struct place *place, const char *key, struct place *of, const char *folder);
@@ -384,6 +385,9 @@ void end_free(struct end *e);
 int tree_transfer(struct tool *t, int argc, char **argv, bool move);
 /* false after a message: this kind of thing cannot be copied there. */
 bool can_carry(struct tool *t, const struct end *from, const struct end *to, const roma_attr *attr);
+/* Whether what has the name of a folder is one, or an empty object that stands for one; false after a message: it has bytes, and
+ * `to` can only make a folder of it. */
+bool is_mark(struct tool *t, const char *shown, const struct place *to, const roma_attr *attr);
 /* Whether a name has a component "..". */
 bool name_leads_out(const char *name);
 

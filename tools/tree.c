@@ -2,6 +2,7 @@
 /* put, get, cp and mv: each source to its place at the destination, a folder with all that is in it. A failure of one
  * object does not stop the others. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -40,10 +41,14 @@ static bool inside(const struct location *from, const struct end *to)
 static void folder_entry(struct branch *b, const struct end *from, struct end *to, const roma_attr *attr)
 {
         struct job *job = b->job;
-        struct chore *c = chore_new(to->place, to->key, to->shown, chore_mkdir);
 
-        c->attr = *attr;
-        chore_add(&job->pool, c);
+        /* Elsewhere keys hold slashes, and what has no objects in it is not there. */
+        if (place_has_folders(to->place)) {
+                struct chore *c = chore_new(to->place, to->key, to->shown, chore_mkdir);
+
+                c->attr = *attr;
+                chore_add(&job->pool, c);
+        }
         if (job->tool->opt.keep_times || job->move)
                 folders_add(&job->times, to->place, to->key, to->shown, attr);
         if (job->move)
@@ -88,6 +93,18 @@ bool can_carry(struct tool *t, const struct end *from, const struct end *to, con
         return false;
 }
 
+bool is_mark(struct tool *t, const char *shown, const struct place *to, const roma_attr *attr)
+{
+        if (attr->type == ROMA_TYPE_DIR || !(attr->mask & ROMA_ATTR_LENGTH) || attr->length == 0)
+                return true;
+        complain(t,
+                 "%s: %s is the name of a folder and of an object of %" PRIu64
+                 " bytes at once, which %s cannot hold; the object was left out",
+                 t->command->name, shown, attr->length, roma_store_uri(to->store));
+        status_raise(t, EXIT_OTHER);
+        return false;
+}
+
 /* A key is only a name on some stores, but its ".." is a step on this machine's disk: whoever may write keys must not
  * choose where they end up. */
 bool name_leads_out(const char *name)
@@ -107,7 +124,9 @@ static void entry(struct walk *w, const roma_entry *e)
         struct branch *b = w->arg;
         char *below = need_copy(e->key + strlen(w->prefix));
         size_t n = strlen(below);
-        bool folder = n && below[n - 1] == '/';
+        /* Between stores without folders it is an object like others. */
+        bool folder = n && below[n - 1] == '/' &&
+                      (e->attr->type == ROMA_TYPE_DIR || place_has_folders(b->job->target->at.place));
         struct end from, to;
 
         if (folder)
@@ -126,8 +145,12 @@ static void entry(struct walk *w, const roma_entry *e)
                 return;
         }
         free(below);
-        if (!can_carry(b->job->tool, &from, &to, e->attr)) {
+        if (!can_carry(b->job->tool, &from, &to, e->attr) ||
+            ((folder || n == 0) && !is_mark(b->job->tool, from.shown, to.place, e->attr))) {
                 b->failed = true;
+                end_free(&from);
+                end_free(&to);
+        } else if (n == 0) { /* an object that stands for the folder itself */
                 end_free(&from);
                 end_free(&to);
         } else if (folder || e->attr->type == ROMA_TYPE_DIR) {

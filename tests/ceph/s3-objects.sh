@@ -57,6 +57,47 @@ mkdir deep
 grep -q 'leads out of deep/out' err || fail "get -r of a key with ..: $(cat err)"
 cmp small deep/out/plain || fail "get -r left out more"
 if [ -e dots ] || [ -e deep/dots ]; then fail "a key led out of the destination"; fi
+# A folder of files; and objects with names of folders, as other clients make them: what is in them is not lost in silence.
+mkdir -p plant/sub
+echo leaf >plant/sub/leaf
+"$ROMA" put -r plant "$uri/plant$query" || fail "put -r"
+"$ROMA" cp -r "$uri/plant$query" "$uri/plant2$query" || fail "cp -r within a bucket"
+"$ROMA" cat "$uri/plant2/sub/leaf$query" | cmp - plant/sub/leaf || fail "cp -r within a bucket left out a file"
+"$ROMA" presign --method POST --prefix "$uri/marks/$query" >form || fail "presign POST"
+: >nothing
+# named KEY FILE
+named() {
+  local fields=(-F "key=$1") field
+  while read -r field; do
+    [ "${field%%=*}" = key ] || fields+=(-F "$field")
+  done < <(tail -n +2 form)
+  curl -sSf "${fields[@]}" -F "file=@$2" "$(head -n 1 form)" || fail "post $1"
+}
+named marks/ nothing
+named marks/empty/ nothing
+named marks/below/leaf words
+"$ROMA" get -r "$uri/marks$query" marks || fail "get -r of empty marks"
+[ -d marks/empty ] || fail "no folder for an empty mark"
+named marks/below/ words
+for how in "get -r" sync; do
+  rm -rf marks
+  # shellcheck disable=SC2086 # words
+  "$ROMA" $how "$uri/marks$query" marks >/dev/null 2>err && fail "$how left out an object and ended well"
+  grep -q 'marks/below.* is the name of a folder and of an object of 13 bytes' err || fail "$how: no word about it: $(cat err)"
+  cmp words marks/below/leaf || fail "$how left out more"
+done
+"$ROMA" sync "$uri/marks$query" marks >/dev/null 2>&1 && fail "another sync ended well"
+"$ROMA" cp -r "$uri/marks$query" "$uri/marks2$query" || fail "cp -r of marks"
+"$ROMA" sync -q "$uri/marks$query" "$uri/marks3$query" || fail "sync of marks"
+for copy in marks2 marks3; do
+  [ "$("$ROMA" ls -r "$uri/$copy$query" | tr '\n' ' ')" = 'below/ below/leaf empty/ ' ] ||
+    fail "$copy: $("$ROMA" ls -r "$uri/$copy$query")"
+done
+named marks/below/ part
+[ "$("$ROMA" sync "$uri/marks$query" "$uri/marks3$query")" = '1 copied, 2 the same, 0 removed' ] || fail "sync of a changed mark"
+for name in plant plant2 marks marks2 marks3; do
+  "$ROMA" rm -r "$uri/$name$query" || fail "rm -r $name"
+done
 curl -sS -o /dev/null -D headers "$("$ROMA" presign "$uri/sizes/1.txt$query")"
 grep -qi '^content-type: text/plain' headers || fail "the type was not guessed"
 "$ROMA" rb "$uri$query" 2>/dev/null && fail "a bucket that is not empty was removed"
