@@ -103,6 +103,7 @@ grep -qi '^content-type: text/plain' headers || fail "the type was not guessed"
 "$ROMA" rb "$uri$query" 2>/dev/null && fail "a bucket that is not empty was removed"
 # Keys are AWS V2 too, and wrong ones are refused without showing them.
 "$ROMA" cat "$uri/new$query&dialect=aws2" | cmp - words || fail "dialect aws2"
+AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/null "$ROMA" cat "$uri/new$query" | cmp - words || fail "files of keys that are not there"
 AWS_SECRET_ACCESS_KEY=wrongwrongwrong "$ROMA" stat "$uri/new$query" 2>err && fail "a wrong key was accepted"
 grep -q wrongwrong err && fail "the key was shown"
 "$ROMA" rm -r "$uri/$query" 2>/dev/null
