@@ -4,14 +4,14 @@
 # shellcheck source=tests/functions.sh
 . "$SRC_DIR/tests/functions.sh"
 
-# make_tree FOLDER: 1000 small files in folders, with times of long ago.
+# make_tree FOLDER [N]: N small files in folders (1000), with times of long ago.
 make_tree() {
   local i
   mkdir -p "$1"
   random_file bytes 200000
-  for i in $(seq 1000); do
+  for i in $(seq "${2:-1000}"); do
     mkdir -p "$1/d$((i % 17))/e$((i % 5))"
-    head -c $((i * 7919 % 3000)) <(tail -c +$((i * 101)) bytes) >"$1/d$((i % 17))/e$((i % 5))/file $i"
+    head -c $((i * 7919 % 3000)) <(tail -c +$((i * 101 % 190000)) bytes) >"$1/d$((i % 17))/e$((i % 5))/file $i"
   done
   find "$1" -type f -exec touch -d '2021-05-06 07:08:09.5' {} +
 }
@@ -58,11 +58,11 @@ equal_to() {
 # sync_suite LOCAL FROM TO: FROM holds what LOCAL does; sync killed twice, then to the end, then again.
 sync_suite() {
   local n
-  killed "$2" "$3" 100
-  killed "$2" "$3" 300
+  n=$(find "$1" -type f | wc -l)
+  killed "$2" "$3" $((n / 10))
+  killed "$2" "$3" $((n * 3 / 10))
   roma sync -q "$2" "$3" || fail "sync"
   equal_to "$1" "$3"
-  n=$(find "$1" -type f | wc -l)
   told "0 copied, $n the same, 0 removed" roma sync "$2" "$3"
   told "0 copied, $n the same, 0 removed" roma sync --checksum "$2" "$3"
 }

@@ -1,6 +1,7 @@
 #!/bin/bash
 # roma sync from a real MooseFS to a real S3 gateway, killed twice. By hand because it takes both clusters at once:
 #   eval "$(tests/cluster/mfs env)"; eval "$(tests/cluster/ceph env)"; BUILD_DIR=... SRC_DIR=$PWD tests/byhand/sync-mfs-s3.sh
+# FILES=10000: so many small files (1000).
 # The gateway is on the machine's loopback, MooseFS in a network namespace: socat brings one to the other.
 set -u
 : "${ROMA:=$BUILD_DIR/roma}" "${SCRATCH:=$(mktemp -d)}"
@@ -19,7 +20,7 @@ $ROMA_MFS_NS socat TCP-LISTEN:"$port",bind=127.0.0.1,fork,reuseaddr UNIX-CONNECT
 in=$!
 trap 'kill $out $in' EXIT
 sleep 1
-make_tree tree
+make_tree tree "${FILES:-1000}"
 from=mfs://$ROMA_MFS_MASTER/sync-$$ bucket=s3://sync-$$ query="?endpoint=$ROMA_CEPH_S3&vendor=radosgw"
 roma sync -q "$PWD/tree" "$from" || fail "to MooseFS"
 roma mb "$bucket$query" || fail "mb"
