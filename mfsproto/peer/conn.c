@@ -453,9 +453,10 @@ static void accepted(struct ri_fd *w, unsigned events)
         peer_watch(c);
 }
 
-int peer_listen(struct peer_server *s)
+/* A socket with the server's port, or with any that is free when it has none yet. */
+static int bind_port(struct peer_server *s)
 {
-        int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), one = 1;
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), one = 1, err;
         struct sockaddr_in a;
         socklen_t len = sizeof a;
 
@@ -463,14 +464,31 @@ int peer_listen(struct peer_server *s)
                 return -errno;
         local(&a, s->port);
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-        if (bind(fd, (struct sockaddr *)&a, sizeof a) < 0 || listen(fd, 128) < 0 ||
-            getsockname(fd, (struct sockaddr *)&a, &len) < 0) {
+        if (bind(fd, (struct sockaddr *)&a, sizeof a) == 0 &&
+            getsockname(fd, (struct sockaddr *)&a, &len) == 0) {
+                s->port = ntohs(a.sin_port);
+                return fd;
+        }
+        err = errno;
+        close(fd);
+        return -err;
+}
+
+int peer_listen(struct peer_server *s)
+{
+        int fd;
+
+        if (s->place < 0 && (s->place = bind_port(s)) < 0)
+                return s->place;
+        fd = bind_port(s);
+        if (fd < 0)
+                return fd;
+        if (listen(fd, 128) < 0) {
                 int err = errno;
 
                 close(fd);
                 return -err;
         }
-        s->port = ntohs(a.sin_port);
         s->listen.fd = fd;
         s->listen.ready = accepted;
         s->up = true;

@@ -18,6 +18,7 @@ struct peer_server {
         struct mfs_peer *peer;
         unsigned index; /* 0: the master */
         uint16_t port;
+        int place; /* a socket that has the port and never listens: nobody else gets it while the server is dead */
         struct ri_fd listen;
         bool up;   /* listens; false: as killed */
         bool hung; /* as stopped */

@@ -189,7 +189,7 @@ static void init_parts(struct mfs_peer *p)
         for (unsigned i = 0; i <= MFS_PEER_SERVERS; i++) {
                 p->server[i].peer = p;
                 p->server[i].index = i;
-                p->server[i].listen.fd = -1;
+                p->server[i].listen.fd = p->server[i].place = -1;
                 ri_list_init(&p->server[i].conns);
                 ri_map_init(&p->server[i].copies);
         }
@@ -216,6 +216,8 @@ static void stop_parts(struct mfs_peer *p, void *arg)
         for (unsigned i = 0; i <= p->cfg.servers; i++) {
                 ri_timer_stop(&p->server[i].revive);
                 server_kill(&p->server[i]);
+                if (p->server[i].place >= 0)
+                        close(p->server[i].place);
         }
         ri_task_drop(&p->reap);
         ri_task_drop(&p->unpark);

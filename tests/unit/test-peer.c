@@ -2,6 +2,7 @@
 /* The peer, asked with raw packets: it must be as strict as real servers, do to careless clients what those do, and
  * notice it. */
 #include <check.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -722,6 +723,30 @@ START_TEST(test_next_server_gone)
 }
 END_TEST
 
+/* Many peers run side by side. The port of a dead server is nobody else's, or its clients would come back to another
+ * peer's servers, and be blamed there for what they do. */
+START_TEST(test_port_of_the_dead)
+{
+        struct sockaddr_in at = { .sin_family = AF_INET };
+        int fd = socket(AF_INET, SOCK_STREAM, 0), other = socket(AF_INET, SOCK_STREAM, 0);
+
+        start();
+        mfs_peer_power(peer, (unsigned)_i, MFS_PEER_KILL);
+        at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        at.sin_port = htons(mfs_peer_port(peer, (unsigned)_i));
+        ck_assert(fd >= 0 && other >= 0);
+        ck_assert_int_eq(bind(fd, (struct sockaddr *)&at, sizeof at), -1);
+        ck_assert_int_eq(errno, EADDRINUSE);
+        ck_assert_int_eq(connect(other, (struct sockaddr *)&at, sizeof at), -1);
+        ck_assert_int_eq(errno, ECONNREFUSED);
+        close(fd);
+        close(other);
+        mfs_peer_power(peer, (unsigned)_i, MFS_PEER_START);
+        registered();
+        stop();
+}
+END_TEST
+
 /* A place that is none of the peer's own servers is not dialled, whoever listens there. */
 START_TEST(test_strange_server)
 {
@@ -1101,6 +1126,7 @@ static Suite *suite(void)
         tcase_add_loop_test(t, test_end_length, 0, 2);
         tcase_add_test(t, test_no_end);
         tcase_add_test(t, test_next_server_gone);
+        tcase_add_loop_test(t, test_port_of_the_dead, 0, 2);
         tcase_add_loop_test(t, test_strange_server, 0, 2);
         tcase_add_test(t, test_read);
         tcase_add_test(t, test_read_pipelined);
