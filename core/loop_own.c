@@ -17,6 +17,7 @@ struct own {
         bool soon;  /* work is waiting: do not sleep */
         bool poked; /* the timer has been set to fire at once, for those who poll us */
         bool turning;
+        uint64_t want;                /* the timer as a turn wants it: set once, at its end */
         bool polled;                  /* somebody has asked for the descriptor */
         struct epoll_event ev[BATCH]; /* the batch being handled: fd_stop takes its watcher out */
         int n;
@@ -56,9 +57,8 @@ static void own_fd_stop(roma_loop *loop, struct ri_fd *w)
                         own->ev[i].data.ptr = NULL;
 }
 
-static void own_timer(roma_loop *loop, uint64_t at_ns)
+static void arm(struct own *own, uint64_t at_ns)
 {
-        struct own *own = loop->impl;
         struct itimerspec its;
 
         memset(&its, 0, sizeof its);
@@ -72,6 +72,16 @@ static void own_timer(roma_loop *loop, uint64_t at_ns)
         own->poked = false;
 }
 
+static void own_timer(roma_loop *loop, uint64_t at_ns)
+{
+        struct own *own = loop->impl;
+
+        if (own->turning)
+                own->want = at_ns;
+        else
+                arm(own, at_ns);
+}
+
 /* Before control goes back to the program: whoever polls the descriptor must see that work is waiting. */
 static void own_poke(roma_loop *loop)
 {
@@ -79,7 +89,7 @@ static void own_poke(roma_loop *loop)
 
         if (own->poked)
                 return;
-        own_timer(loop, 1);
+        arm(own, 1);
         own->poked = true;
         loop->timer_at = 1;
 }
@@ -110,6 +120,24 @@ static unsigned own_events(uint32_t e)
         return events;
 }
 
+/* What is due needs no timer. Whoever polls the descriptor sees either. */
+static void turn_ends(roma_loop *loop)
+{
+        struct own *own = loop->impl;
+        uint64_t want = own->want;
+
+        own->turning = false;
+        own->want = UINT64_MAX;
+        if (want != UINT64_MAX && want <= ri_now()) {
+                own->soon = true;
+                loop->timer_at = UINT64_MAX; /* none is armed */
+        } else if (want != UINT64_MAX) {
+                arm(own, want);
+        }
+        if (own->soon && own->polled)
+                own_poke(loop);
+}
+
 static int own_turn(roma_loop *loop, int timeout_ms)
 {
         struct own *own = loop->impl;
@@ -138,7 +166,7 @@ static int own_turn(roma_loop *loop, int timeout_ms)
         if (fired)
                 loop->timer_at = UINT64_MAX;
         ri_loop_work(loop);
-        own->turning = false;
+        turn_ends(loop);
         return 0;
 }
 
@@ -174,6 +202,7 @@ static struct own *own_new(void)
 
         if (!own)
                 return NULL;
+        own->want = UINT64_MAX;
         own->epoll = epoll_create1(EPOLL_CLOEXEC);
         own->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
         if (own->epoll >= 0 && own->timer >= 0 && epoll_ctl(own->epoll, EPOLL_CTL_ADD, own->timer, &ev) == 0)
@@ -248,13 +277,9 @@ int roma_loop_run(roma_loop *loop)
 
 int roma_loop_turn(roma_loop *loop, int timeout_ms)
 {
-        struct own *own = loop->impl;
-
         if (enter(loop, "roma_loop_turn") < 0)
                 return -1;
         own_turn(loop, timeout_ms);
-        if (own->soon)
-                own_poke(loop);
         return loop->held > INT32_MAX ? INT32_MAX : (int)loop->held;
 }
 
