@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/buf.h"
 #include "core/crc.h"
 #include "s3compat/crc64.h"
 
@@ -85,16 +86,38 @@ static int copy(struct s3_part *p, const char *bytes, size_t n)
         return 0;
 }
 
-int64_t s3_part_take(struct s3_part *p, const void *bytes, size_t n, roma_buf *buf, bool refer)
+/* The CRC-32 of some bytes of a buffer. What was summed where the bytes came from is not computed again, and protects
+ * them on the whole way to the server. */
+static uint32_t crc_of(const unsigned char *bytes, size_t n, const roma_buf *buf)
+{
+        uint32_t crc = 0, sum;
+
+        while (n) {
+                size_t take = n < RI_SUM_BLOCK ? n : RI_SUM_BLOCK;
+                size_t at = buf ? (size_t)(bytes - (const unsigned char *)roma_buf_data(buf)) : 0;
+
+                if (!buf || !ri_buf_sum_of(buf, at, take, &sum))
+                        sum = ri_crc32(0, bytes, take);
+                crc = ri_crc32_combine(crc, sum, take);
+                bytes += take;
+                n -= take;
+        }
+        return crc;
+}
+
+int64_t s3_part_take(struct s3_part *p, const void *bytes, size_t n, roma_buf *buf, bool refer, uint32_t *crc)
 {
         uint64_t room = p->capacity - p->length;
+        uint32_t these;
 
         if (n > room)
                 n = (size_t)room;
         if ((buf && refer ? refer_to(p, bytes, n, buf) : copy(p, bytes, n)) < 0)
                 return -1;
         p->length += n;
-        p->crc32 = ri_crc32_combine(p->crc32, ri_crc32(0, bytes, n), n);
+        these = crc_of(bytes, n, buf);
+        p->crc32 = ri_crc32_combine(p->crc32, these, n);
+        *crc = ri_crc32_combine(*crc, these, n);
         if (p->st->profile.checksum == S3_SUM_CRC64)
                 p->crc64 = s3_crc64(p->crc64, bytes, n);
         return (int64_t)n;

@@ -80,16 +80,16 @@ static void part_write(struct ri_op *op, roma_writer *w, const void *data, size_
 {
         struct s3u *f = w->impl;
 
-        (void)buf;
         if (len > f->part->capacity - offset) {
                 ri_op_fail(op, w->size_hint == ROMA_SIZE_UNKNOWN ? ROMA_EFBIG : ROMA_ESOURCE,
                            w->size_hint == ROMA_SIZE_UNKNOWN
                                    ? "a part is held in memory until the server has it: 1 GiB at most"
                                    : "more bytes come than were promised");
-        } else if (s3_part_take(f->part, data, len, NULL, false) < 0) {
+        } else if (s3_part_take(f->part, data, len, buf, false, &op->res.crc32) < 0) {
                 ri_op_fail(op, ROMA_ENOMEM, "no memory for a part");
         } else {
                 op->res.bytes = len;
+                op->res.has_crc32 = 1;
                 ri_op_finish(op);
         }
 }

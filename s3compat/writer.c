@@ -431,12 +431,12 @@ static bool must_wait(const struct s3w *f)
         return f->in_flight >= most_in_flight(f) || (f->in_flight && held >= HELD);
 }
 
-/* References keep buffers of the loop, which others need too. */
+/* References keep buffers of the loop, which others need too: a quarter is left to them, whatever happens. */
 static bool may_refer(const struct s3w *f, size_t n)
 {
         uint64_t max = f->st->loop->opts.max_buffer_bytes ? f->st->loop->opts.max_buffer_bytes : HELD;
 
-        return !needs_digest(f) && f->st->referenced + n <= max / 2;
+        return !needs_digest(f) && f->st->referenced + n <= max - max / 4;
 }
 
 static bool is_single_only(const struct s3w *f)
@@ -468,7 +468,7 @@ static bool take(struct s3w *f, struct pending *p)
                 if (!f->cur)
                         f->cur = s3_part_new(f->st, f, f->next_number + 1, part_size(f));
                 n = f->cur ? s3_part_take(f->cur, p->data + p->taken, p->len - p->taken, p->buf,
-                                          may_refer(f, p->len - p->taken))
+                                          may_refer(f, p->len - p->taken), &p->op->res.crc32)
                            : -1;
                 if (n < 0) {
                         writer_fail_with(f, ROMA_ENOMEM, "no memory for a part of the object");
@@ -492,6 +492,7 @@ static void pump(struct s3w *f)
                 ri_list_del(&p->link);
                 op->cancel = NULL;
                 op->res.bytes = p->len;
+                op->res.has_crc32 = 1;
                 free(p);
                 ri_op_finish(op);
         }
