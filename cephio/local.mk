@@ -2,7 +2,11 @@
 cephio_sources = \
 	cephio/cephio.h \
 	cephio/leaving.c \
-	cephio/module.c
+	cephio/module.c \
+	cephio/pieces.c \
+	cephio/pieces.h \
+	cephio/pieces_ask.c \
+	cephio/pieces_ask.h
 
 if CEPHIO
 module_LTLIBRARIES += cephio.la

@@ -12,7 +12,7 @@
 #include "core/op.h"
 #include "core/uri.h"
 
-#define RI_BACKEND_ABI 3
+#define RI_BACKEND_ABI 4
 
 enum ri_backend_flags {
         /* Keys are paths in a tree; core builds list, writer and mkdir -p on readdir, file_*, rename. */
@@ -185,6 +185,10 @@ struct ri_backend {
          * concat_unit: bytes of which offset must be a multiple. */
         void (*file_concat)(struct ri_op *op, roma_file *file, uint64_t offset, const char *key);
         uint64_t concat_unit;
+
+        /* Of what pieces an object is made and where they are; ends with ri_layout_finish() of core/layout.h. flags: enum
+         * roma_layout_flags. NULL: there is nothing to tell. */
+        void (*layout)(struct ri_op *op, const char *key, unsigned flags);
 };
 
 /* Reads up to len bytes into a buffer of the loop, or writes one; keeps a reference while it is in flight. */

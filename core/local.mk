@@ -28,6 +28,8 @@ core_sources = \
 	core/file_reader.c \
 	core/heap.c \
 	core/heap.h \
+	core/layout.c \
+	core/layout.h \
 	core/hosts.c \
 	core/hosts.h \
 	core/folder_open.c \

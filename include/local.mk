@@ -5,6 +5,7 @@ roma_headers = \
 	include/roma/file.h \
 	include/roma/loop.h \
 	include/roma/mfs.h \
+	include/roma/layout.h \
 	include/roma/presign.h \
 	include/roma/reader.h \
 	include/roma/result.h \

@@ -13,6 +13,7 @@ s3compat_sources = \
 	s3compat/http.c \
 	s3compat/http.h \
 	s3compat/keys.c \
+	s3compat/layout.c \
 	s3compat/list.c \
 	s3compat/module.h \
 	s3compat/names.c \

@@ -151,6 +151,8 @@ void s3_ping(struct ri_op *op);
 void s3_statfs(struct ri_op *op);
 /* presign.c */
 void s3_presign(struct ri_op *op, const char *key, const roma_presign_opts *opts);
+/* layout.c */
+void s3_layout(struct ri_op *op, const char *key, unsigned flags);
 /* list.c */
 /* %XX, and + for a space, as encoding-type=url has it. NULL: no memory, or not well-formed. */
 char *s3_url_decode(const char *text);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* roma chunks URI...: where the chunks of a MooseFS object are, and with --crc whether the copies agree. */
+/* roma chunks URI...: where the chunks of a MooseFS object are, and with --crc whether the copies agree. pieces.c does so for
+ * the other stores. */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -8,7 +9,7 @@
 #include <roma/mfs.h>
 
 #include "tools/diagnose/diagnose.h"
-#include "tools/tool.h"
+#include "tools/pieces.h"
 
 /* What one copy said about its checksums. */
 struct verdict {
@@ -329,15 +330,17 @@ int cmd_chunks(struct tool *t, int argc, char **argv)
         struct location l;
 
         if (argc < 1)
-                return usage(t, "name at least one object on a MooseFS");
+                return usage(t, "name at least one object on MooseFS, Ceph or S3");
         t->opt.picture |= isatty(STDOUT_FILENO);
         for (int i = 0; i < argc && !t->stopping; i++) {
                 if (!location_parse(t, &l, argv[i]))
                         continue;
                 if (l.stdio)
                         usage(t, "standard input has no chunks");
-                else if (location_open(t, &l))
+                else if (location_open(t, &l) && place_has_chunks(l.place))
                         one(t, &l);
+                else if (l.place)
+                        pieces_show(t, &l);
                 location_free(&l);
         }
         return t->status;

@@ -87,7 +87,7 @@ const struct command commands[] = {
         { "hash", cmd_hash, "URI...", "digests of objects",
           "Prints a digest of each object in the form of md5sum and sha256sum, in the order of the names.\n",
           OPT_RECURSIVE | OPT_ALGORITHM | OPT_JOBS },
-        { "chunks", cmd_chunks, "URI...", "where the chunks of a MooseFS object are",
+        { "chunks", cmd_chunks, "URI...", "where the chunks or objects of a file are",
           "One line for each copy: index of the chunk, its id and version, the chunkserver, the state that "
           "the\n"
           "master knows. With --crc every copy is asked for its table of checksums, the tables are "
@@ -96,7 +96,12 @@ const struct command commands[] = {
           "as\n"
           "a row of cells. Only chunkservers that are connected now are shown. A chunk behind the end of "
           "the\n"
-          "file is shown too.\n",
+          "file is shown too.\n\n"
+          "On CephFS and RADOS one line for each object of the pool: name, length, placement group, OSDs. "
+          "With\n"
+          "--crc all copies are read and what scrubs have found is asked for. On S3 the parts, as far as "
+          "the\n"
+          "server tells.\n",
           OPT_CRC },
         { "chunkfile", cmd_chunkfile, "FILE [LOCAL]", "checks a chunk file from a chunkserver's disk",
           "Checks header, checksum table and blocks of a chunk file (XX/chunk_..._....mfs), compares it with "

@@ -65,6 +65,8 @@ roma_SOURCES = $(diagnose_sources) \
 	tools/options.c \
 	tools/original.c \
 	tools/output.c \
+	tools/pieces.c \
+	tools/pieces.h \
 	tools/place.c \
 	tools/pool.c \
 	tools/progress.c \

@@ -198,6 +198,8 @@ struct cfs_job {
 
         /* readdir.c */
         struct cfs_dir *dir;
+
+        void *result; /* layout.c */
 };
 
 /* mount.c: worker threads only. */
@@ -319,6 +321,8 @@ void cfs_file_append(struct ri_op *op, roma_file *file, const struct iovec *iov,
 void cfs_file_truncate(struct ri_op *op, roma_file *file, uint64_t length);
 void cfs_file_read_buf(struct ri_op *op, roma_file *file, roma_buf *buf, size_t len, uint64_t offset);
 void cfs_file_write_buf(struct ri_op *op, roma_file *file, roma_buf *buf, uint64_t offset);
+/* layout.c */
+void cfs_layout(struct ri_op *op, const char *key, unsigned flags);
 /* ping.c */
 void cfs_ping(struct ri_op *op);
 

@@ -6,6 +6,7 @@ cephfs_sources = \
 	cephio/cephfs/fd.c \
 	cephio/cephfs/file.c \
 	cephio/cephfs/job.c \
+	cephio/cephfs/layout.c \
 	cephio/cephfs/mount.c \
 	cephio/cephfs/names.c \
 	cephio/cephfs/nudge.c \

@@ -333,6 +333,7 @@ const struct ri_backend cephfs_backend = {
         .setattr = cfs_setattr,
         .statfs = cfs_statfs,
         .ping = cfs_ping,
+        .layout = cfs_layout,
         .readdir = cfs_readdir,
         .file_open = cfs_file_open,
         .file_close = cfs_file_close,

@@ -181,6 +181,10 @@ struct rad_job {
 struct rad_job *rad_job_new(struct ri_op *op, void (*work)(struct rad_job *), void (*end)(struct rad_job *));
 void rad_job_go(struct rad_job *j);
 
+/* layout.c */
+void rad_layout_of(struct ri_op *op, const char *key, unsigned flags);
+void rad_raw_layout_of(struct ri_op *op, const char *key, unsigned flags);
+
 /* ping.c */
 void rad_statfs(struct ri_op *op);
 void rad_ping(struct ri_op *op);

@@ -465,6 +465,7 @@ const struct ri_backend rados_backend = {
         .file_stat = rad_fstat,
         .file_read_buf = rad_read_file_buf,
         .writer = &rad_writer,
+        .layout = rad_layout_of,
 };
 
 /* One key, one plain object, as `rados get` and every other program see it. */
@@ -494,4 +495,5 @@ const struct ri_backend rados_raw_backend = {
         .file_stat = rad_raw_fstat,
         .file_read_buf = rad_raw_read_buf,
         .writer = &rad_raw_writer,
+        .layout = rad_raw_layout_of,
 };

@@ -11,6 +11,7 @@
 
 #include <roma/config.h>
 #include <roma/file.h>
+#include <roma/layout.h>
 #include <roma/loop.h>
 #include <roma/presign.h>
 #include <roma/reader.h>

@@ -3,6 +3,7 @@ EXTRA_DIST += \
 	tests/ceph/cephfs-faults.sh \
 	tests/ceph/cephfs-kill.sh \
 	tests/ceph/cephfs-rename.sh \
+	tests/ceph/chunks-diagnose.sh \
 	tests/ceph/cluster.sh \
 	tests/ceph/contract-cephfs.sh \
 	tests/ceph/first-download.sh \

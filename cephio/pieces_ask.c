@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: MIT */
+/* Questions about one object of a pool: to the monitors (where it is), to its OSDs (how long it is, and what each copy
+ * holds), to its placement group (what scrubs have found). Workers only.
+ *
+ * What 16.2 allows: a client cannot choose the copy that answers a read. It can ask that any copy may answer (balanced
+ * reads), and repeat that. And the list of inconsistent objects of a placement group is only in the interface for C++; the
+ * number of errors is in the group's statistics. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cephio/pieces_ask.h"
+#include "core/str.h"
+
+enum { REMARKS = 20, COPIES_MAX = 16, TRIES_MAX = 24, ROUNDS = 3, COMPARE_MAX = 128 << 20 };
+
+/* ---- answers of the monitors, in JSON --------------------------------------------------------------------- */
+
+/* The answer to one command, NUL-terminated, or NULL and *rc. A command to a placement group when pgid is given. */
+static char *command(struct ceph_pieces *p, const char *pgid, const char *cmd, int *rc)
+{
+        const char *cmds[] = { cmd };
+        char *out = NULL, *status = NULL, *text = NULL;
+        size_t n = 0, status_n = 0;
+        rados_t c = rad_io_cluster(p->io);
+
+        *rc = pgid ? rados_pg_command(c, pgid, cmds, 1, NULL, 0, &out, &n, &status, &status_n)
+                   : rados_mon_command(c, cmds, 1, NULL, 0, &out, &n, &status, &status_n);
+        if (*rc >= 0)
+                text = strndup(out ? out : "", n);
+        if (*rc >= 0 && !text)
+                *rc = -ENOMEM;
+        rados_buffer_free(out);
+        rados_buffer_free(status);
+        return text;
+}
+
+/* A string in JSON, with its quotes. */
+static void quote(struct ri_str *s, const char *text)
+{
+        ri_str_putc(s, '"');
+        for (const unsigned char *c = (const unsigned char *)text; *c; c++)
+                if (*c == '"' || *c == '\\')
+                        ri_str_printf(s, "\\%c", *c);
+                else if (*c < 0x20)
+                        ri_str_printf(s, "\\u%04x", *c);
+                else
+                        ri_str_putc(s, (char)*c);
+        ri_str_putc(s, '"');
+}
+
+/* The value behind "name": in the answer; names inside of strings have escaped quotes and are not found. */
+static const char *value_of(const char *json, const char *name)
+{
+        char quoted[64];
+        const char *at;
+
+        snprintf(quoted, sizeof(quoted), "\"%s\":", name);
+        at = json ? strstr(json, quoted) : NULL;
+        return at ? at + strlen(quoted) + strspn(at + strlen(quoted), " ") : NULL;
+}
+
+static void string_of(const char *json, const char *name, char *to, size_t room)
+{
+        const char *v = value_of(json, name);
+        size_t n = v && *v == '"' ? strcspn(v + 1, "\"") : 0;
+
+        snprintf(to, room, "%.*s", (int)(n < room ? n : room - 1), n ? v + 1 : "");
+}
+
+/* ---- where it is ------------------------------------------------------------------------------------------ */
+
+/* {"host":"a","root":"default"} -> host=a root=default */
+static void crush_place(const char *json, char *to, size_t room)
+{
+        const char *v = value_of(json, "crush_location"), *end = v && *v == '{' ? strchr(v, '}') : NULL;
+        size_t n = 0;
+
+        *to = 0;
+        for (const char *c = end ? v + 1 : NULL; c && c < end && n + 1 < room; c++)
+                if (*c == ':')
+                        to[n++] = '=';
+                else if (*c == ',')
+                        to[n++] = ' ';
+                else if (*c != '"' && *c != ' ')
+                        to[n++] = *c;
+        to[n] = 0;
+}
+
+static const struct ceph_osd *osd_of(struct ceph_pieces *p, int id)
+{
+        char cmd[96], *json;
+        struct ceph_osd *o;
+        int rc;
+
+        for (size_t i = 0; i < p->osds; i++)
+                if (p->osd[i].id == id)
+                        return &p->osd[i];
+        if (p->osds == p->osd_room) {
+                size_t room = p->osd_room ? 2 * p->osd_room : 16;
+
+                o = realloc(p->osd, room * sizeof(*o));
+                if (!o)
+                        return NULL;
+                p->osd = o;
+                p->osd_room = room;
+        }
+        o = &p->osd[p->osds++];
+        memset(o, 0, sizeof(*o));
+        o->id = id;
+        snprintf(cmd, sizeof(cmd), "{\"prefix\":\"osd find\",\"id\":%d,\"format\":\"json\"}", id);
+        json = command(p, NULL, cmd, &rc);
+        string_of(json, "addr", o->address, sizeof(o->address));
+        string_of(json, "host", o->host, sizeof(o->host));
+        crush_place(json, o->where, sizeof(o->where));
+        free(json);
+        return o;
+}
+
+static void place_unknown(struct ceph_pieces *p, int rc)
+{
+        if (p->next == 0)
+                ri_layout_remark(
+                        p->layout, ROMA_REMARK_UNKNOWN, "place", -1,
+                        "the monitors do not tell where the objects are (%s); this client needs `mon "
+                        "'allow r'`",
+                        strerrorname_np(-rc));
+}
+
+void ceph_pieces_place(struct ceph_pieces *p, size_t i)
+{
+        roma_piece *piece = ri_layout_at(p->layout, i);
+        roma_piece_copy copy[COPIES_MAX];
+        struct ri_str cmd = RI_STR_INIT(16384);
+        char group[32], *json, *end;
+        const char *v;
+        size_t n = 0;
+        long primary;
+        int rc;
+
+        ri_str_puts(&cmd, "{\"prefix\":\"osd map\",\"format\":\"json\",\"pool\":");
+        quote(&cmd, p->o->pool);
+        ri_str_puts(&cmd, ",\"object\":");
+        quote(&cmd, piece->name);
+        if (p->o->ns && *p->o->ns) {
+                ri_str_puts(&cmd, ",\"nspace\":");
+                quote(&cmd, p->o->ns);
+        }
+        ri_str_putc(&cmd, '}');
+        json = command(p, NULL, ri_str_cstr(&cmd), &rc);
+        ri_str_free(&cmd);
+        if (!json) {
+                place_unknown(p, rc);
+                return;
+        }
+        string_of(json, "pgid", group, sizeof(group));
+        piece->group = ri_layout_text(p->layout, group);
+        v = value_of(json, "acting_primary");
+        primary = v ? strtol(v, NULL, 10) : -1;
+        v = value_of(json, "acting");
+        for (v = v && *v == '[' ? v + 1 : ""; *v && *v != ']' && n < COPIES_MAX; v = end + (*end == ',')) {
+                long id = strtol(v, &end, 10);
+                const struct ceph_osd *o = end != v && id >= 0 && id < INT32_MAX ? osd_of(p, (int)id) : NULL;
+
+                if (end == v)
+                        break;
+                if (!o) /* 2147483647: nobody has that place of the group */
+                        continue;
+                copy[n++] = (roma_piece_copy){ .id = (int)id, .primary = id == primary };
+        }
+        for (size_t k = 0; k < n; k++) { /* osd_of() may have moved them */
+                const struct ceph_osd *o = osd_of(p, copy[k].id);
+
+                copy[k].host = o ? o->host : "";
+                copy[k].where = o ? o->where : "";
+                copy[k].address = o ? o->address : "";
+        }
+        ri_layout_copies(p->layout, i, copy, n);
+        free(json);
+        if (!n)
+                ri_layout_remark(
+                        p->layout, ROMA_REMARK_BAD, "no-server", (int64_t)i,
+                        "no OSD has the placement group %s now: start those that are down (`ceph pg %s "
+                        "query`)",
+                        group, group);
+}
+
+/* ---- how long it is --------------------------------------------------------------------------------------- */
+
+static void missing(struct ceph_pieces *p, size_t i)
+{
+        const roma_piece *piece = ri_layout_at(p->layout, i);
+
+        if (p->missing_told++ >= REMARKS)
+                return;
+        if (p->gap)
+                ri_layout_remark(
+                        p->layout, ROMA_REMARK_UNKNOWN, "missing", (int64_t)i,
+                        "the object %s is not there and reads as zeros: a hole of the file, or lost; CephFS "
+                        "keeps no list of objects, so only the original can tell (--against)",
+                        piece->name);
+        else
+                ri_layout_remark(
+                        p->layout, ROMA_REMARK_BAD, "missing", (int64_t)i,
+                        "the object %s is not there, so bytes %llu-%llu are lost: the key must be put again",
+                        piece->name, (unsigned long long)piece->offset,
+                        (unsigned long long)(piece->offset + piece->length - 1));
+}
+
+static void wrong_size(struct ceph_pieces *p, size_t i)
+{
+        const roma_piece *piece = ri_layout_at(p->layout, i);
+        bool less = piece->stored < piece->length;
+
+        if (p->short_told++ >= REMARKS)
+                return;
+        /* In CephFS a short object reads as zeros behind its end, and a writer that died may have left a longer one. */
+        ri_layout_remark(
+                p->layout, p->gap ? ROMA_REMARK_UNKNOWN : ROMA_REMARK_BAD, "size", (int64_t)i,
+                "the object %s has %llu bytes and should have %llu%s", piece->name,
+                (unsigned long long)piece->stored, (unsigned long long)piece->length,
+                !p->gap ? ": it was cut or written by something else; the key must be put again"
+                : less  ? ": what is not there reads as zeros, a hole of the file or a loss; only the "
+                          "original can tell (--against)"
+                        : "; no reader sees what is too much");
+}
+
+void ceph_pieces_size(struct ceph_pieces *p, size_t i)
+{
+        roma_piece *piece = ri_layout_at(p->layout, i);
+        time_t mtime;
+        int rc = rados_stat(p->io->ctx, piece->name, &piece->stored, &mtime);
+
+        if (rc == -ENOENT) {
+                piece->state = ROMA_PIECE_MISSING;
+                missing(p, i);
+        } else if (rc < 0) {
+                piece->state = ROMA_PIECE_UNREADABLE;
+                ri_layout_remark(p->layout, rc == -EIO ? ROMA_REMARK_BAD : ROMA_REMARK_UNKNOWN, "stat",
+                                 (int64_t)i, "the object %s could not be asked for: %s", piece->name,
+                                 strerrorname_np(-rc));
+        } else {
+                piece->state = ROMA_PIECE_THERE;
+                if (piece->stored != piece->length)
+                        wrong_size(p, i);
+        }
+}
+
+/* ---- its copies ------------------------------------------------------------------------------------------- */
+
+struct answer {
+        int rc;
+        uint64_t version, size;
+        uint32_t crc;
+};
+
+/* The answer of whichever copy: its length and the CRC-32C of all its bytes. data: the bytes too, cap of them. */
+static void ask_copy(struct ceph_pieces *p, const char *oid, int flags, struct answer *a, char *data,
+                     size_t cap)
+{
+        rados_read_op_t op = rados_create_read_op();
+        uint32_t seed = UINT32_MAX;
+        unsigned char sum[8] = { 0 };
+        int rc[3] = { 0 };
+        time_t mtime;
+        size_t got = 0;
+
+        memset(a, 0, sizeof(*a));
+        rados_read_op_stat(op, &a->size, &mtime, &rc[0]);
+        rados_read_op_checksum(op, LIBRADOS_CHECKSUM_TYPE_CRC32C, (const char *)&seed, sizeof(seed), 0, 0, 0,
+                               (char *)sum, sizeof(sum), &rc[1]);
+        if (data)
+                rados_read_op_read(op, 0, cap, data, &got, &rc[2]);
+        a->rc = rados_read_op_operate(op, p->io->ctx, oid, flags);
+        rados_release_read_op(op);
+        for (int k = 0; k < 3 && a->rc >= 0; k++)
+                a->rc = rc[k] < 0 ? rc[k] : a->rc;
+        a->version = rados_get_last_version(p->io->ctx);
+        /* A count, then the checksums; little endian. */
+        a->crc = (uint32_t)sum[4] | (uint32_t)sum[5] << 8 | (uint32_t)sum[6] << 16 | (uint32_t)sum[7] << 24;
+        if (data && a->rc >= 0 && got != a->size)
+                a->rc = -EIO;
+}
+
+static bool same(const struct answer *a, const struct answer *b)
+{
+        return a->rc == b->rc && (a->rc < 0 || (a->size == b->size && a->crc == b->crc));
+}
+
+/* Where two copies differ: the bytes of the first one to answer, then others until one is not the same. */
+static void first_difference(struct ceph_pieces *p, size_t i, char *text, size_t room)
+{
+        const roma_piece *piece = ri_layout_at(p->layout, i);
+        size_t cap = piece->stored < COMPARE_MAX ? (size_t)piece->stored : COMPARE_MAX;
+        char *one = malloc(cap + 1), *two = malloc(cap + 1);
+        struct answer a, b = { 0 };
+        size_t at = 0, differing = 0, shorter;
+
+        snprintf(text, room, "where they differ was not seen");
+        if (!one || !two)
+                goto out;
+        ask_copy(p, piece->name, 0, &a, one, cap);
+        for (int k = 0; k < TRIES_MAX; k++) {
+                ask_copy(p, piece->name, LIBRADOS_OPERATION_BALANCE_READS, &b, two, cap);
+                if (b.rc < 0 || !same(&a, &b))
+                        break;
+        }
+        if (a.rc < 0 || b.rc < 0 || same(&a, &b))
+                goto out;
+        shorter = (size_t)(a.size < b.size ? a.size : b.size);
+        for (size_t k = shorter; k-- > 0;)
+                if (one[k] != two[k]) {
+                        at = k;
+                        differing++;
+                }
+        if (differing)
+                snprintf(text, room, "first at byte %zu of the object, in %zu bytes altogether", at,
+                         differing);
+        else
+                snprintf(text, room, "one ends at byte %llu of the object, the other at %llu",
+                         (unsigned long long)a.size, (unsigned long long)b.size);
+out:
+        free(one);
+        free(two);
+}
+
+static const roma_piece_copy *primary_of(const roma_piece *piece)
+{
+        for (size_t k = 0; k < piece->copies; k++)
+                if (piece->copy[k].primary)
+                        return &piece->copy[k];
+        return NULL;
+}
+
+static void copies_differ(struct ceph_pieces *p, size_t i, const struct answer *one,
+                          const struct answer *other)
+{
+        const roma_piece *piece = ri_layout_at(p->layout, i);
+        const roma_piece_copy *first = primary_of(piece);
+        char who[64] = "another copy", where[160];
+
+        if (piece->copies == 2)
+                snprintf(who, sizeof(who), "the copy on osd.%d", piece->copy[first == &piece->copy[0]].id);
+        if (one->rc < 0 || other->rc < 0) {
+                ri_layout_remark(p->layout, ROMA_REMARK_BAD, "unreadable", (int64_t)i,
+                                 "%s of the object %s fails when it is read (%s; EINVAL: fewer bytes than "
+                                 "were written, EIO: a checksum "
+                                 "or the disk), another does not: `ceph pg repair %s` makes it anew",
+                                 one->rc < 0 ? "the copy that answers reads" : who, piece->name,
+                                 strerrorname_np(one->rc < 0 ? -one->rc : -other->rc), piece->group);
+                return;
+        }
+        first_difference(p, i, where, sizeof(where));
+        ri_layout_remark(
+                p->layout, ROMA_REMARK_BAD, "copies", (int64_t)i,
+                "the copies of the object %s differ, %s: osd.%d (which answers reads) has %llu bytes with "
+                "CRC-32C %08x, %s has %llu with %08x. Find out which is right (--against) before `ceph pg "
+                "repair %s`, which may take the wrong one",
+                piece->name, where, first ? first->id : -1, (unsigned long long)one->size, one->crc, who,
+                (unsigned long long)other->size, other->crc, piece->group);
+}
+
+/* The primary, then any copy, many times. 1: all the same; 0: they differ; -1: it was written meanwhile. */
+static int ask_copies(struct ceph_pieces *p, const roma_piece *piece, struct answer *one,
+                      struct answer *other)
+{
+        size_t tries = piece->copies < 2 ? 0 : 4 * piece->copies + 2;
+
+        ask_copy(p, piece->name, 0, one, NULL, 0);
+        for (size_t k = 0; k < tries && k < TRIES_MAX; k++) {
+                ask_copy(p, piece->name, LIBRADOS_OPERATION_BALANCE_READS, other, NULL, 0);
+                if (one->rc >= 0 && other->rc >= 0 && one->version != other->version)
+                        return -1;
+                if (!same(one, other))
+                        return 0;
+        }
+        return 1;
+}
+
+void ceph_pieces_copies(struct ceph_pieces *p, size_t i)
+{
+        roma_piece *piece = ri_layout_at(p->layout, i);
+        struct answer one, other;
+        char sum[24];
+        int r = -1;
+
+        if (piece->state != ROMA_PIECE_THERE)
+                return;
+        for (int round = 0; round < ROUNDS && r < 0; round++)
+                r = ask_copies(p, piece, &one, &other);
+        if (r < 0) {
+                ri_layout_remark(p->layout, ROMA_REMARK_UNKNOWN, "moving", (int64_t)i,
+                                 "the object %s is being written: look again later", piece->name);
+        } else if (r == 0) {
+                copies_differ(p, i, &one, &other);
+        } else if (one.rc < 0) {
+                piece->state = ROMA_PIECE_UNREADABLE;
+                ri_layout_remark(
+                        p->layout, ROMA_REMARK_BAD, "unreadable", (int64_t)i,
+                        "the object %s cannot be read (%s): see `ceph health detail` for its placement "
+                        "group %s",
+                        piece->name, strerrorname_np(-one.rc), piece->group);
+        } else {
+                snprintf(sum, sizeof(sum), "crc32c:%08x", one.crc);
+                piece->checksum = ri_layout_text(p->layout, sum);
+                /* It may have grown or shrunk since it was asked for: what counts is what was read. */
+                piece->stored = one.size;
+        }
+}
+
+/* ---- what scrubs have found ------------------------------------------------------------------------------- */
+
+static bool asked(struct ceph_pieces *p, const char *group)
+{
+        for (size_t k = 0; k < p->groups; k++)
+                if (strcmp(p->group[k], group) == 0)
+                        return true;
+        if (p->groups == p->group_room) {
+                size_t room = p->group_room ? 2 * p->group_room : 64;
+                void *mem = realloc(p->group, room * sizeof(*p->group));
+
+                if (!mem)
+                        return true;
+                p->group = mem;
+                p->group_room = room;
+        }
+        snprintf(p->group[p->groups++], sizeof(*p->group), "%s", group);
+        return false;
+}
+
+static void scrub_said(struct ceph_pieces *p, const roma_piece *piece, const char *json)
+{
+        const char *errors = value_of(json, "num_scrub_errors"),
+                   *unfound = value_of(json, "num_objects_unfound");
+        char state[128], when[64];
+
+        string_of(json, "state", state, sizeof(state));
+        string_of(json, "last_deep_scrub_stamp", when, sizeof(when));
+        if (strstr(state, "inconsistent") || (errors && strtoull(errors, NULL, 10) > 0))
+                ri_layout_remark(
+                        p->layout, ROMA_REMARK_BAD, "scrub", -1,
+                        "scrubs have found %llu errors in the placement group %s (%s, deep scrub of %s): "
+                        "perhaps in other objects of it; `rados list-inconsistent-obj %s` names them",
+                        errors ? strtoull(errors, NULL, 10) : 0ULL, piece->group, state,
+                        *when ? when : "unknown date", piece->group);
+        if (unfound && strtoull(unfound, NULL, 10) > 0)
+                ri_layout_remark(
+                        p->layout, ROMA_REMARK_BAD, "unfound", -1,
+                        "the placement group %s has %llu objects of which no good copy is on an OSD that is "
+                        "up; `ceph pg %s list_unfound` names them",
+                        piece->group, strtoull(unfound, NULL, 10), piece->group);
+}
+
+void ceph_pieces_scrub(struct ceph_pieces *p, size_t i)
+{
+        const roma_piece *piece = ri_layout_at(p->layout, i);
+        char *json, cmd[96];
+        int rc;
+
+        if (!*piece->group || p->scrub_denied || asked(p, piece->group))
+                return;
+        snprintf(cmd, sizeof(cmd),
+                 "{\"prefix\":\"pg\",\"pgid\":\"%s\",\"cmd\":\"query\",\"format\":\"json\"}", piece->group);
+        json = command(p, piece->group, cmd, &rc);
+        if (json) {
+                scrub_said(p, piece, json);
+        } else {
+                p->scrub_denied = true;
+                ri_layout_remark(
+                        p->layout, ROMA_REMARK_NOTE, "scrub", -1,
+                        "what scrubs have found is not told to this client (%s): see `ceph health detail`",
+                        strerrorname_np(-rc));
+        }
+        free(json);
+}
