@@ -33,7 +33,8 @@ struct s3_part {
 struct s3_part *s3_part_new(struct s3_store *st, void *owner, unsigned number, uint64_t capacity);
 /* Takes the first of n bytes that fit: by reference when buf is given and refer is true, else copied. Bytes taken; -1: no
  * memory. *crc, the CRC-32 of the write so far, goes on over them. */
-int64_t s3_part_take(struct s3_part *p, const void *bytes, size_t n, roma_buf *buf, bool refer, uint32_t *crc);
+int64_t s3_part_take(struct s3_part *p, const void *bytes, size_t n, roma_buf *buf, bool refer,
+                     uint32_t *crc);
 /* Computes a digest of all of it, on a worker when it is long; then `digested`, perhaps at once. While it works nothing of
  * the part may be by reference. */
 void s3_part_digest(struct s3_part *p, enum ri_digest_kind kind, void (*digested)(struct s3_part *p));
