@@ -218,6 +218,8 @@ int ri_op_set_text(struct ri_op *op, const char *text,
                    size_t len); /* 0, or -1 (and the operation has failed) */
 void ri_op_set_attr(struct ri_op *op, const roma_attr *attr);
 int ri_op_set_space(struct ri_op *op, const roma_space *space);
+/* Copies them. 0, or -1 (and the operation has failed). Not together with a text. */
+int ri_op_set_props(struct ri_op *op, const roma_prop *v, size_t n);
 /* A hidden, short, random name for a temporary: ".roma~" + 16 of [0-9a-z]; out holds RI_TEMP_NAME bytes. */
 #define RI_TEMP_PREFIX ".roma~"
 enum { RI_TEMP_NAME = 24 };

@@ -27,6 +27,7 @@ struct copy {
         struct ri_copy_ends ends;
         roma_put_opts opts;
         roma_attr ask; /* opts.attr, copied */
+        struct ri_props *props;
         roma_reader *reader;
         roma_writer *writer;
         roma_op child; /* opening, reading, committing, verifying: one at a time */
@@ -98,6 +99,7 @@ static void copy_free(struct copy *c)
                 c->leaving->c = NULL;
         free(c->blocks);
         free(c->lanes);
+        free(c->props);
         if (c->ends.free)
                 c->ends.free(c->ends.arg);
         if (c->ends.from)
@@ -565,6 +567,8 @@ static void reader_opened(void *arg, const roma_result *r)
         w.size_hint = c->size;
         w.precondition = c->opts.precondition;
         w.flags = c->opts.flags;
+        w.props = c->props->v;
+        w.n_props = c->props->n;
         if (c->opts.keep_times) {
                 attr = *r->attr;
                 attr.mask &= ROMA_ATTR_MTIME | ROMA_ATTR_MODE;
@@ -632,6 +636,7 @@ roma_op ri_copy_start(const struct ri_copy_ends *ends, const char *name, const c
                 c->ask.size = sizeof c->ask;
                 c->opts.attr = &c->ask;
         }
+        c->props = ri_props_copy(c->opts.props, c->opts.n_props);
         ri_list_init(&c->writes);
         if (c->ends.from)
                 ri_child_add(c->ends.from, &c->guard, guard_end);
@@ -641,7 +646,9 @@ roma_op ri_copy_start(const struct ri_copy_ends *ends, const char *name, const c
         if (c->ends.from_path)
                 r.ahead = DISK_AHEAD;
         fault = verify_fault(c);
-        if (fault)
+        if (!c->props)
+                fail(c, ROMA_ENOMEM, "out of memory");
+        else if (fault)
                 fail(c, ROMA_ENOTSUP, fault);
         else
                 started(c, ends->reader(ends->arg, &r, reader_opened, c));

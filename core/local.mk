@@ -23,6 +23,8 @@ core_sources = \
 	core/reader.h \
 	core/presign.c \
 	core/probe.h \
+	core/props.c \
+	core/props.h \
 	core/put.c \
 	core/reader.c \
 	core/file_reader.c \

@@ -9,6 +9,7 @@
 
 #include "core/backend.h"
 #include "core/probe.h"
+#include "core/props.h"
 #include "core/str.h"
 
 enum { STALL_MS = 60000, SINGLE_DEADLINE_MS = 90000 };
@@ -472,5 +473,20 @@ int ri_op_set_space(struct ri_op *op, const roma_space *space)
         op->payload = s;
         op->payload_free = free;
         op->res.space = s;
+        return 0;
+}
+
+int ri_op_set_props(struct ri_op *op, const roma_prop *v, size_t n)
+{
+        struct ri_props *p = ri_props_copy(v, n);
+
+        if (!p) {
+                ri_op_fail(op, ROMA_ENOMEM, "out of memory");
+                return -1;
+        }
+        op->payload = p;
+        op->payload_free = free;
+        op->res.props = p->v;
+        op->res.n_props = p->n;
         return 0;
 }

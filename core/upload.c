@@ -51,7 +51,8 @@ roma_op roma_aio_upload_begin(roma_store *store, const char *key, const roma_upl
                 attr.mask &= ROMA_ATTR_MODE | ROMA_ATTR_MTIME;
                 o.attr = &attr;
         }
-        if (check(store, "upload", key, NULL, false) < 0)
+        if (check(store, "upload", key, NULL, false) < 0 ||
+            ri_props_check(store, "upload", key, o.props, o.n_props) < 0)
                 return 0;
         op = ri_op_new(store->loop, store, RI_SINGLE, "upload", key, opts, done, arg);
         if (!op)
@@ -79,6 +80,8 @@ roma_op roma_aio_upload_part_open(roma_store *store, const char *key, const char
         o.precondition = ROMA_ALWAYS;
         o.flags = 0;
         o.attr = NULL;
+        o.props = NULL;
+        o.n_props = 0;
         if (check(store, "upload", key, id, true) < 0 || check_number(store, key, number) < 0)
                 return 0;
         op = ri_op_new(store->loop, store, RI_SINGLE, "upload", key, opts, done, arg);
@@ -279,6 +282,8 @@ static roma_put_opts part_opts(const roma_put_opts *opts)
         o.flags = 0;
         o.keep_times = 0;
         o.attr = NULL;
+        o.props = NULL;
+        o.n_props = 0;
         return o;
 }
 

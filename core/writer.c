@@ -35,6 +35,7 @@ static void writer_free(roma_writer *w)
         free(w->key);
         free(w->upload);
         free(w->named);
+        free(w->props);
         free(w);
 }
 
@@ -124,7 +125,10 @@ static roma_writer *writer_new(roma_store *store, const char *key, const roma_wr
         if (!w)
                 return NULL;
         w->key = strdup(key);
-        if (!w->key) {
+        w->props = ri_props_copy(o->props, o->n_props);
+        if (!w->key || !w->props) {
+                free(w->key);
+                free(w->props);
                 free(w);
                 return NULL;
         }
@@ -168,7 +172,7 @@ static int check_opts(roma_store *store, const char *key, const roma_writer_opts
         else if (o->precondition == ROMA_IF_ABSENT && !(store->be->caps & ROMA_CAP_IF_ABSENT))
                 fault = "this store cannot check atomically whether a name exists", code = ROMA_ENOTSUP;
         if (!fault)
-                return 0;
+                return ri_props_check(store, "put", key, o->props, o->n_props);
         ri_loop_error(store->loop, code, "put %s: %s", *key ? key : store->uri, fault);
         return -1;
 }

@@ -7,6 +7,7 @@
 
 #include "core/backend.h"
 #include "core/digester.h"
+#include "core/props.h"
 
 /* Whatever happens to `open`, `commit` or `abort` (they may be cancelled too), ri_writer_gone() is called once when
  * nothing of the writer is left: after a failed open, a commit or an abort. */
@@ -44,8 +45,9 @@ struct roma_writer {
         uint64_t size_hint;
         int precondition;
         unsigned flags;
-        roma_attr attr; /* mask 0: nothing asked for */
-        bool exists;    /* at the time of opening there was something under the key */
+        roma_attr attr;         /* mask 0: nothing asked for */
+        struct ri_props *props; /* checked; none: n 0 */
+        bool exists;            /* at the time of opening there was something under the key */
 
         enum ri_writer_state state;
         struct ri_child child;

@@ -39,6 +39,7 @@ static const struct word {
         { "BucketNotEmpty", ROMA_ENOTEMPTY, S3_FAILED },
         { "KeyTooLongError", ROMA_ENAMETOOLONG, S3_FAILED },
         { "KeyTooLong", ROMA_ENAMETOOLONG, S3_FAILED },
+        { "MetadataTooLarge", ROMA_EINVAL, S3_FAILED },
         { "EntityTooLarge", ROMA_EFBIG, S3_FAILED },
         { "EntityTooSmall", ROMA_ESERVER, S3_FAILED },
         { "QuotaExceeded", ROMA_EQUOTA, S3_FAILED },

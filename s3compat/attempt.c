@@ -7,6 +7,9 @@
 
 #include "s3compat/store.h"
 
+/* Headers of an answer that are kept: those of an object may be as many as it was given. */
+enum { MAX_REPLIES = ROMA_MAX_PROPS + 100 };
+
 static size_t on_body(char *to, size_t size, size_t n, void *arg)
 {
         struct s3_request *r = arg;
@@ -50,7 +53,7 @@ static void keep_header(struct s3_request *r, const char *line, size_t n)
         char *name, *value;
         size_t len;
 
-        if (!colon || r->header_bytes > S3_MAX_HEADERS || r->reply.n >= 100)
+        if (!colon || r->header_bytes > S3_MAX_HEADERS || r->reply.n >= MAX_REPLIES)
                 return;
         len = (size_t)(colon - line);
         name = strndup(line, len);

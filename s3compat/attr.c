@@ -153,7 +153,8 @@ const char *s3_content_type(const char *key)
         return "application/octet-stream";
 }
 
-void s3_object_headers(struct s3_request *r, const char *key, const roma_attr *a)
+void s3_object_headers(struct s3_request *r, const char *key, const roma_attr *a, const roma_prop *v,
+                       size_t n)
 {
         const char *prefix = s3_header_prefix(r->st->profile.dialect);
         char name[40];
@@ -164,4 +165,5 @@ void s3_object_headers(struct s3_request *r, const char *key, const roma_attr *a
                 s3_fields_addf(&r->headers, name, "%" PRId64 ".%09" PRId64, a->mtime_ns / 1000000000,
                                a->mtime_ns % 1000000000);
         }
+        s3_props_add(r, v, n);
 }

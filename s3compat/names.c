@@ -95,9 +95,10 @@ static void stat_done(struct s3_request *r)
         }
         op = s3_op_take(r);
         s3_attr_from_reply(&a, &r->reply);
-        s3_request_free(r);
         ri_op_set_attr(op, &a);
-        ri_op_finish(op);
+        if (s3_props_give(op, &r->reply) == 0)
+                ri_op_finish(op);
+        s3_request_free(r);
 }
 
 static void bucket_is_there(struct s3_request *r)

@@ -8,6 +8,8 @@
 #include <strings.h>
 
 enum { MIN_PART = 5 << 20, MIN_PART_OSS = 100 << 10, MAX_ATTEMPTS = 20, MAX_CONNECTIONS = 256 };
+/* radosgw and unknown servers have limits of their own, which they name. */
+enum { META_AWS = 2048, META_MOST = 8192 };
 
 static const struct s3_traits traits[] = {
         [S3_VENDOR_AWS] = { .name = "aws",
@@ -17,18 +19,21 @@ static const struct s3_traits traits[] = {
                             .if_none_match_complete = true,
                             .list_v2 = true,
                             .list_encoding = true,
-                            .min_part = MIN_PART },
+                            .min_part = MIN_PART,
+                            .max_meta = META_AWS },
         [S3_VENDOR_OSS] = { .name = "oss",
                             .dialect = S3_OSS4,
                             .checksum = S3_SUM_CRC64,
                             .forbid_overwrite = "x-oss-forbid-overwrite",
                             .list_v2 = true,
                             .list_encoding = true,
-                            .min_part = MIN_PART_OSS },
+                            .min_part = MIN_PART_OSS,
+                            .max_meta = META_MOST },
         [S3_VENDOR_OBS] = { .name = "obs",
                             .dialect = S3_OBS,
                             .checksum = S3_SUM_MD5,
-                            .min_part = MIN_PART_OSS },
+                            .min_part = MIN_PART_OSS,
+                            .max_meta = META_MOST },
         [S3_VENDOR_MINIO] = { .name = "minio",
                               .dialect = S3_AWS4,
                               .checksum = S3_SUM_CRC32,
@@ -37,7 +42,8 @@ static const struct s3_traits traits[] = {
                               .if_none_match_complete = true,
                               .list_v2 = true,
                               .list_encoding = true,
-                              .min_part = MIN_PART },
+                              .min_part = MIN_PART,
+                              .max_meta = META_AWS },
         [S3_VENDOR_RADOSGW] = { .name = "radosgw",
                                 .dialect = S3_AWS4,
                                 .checksum = S3_SUM_SIGNED,
@@ -45,14 +51,16 @@ static const struct s3_traits traits[] = {
                                 .if_none_match = true,
                                 .list_v2 = true,
                                 .list_encoding = true,
-                                .min_part = MIN_PART },
+                                .min_part = MIN_PART,
+                                .max_meta = META_MOST },
         [S3_VENDOR_GENERIC] = { .name = "generic",
                                 .dialect = S3_AWS4,
                                 .checksum = S3_SUM_SIGNED,
                                 .path_style = true,
                                 .list_v2 = true,
                                 .list_encoding = true,
-                                .min_part = MIN_PART },
+                                .min_part = MIN_PART,
+                                .max_meta = META_MOST },
 };
 
 const struct s3_traits *s3_traits(enum s3_vendor v)

@@ -36,6 +36,7 @@ struct s3_traits {
         const char *forbid_overwrite; /* a header that does the same; NULL: none */
         bool list_v2, list_encoding;
         uint64_t min_part;
+        uint64_t max_meta; /* bytes of names and values of an object's metadata */
 };
 const struct s3_traits *s3_traits(enum s3_vendor v);
 

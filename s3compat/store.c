@@ -107,16 +107,16 @@ static const char *const oss_schemes[] = { "oss", NULL };
 static const char *const obs_schemes[] = { "obs", NULL };
 static const char *const minio_schemes[] = { "minio", NULL };
 
-#define BACKEND(name_, schemes_, caps_)                                                                \
-        {                                                                                              \
-                .abi = RI_BACKEND_ABI, .name = name_, .schemes = schemes_, .options = s3_options,      \
-                .flags = 0, .caps = ROMA_CAP_SORTED | (caps_), .store_new = store_new,                 \
-                .connect = s3_connect, .close = s3_close, .stat = s3_stat, .unlink = s3_unlink,        \
-                .mkdir = s3_mkdir, .rmdir = s3_rmdir, .ping = s3_ping, .statfs = s3_statfs,            \
-                .presign = s3_presign, .list = s3_list, .file_open = s3_file_open,                     \
-                .file_close = s3_file_close, .file_drop = s3_file_drop, .file_preadv = s3_file_preadv, \
-                .file_fsync = s3_file_fsync, .file_stat = s3_file_stat, .writer = &s3_writer,          \
-                .upload = &s3_upload, .layout = s3_layout                                              \
+#define BACKEND(name_, schemes_, caps_)                                                                 \
+        {                                                                                               \
+                .abi = RI_BACKEND_ABI, .name = name_, .schemes = schemes_, .options = s3_options,       \
+                .flags = 0, .caps = ROMA_CAP_SORTED | ROMA_CAP_PROPS | (caps_), .store_new = store_new, \
+                .connect = s3_connect, .close = s3_close, .stat = s3_stat, .unlink = s3_unlink,         \
+                .mkdir = s3_mkdir, .rmdir = s3_rmdir, .ping = s3_ping, .statfs = s3_statfs,             \
+                .presign = s3_presign, .list = s3_list, .file_open = s3_file_open,                      \
+                .file_close = s3_file_close, .file_drop = s3_file_drop, .file_preadv = s3_file_preadv,  \
+                .file_fsync = s3_file_fsync, .file_stat = s3_file_stat, .writer = &s3_writer,           \
+                .upload = &s3_upload, .layout = s3_layout, .layout = s3_layout                          \
         }
 
 static const struct ri_backend backends[] = {

@@ -138,8 +138,17 @@ void s3_etag(roma_attr *a, const char *text);
 /* Guessed from a name's end; never NULL. */
 const char *s3_content_type(const char *key);
 
-/* Headers of an object that is begun: type and, where there are some, times. attr may be NULL. */
-void s3_object_headers(struct s3_request *r, const char *key, const roma_attr *attr);
+/* Headers of an object that is begun: type and, where there are some, times; then what was asked for. attr may be NULL. */
+void s3_object_headers(struct s3_request *r, const char *key, const roma_attr *attr, const roma_prop *v,
+                       size_t n);
+
+/* props.c */
+/* 0, or -1 with what of them cannot be sent to this server. */
+int s3_props_check(const struct s3_store *st, const roma_prop *v, size_t n, struct ri_error *e);
+/* As headers; what is there under that name already is replaced. */
+void s3_props_add(struct s3_request *r, const roma_prop *v, size_t n);
+/* Those of an answer, as the result. Makes its names lower case. 0, or -1 (and op has failed). */
+int s3_props_give(struct ri_op *op, struct s3_fields *reply);
 
 /* The entries of the backend table, by file. */
 /* names.c */

@@ -63,16 +63,21 @@ static bool key_is_good(struct ri_op *op, const char *key)
 static void s3_begin(struct ri_op *op, const char *key, const roma_upload_opts *opts)
 {
         struct s3_request *r;
+        struct ri_error e;
 
         if (!key_is_good(op, key))
                 return;
+        if (s3_props_check(s3_of(op->store), opts->props, opts->n_props, &e) < 0) {
+                ri_op_fail_error(op, &e);
+                return;
+        }
         r = s3_op_request(op, "CreateMultipartUpload", "POST", key, begun);
         if (!r)
                 return;
         r->has_body = true;
         r->safe = true; /* one that nobody knows of is for gc */
         s3_fields_add(&r->query, "uploads", NULL);
-        s3_object_headers(r, key, opts->attr);
+        s3_object_headers(r, key, opts->attr, opts->props, opts->n_props);
         s3_request_start(r);
 }
 

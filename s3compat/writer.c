@@ -384,7 +384,7 @@ static void create(struct s3w *f)
         }
         r->has_body = true;
         s3_fields_add(&r->query, "uploads", NULL);
-        s3_object_headers(r, f->w->key, &f->w->attr);
+        s3_object_headers(r, f->w->key, &f->w->attr, f->w->props->v, f->w->props->n);
         if (f->st->profile.checksum == S3_SUM_CRC32) {
                 s3_fields_add(&r->headers, "x-amz-checksum-algorithm", "CRC32");
                 s3_fields_add(&r->headers, "x-amz-checksum-type", "FULL_OBJECT");
@@ -617,7 +617,7 @@ static void put_whole(struct s3_part *p)
         r->length = p->length;
         r->has_body = true;
         r->changes = true;
-        s3_object_headers(r, f->w->key, &f->w->attr);
+        s3_object_headers(r, f->w->key, &f->w->attr, f->w->props->v, f->w->props->n);
         condition(f, r);
         s3_part_protect(p, r, f->st->profile.checksum);
         s3_request_start(r);
@@ -961,10 +961,15 @@ static void s3_writer_open(struct ri_op *op, roma_writer *w)
         const char *fault = open_fault(st, w, &code);
         struct s3w *f = fault ? NULL : calloc(1, sizeof(*f));
         struct s3_request *r;
+        struct ri_error e;
 
-        if (!f) {
+        if (!f)
+                ri_error_set(&e, fault ? code : ROMA_ENOMEM, NULL, "%s",
+                             fault ? fault : "no memory for a writer");
+        if (!f || s3_props_check(st, w->props->v, w->props->n, &e) < 0) {
+                free(f);
                 ri_writer_gone(w);
-                ri_op_fail(op, fault ? code : ROMA_ENOMEM, "%s", fault ? fault : "no memory for a writer");
+                ri_op_fail_error(op, &e);
                 return;
         }
         f->w = w;

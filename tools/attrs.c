@@ -55,6 +55,25 @@ static void number(json_t *object, const roma_attr *attr, unsigned bit, const ch
                 json_object_set_new(object, field, json_of(json_integer((json_int_t)value)));
 }
 
+void json_props(json_t *object, const roma_prop *v, size_t n)
+{
+        static const char *const fields[] = { [ROMA_PROP_HEADER] = "headers", [ROMA_PROP_META] = "metadata" };
+
+        for (int kind = ROMA_PROP_HEADER; kind <= ROMA_PROP_META; kind++) {
+                json_t *all = NULL;
+
+                for (size_t i = 0; i < n; i++) {
+                        if (v[i].kind != kind)
+                                continue;
+                        if (!all)
+                                all = json_of(json_object());
+                        json_name(all, v[i].name, v[i].value);
+                }
+                if (all)
+                        json_object_set_new(object, fields[kind], all);
+        }
+}
+
 void json_attr(json_t *object, const roma_attr *attr)
 {
         char mode[8];

@@ -19,6 +19,17 @@ static void line_number(struct tool *t, const roma_attr *attr, unsigned bit, con
                 out(t, "%10s: %llu\n", label, (unsigned long long)value);
 }
 
+static void print_props(struct tool *t, const roma_prop *v, size_t n)
+{
+        for (size_t i = 0; i < n; i++) {
+                out(t, "%10s: ", v[i].kind == ROMA_PROP_META ? "metadata" : "header");
+                out_name(t, v[i].name);
+                out(t, ": ");
+                out_name(t, v[i].value);
+                out(t, "\n");
+        }
+}
+
 static void print_text(struct tool *t, const struct location *l, const roma_attr *attr)
 {
         char mode[11];
@@ -63,9 +74,11 @@ static void one(struct tool *t, const char *arg)
                         json_t *o = json_of(json_object());
                         json_name(o, "key", l.key);
                         json_attr(o, &a.attr);
+                        json_props(o, a.result.props, a.result.n_props);
                         out_json(t, o);
                 } else {
                         print_text(t, &l, &a.attr);
+                        print_props(t, a.result.props, a.result.n_props);
                 }
                 answer_free(&a);
         }

@@ -81,6 +81,8 @@ static void begin(struct tool *t, const struct location *l, int argc, char **arg
         o.stall_ms = t->opt.stall_ms;
         o.deadline_ms = t->opt.deadline_ms;
         o.flags = t->opt.parents ? ROMA_WRITER_PARENTS : 0;
+        o.props = t->opt.props;
+        o.n_props = t->opt.nprops;
         ANSWER(t, &a, roma_aio_upload_begin(l->place->store, l->key, &o, flight_done, &a.flight));
         if (answer_wait(t, &a) != ROMA_OK)
                 report_failure(t, &a.result, l->shown);

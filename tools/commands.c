@@ -33,10 +33,10 @@ const struct command commands[] = {
           "when it is interrupted, also by kill -9. The next put --resume to the same name takes it up and "
           "keeps\n"
           "the parts whose MD5 is still right. `roma gc` collects uploads that nobody takes up.\n\n" INTO,
-          SOURCES | OPT_SIZE_HINT | OPT_GO_ON },
+          SOURCES | OPT_SIZE_HINT | OPT_GO_ON | OPT_PROPS },
         { "cp", cmd_cp, "FROM... TO", "copies between any two stores",
           "Copies objects between stores, or within one; a name without a scheme is a local file.\n\n" INTO,
-          SOURCES | OPT_SIZE_HINT },
+          SOURCES | OPT_SIZE_HINT | OPT_PROPS },
         { "mv", cmd_mv, "FROM... TO", "moves or renames",
           "Within a store this is a rename. Between stores an object is copied, the copy is read again and\n"
           "compared, and then the source is removed.\n\n" INTO,
@@ -83,7 +83,7 @@ const struct command commands[] = {
           "may be repeated when it was interrupted. abort URI gives up and removes the parts. ls URI lists "
           "the\n"
           "uploads whose names begin with URI's. An upload that nobody ends is collected by `roma gc`.\n",
-          OPT_UPLOAD | OPT_RANGE },
+          OPT_UPLOAD | OPT_RANGE | OPT_PROPS },
         { "hash", cmd_hash, "URI...", "digests of objects",
           "Prints a digest of each object in the form of md5sum and sha256sum, in the order of the names.\n",
           OPT_RECURSIVE | OPT_ALGORITHM | OPT_JOBS },

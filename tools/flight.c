@@ -85,6 +85,15 @@ static char *copy(const char *s)
         return need_copy(s ? s : "");
 }
 
+static roma_prop *copy_props(const roma_prop *v, size_t n)
+{
+        roma_prop *p = need_zeroed((n + 1) * sizeof(*p));
+
+        for (size_t i = 0; i < n; i++)
+                p[i] = (roma_prop){ v[i].kind, need_copy(v[i].name), need_copy(v[i].value) };
+        return p;
+}
+
 void answer_end(struct flight *f, const roma_result *r)
 {
         struct answer *a = (struct answer *)f; /* its first member */
@@ -99,6 +108,7 @@ void answer_end(struct flight *f, const roma_result *r)
                 a->attr = *r->attr;
                 a->result.attr = &a->attr;
         }
+        a->result.props = a->props = copy_props(r->props, r->n_props);
         a->done = true;
 }
 
@@ -119,5 +129,10 @@ void answer_free(struct answer *a)
         free(a->text);
         free(a->server);
         free(a->status_name);
+        for (size_t i = 0; a->props && i < a->result.n_props; i++) {
+                free((char *)(uintptr_t)a->props[i].name);
+                free((char *)(uintptr_t)a->props[i].value);
+        }
+        free(a->props);
         memset(a, 0, sizeof(*a));
 }

@@ -63,7 +63,10 @@ enum id {
         ID_FILTER,
         ID_SLOW,
         ID_LIST,
-        ID_SERVE
+        ID_SERVE,
+        ID_CACHE_CONTROL,
+        ID_HEADER,
+        ID_META
 };
 
 struct definition {
@@ -156,6 +159,16 @@ static const struct definition definitions[] = {
           "what must be sent, or with GET what the answer says; image/ in a form: any image" },
         { ID_DISPOSITION, "disposition", OPT_PRESIGN, required_argument, "TEXT",
           "Content-Disposition of the answer to a GET" },
+        { ID_CONTENT_TYPE, "content-type", OPT_PROPS, required_argument, "TYPE",
+          "of the object, instead of what its name says (stores like S3)" },
+        { ID_CACHE_CONTROL, "cache-control", OPT_PROPS, required_argument, "TEXT",
+          "how browsers may keep it: max-age=3600" },
+        { ID_DISPOSITION, "disposition", OPT_PROPS, required_argument, "TEXT",
+          "Content-Disposition: attachment; filename=\"x.pdf\"" },
+        { ID_HEADER, "header", OPT_PROPS, required_argument, "NAME:VALUE",
+          "any other header that is kept with the object (may be repeated)" },
+        { ID_META, "meta", OPT_PROPS, required_argument, "NAME=VALUE",
+          "metadata of your own (may be repeated)" },
         { ID_UPLOAD_ID, "upload-id", OPT_PRESIGN | OPT_UPLOAD, required_argument, "ID",
           "of the multipart upload" },
         { ID_PART, "part", OPT_PRESIGN | OPT_UPLOAD, required_argument, "N", "number of the part, from 1" },
@@ -268,6 +281,29 @@ static bool hexadecimal(const char *text, uint64_t *value)
         return end != text && *text != '-' && !*end && *value;
 }
 
+static bool prop(struct options *o, int kind, const char *name, const char *value)
+{
+        if (!*name || !*value || o->nprops == ROMA_MAX_PROPS)
+                return false;
+        o->props[o->nprops++] = (roma_prop){ kind, name, value };
+        return true;
+}
+
+/* "NAME:VALUE" or "NAME=VALUE"; the name ends where it stands, in the program's own arguments. */
+static bool named_prop(struct options *o, int kind, const char *text, char sign)
+{
+        char *at = strchr(text, sign);
+        bool good;
+
+        if (!at)
+                return false;
+        *at = 0;
+        good = prop(o, kind, text, at + 1 + (sign == ':' ? strspn(at + 1, " ") : 0));
+        if (!good)
+                *at = sign; /* for the message */
+        return good;
+}
+
 /* Options with an argument. false: the argument makes no sense. */
 static bool set_value(struct options *o, int id, const char *text)
 {
@@ -306,8 +342,13 @@ static bool set_value(struct options *o, int id, const char *text)
                 o->count = (unsigned)n;
                 return true;
         case ID_METHOD: o->method = text; return *text != 0;
-        case ID_CONTENT_TYPE: o->content_type = text; return *text != 0;
-        case ID_DISPOSITION: o->disposition = text; return *text != 0;
+        case ID_CONTENT_TYPE: o->content_type = text; return prop(o, ROMA_PROP_HEADER, "Content-Type", text);
+        case ID_CACHE_CONTROL: return prop(o, ROMA_PROP_HEADER, "Cache-Control", text);
+        case ID_DISPOSITION:
+                o->disposition = text;
+                return prop(o, ROMA_PROP_HEADER, "Content-Disposition", text);
+        case ID_HEADER: return named_prop(o, ROMA_PROP_HEADER, text, ':');
+        case ID_META: return named_prop(o, ROMA_PROP_META, text, '=');
         case ID_UPLOAD_ID: o->upload_id = text; return *text != 0;
         case ID_MIN_SIZE: return number(text, 0, INT64_MAX, &o->min_size);
         case ID_MAX_SIZE: return number(text, 1, INT64_MAX, &o->max_size);

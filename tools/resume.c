@@ -140,6 +140,8 @@ static void begin(struct resume *r)
         o.stall_ms = t->opt.stall_ms;
         o.deadline_ms = t->opt.deadline_ms;
         o.flags = t->opt.parents ? ROMA_WRITER_PARENTS : 0;
+        o.props = t->opt.props;
+        o.n_props = t->opt.nprops;
         if (t->opt.keep_times) {
                 attr.mask = ROMA_ATTR_MODE | ROMA_ATTR_MTIME;
                 attr.mode = r->was.st_mode & 07777;

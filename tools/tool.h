@@ -59,7 +59,8 @@ enum option_bit {
         OPT_CONFORM = 1u << 26,
         OPT_UPLOAD = 1u << 27, /* upload-id, part, if-absent, parents */
         OPT_SYNC = 1u << 28,
-        OPT_GO_ON = 1u << 29 /* put --resume */
+        OPT_GO_ON = 1u << 29, /* put --resume */
+        OPT_PROPS = 1u << 30  /* content-type, cache-control, disposition, header, meta */
 };
 
 struct options {
@@ -86,6 +87,8 @@ struct options {
         bool deep, picture;
         bool remove, checksum; /* sync */
         bool go_on;            /* put --resume */
+        roma_prop props[ROMA_MAX_PROPS];
+        size_t nprops;
         uint64_t rate;         /* bytes a second; 0: no limit */
         uint64_t error_gap_ms; /* between a CRC error and the next read from that chunkserver */
         uint64_t index;        /* UINT64_MAX: not said */
@@ -219,6 +222,8 @@ char *path_join(const char *folder, const char *name);
 const char *type_name(unsigned type);
 void json_attr(json_t *object, const roma_attr *attr);
 void format_mode(char out[11], const roma_attr *attr);
+/* "headers" and "metadata", where there are some. */
+void json_props(json_t *object, const roma_prop *v, size_t n);
 
 /* flight.c */
 roma_done flight_done;
@@ -232,9 +237,10 @@ struct answer {
         struct flight flight;
         bool done;
         int code;
-        roma_result result; /* its pointers: attr, text, message are copies, the others as they came */
+        roma_result result; /* its pointers: attr, text, message, props are copies, the others as they came */
         roma_attr attr;
         char *text, *message, *server, *status_name;
+        roma_prop *props;
 };
 void answer_end(struct flight *f, const roma_result *r);
 #define ANSWER(t, a, start) flight_track((t), &(a)->flight, answer_end, (start))

@@ -284,6 +284,8 @@ static roma_put_opts options(struct transfer *x)
         opts.keep_times = o->keep_times || x->move;
         if (x->from.path && from_special(&x->from))
                 opts.size_hint = o->size_hint;
+        opts.props = o->props;
+        opts.n_props = o->nprops;
         opts.progress = count;
         opts.progress_arg = x;
         return opts;

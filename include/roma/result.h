@@ -102,6 +102,8 @@ typedef struct roma_result {
         roma_reader *reader;            /* reader_open: now the caller's */
         roma_buf *buf;                  /* reader_next: now the caller's, NULL at the end */
         const void *extra;              /* of one kind of store: see its own header */
+        const roma_prop *props;         /* stat: headers and metadata of the object, names in lower case */
+        size_t n_props;
 } roma_result;
 
 /* "ROMA_ENOENT" and the like; "ROMA_E?" for a number that is none. Static. */

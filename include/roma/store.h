@@ -17,7 +17,8 @@ enum roma_caps {
         ROMA_CAP_SYMLINK = 32,
         ROMA_CAP_IF_ABSENT = 64, /* a put that fails when the name exists, atomically */
         ROMA_CAP_REPLICAS = 128, /* several copies that verify can read one by one */
-        ROMA_CAP_MODE = 256      /* keeps mode and owner */
+        ROMA_CAP_MODE = 256,     /* keeps mode and owner */
+        ROMA_CAP_PROPS = 512     /* keeps headers and metadata with an object: roma_prop */
 };
 
 /* Opens the place that `uri` names: "mfs://10.77.0.1/photos", "file:///srv/x", "name:path" ... The URI's path
@@ -41,7 +42,7 @@ ROMA_API unsigned roma_store_caps(roma_store *store); /* enum roma_caps */
 ROMA_API const char *roma_store_uri(roma_store *store);
 
 /* Attributes of `key` ("" is the root of the store). Symbolic links are followed inside the store, except with
- * ROMA_NOFOLLOW. Result: attr. */
+ * ROMA_NOFOLLOW. Result: attr, and props where the store keeps some. */
 enum roma_stat_flags { ROMA_NOFOLLOW = 1 };
 ROMA_API roma_op roma_aio_stat(roma_store *store, const char *key, unsigned flags, const roma_opts *opts,
                                roma_done *done, void *arg);

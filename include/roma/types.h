@@ -119,5 +119,20 @@ typedef struct roma_attr {
                 }                                                      \
         }
 
+/* What a store keeps with an object besides its bytes and attributes, where it has ROMA_CAP_PROPS (S3 and its relatives).
+ * Names are ASCII, in any case; a store may give them back in lower case. Values are visible ASCII and blanks, not at
+ * their ends. */
+enum roma_prop_kind {
+        ROMA_PROP_HEADER = 0, /* a header of HTTP, such as Content-Type, Cache-Control, x-amz-storage-class */
+        ROMA_PROP_META =
+                1 /* metadata of the user's own: the name without the prefix that servers want before it */
+};
+typedef struct roma_prop {
+        int kind; /* enum roma_prop_kind */
+        const char *name;
+        const char *value;
+} roma_prop;
+#define ROMA_MAX_PROPS 100
+
 ROMA_END
 #endif

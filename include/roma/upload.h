@@ -23,17 +23,20 @@ ROMA_BEGIN
 #define ROMA_MAX_PARTS 10000
 
 /* flags: ROMA_WRITER_PARENTS makes missing folders above the key.
- * attr: mode and mtime of the object (by mask), or NULL. */
+ * attr: mode and mtime of the object (by mask), or NULL.
+ * props: headers and metadata of the object, as for a writer. */
 typedef struct roma_upload_opts {
         size_t size;
         uint32_t stall_ms;
         uint32_t deadline_ms;
         unsigned flags;
         const roma_attr *attr;
+        const roma_prop *props;
+        size_t n_props;
 } roma_upload_opts;
-#define ROMA_UPLOAD_OPTS_INIT                           \
-        {                                               \
-                sizeof(roma_upload_opts), 0, 0, 0, NULL \
+#define ROMA_UPLOAD_OPTS_INIT                                    \
+        {                                                        \
+                sizeof(roma_upload_opts), 0, 0, 0, NULL, NULL, 0 \
         }
 
 typedef struct roma_part {

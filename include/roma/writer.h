@@ -22,6 +22,9 @@ enum roma_writer_flags {
 /* size_hint: bytes that will come, or ROMA_SIZE_UNKNOWN. Commit with another size is ROMA_ESOURCE when a hint was
  *   given: a source that shrank must not become a short object.
  * attr: mode, uid, gid, mtime to set (by mask), or NULL; a replaced object's mode and owner are kept otherwise.
+ * props: headers and metadata that the object gets, n_props of them (at most ROMA_MAX_PROPS, no name of a kind twice); a
+ *   replaced object's are not kept. ROMA_ENOTSUP where the store has no ROMA_CAP_PROPS, ROMA_EINVAL for what cannot be
+ *   sent: names and values that are no header, and headers that libroma sets itself.
  * A destination that is not a regular file (a FIFO, a device) is written in place and never replaced. */
 typedef struct roma_writer_opts {
         size_t size;
@@ -31,10 +34,12 @@ typedef struct roma_writer_opts {
         int precondition; /* enum roma_precondition */
         unsigned flags;   /* enum roma_writer_flags */
         const roma_attr *attr;
+        const roma_prop *props;
+        size_t n_props;
 } roma_writer_opts;
-#define ROMA_WRITER_OPTS_INIT                                                           \
-        {                                                                               \
-                sizeof(roma_writer_opts), 0, 0, ROMA_SIZE_UNKNOWN, ROMA_ALWAYS, 0, NULL \
+#define ROMA_WRITER_OPTS_INIT                                                                    \
+        {                                                                                        \
+                sizeof(roma_writer_opts), 0, 0, ROMA_SIZE_UNKNOWN, ROMA_ALWAYS, 0, NULL, NULL, 0 \
         }
 
 /* Result: writer, the caller's until commit or abort. */

@@ -11,6 +11,7 @@ EXTRA_DIST += \
 	tests/ceph/rados-contract.sh \
 	tests/ceph/rados-kill.sh \
 	tests/ceph/s3-contract.sh \
+	tests/ceph/s3-meta.sh \
 	tests/ceph/s3-objects.sh \
 	tests/ceph/s3-presign.sh \
 	tests/ceph/s3-sync.sh \
