@@ -28,6 +28,7 @@ struct copy {
         roma_put_opts opts;
         roma_attr ask; /* opts.attr, copied */
         struct ri_props *props;
+        char *if_match;
         roma_reader *reader;
         roma_writer *writer;
         roma_op child; /* opening, reading, committing, verifying: one at a time */
@@ -100,6 +101,7 @@ static void copy_free(struct copy *c)
         free(c->blocks);
         free(c->lanes);
         free(c->props);
+        free(c->if_match);
         if (c->ends.free)
                 c->ends.free(c->ends.arg);
         if (c->ends.from)
@@ -569,6 +571,7 @@ static void reader_opened(void *arg, const roma_result *r)
         w.flags = c->opts.flags;
         w.props = c->props->v;
         w.n_props = c->props->n;
+        w.if_match = c->if_match;
         if (c->opts.keep_times) {
                 attr = *r->attr;
                 attr.mask &= ROMA_ATTR_MTIME | ROMA_ATTR_MODE;
@@ -637,6 +640,7 @@ roma_op ri_copy_start(const struct ri_copy_ends *ends, const char *name, const c
                 c->opts.attr = &c->ask;
         }
         c->props = ri_props_copy(c->opts.props, c->opts.n_props);
+        c->if_match = strdup(c->opts.if_match ? c->opts.if_match : "");
         ri_list_init(&c->writes);
         if (c->ends.from)
                 ri_child_add(c->ends.from, &c->guard, guard_end);
@@ -646,7 +650,9 @@ roma_op ri_copy_start(const struct ri_copy_ends *ends, const char *name, const c
         if (c->ends.from_path)
                 r.ahead = DISK_AHEAD;
         fault = verify_fault(c);
-        if (!c->props)
+        r.if_match = c->opts.source_match;
+        r.if_none_match = c->opts.source_none_match;
+        if (!c->props || !c->if_match)
                 fail(c, ROMA_ENOMEM, "out of memory");
         else if (fault)
                 fail(c, ROMA_ENOTSUP, fault);

@@ -366,6 +366,7 @@ struct opening {
         struct ri_op *op;
         roma_op child;
         uint64_t offset, length, ahead;
+        roma_attr match, none_match; /* the ETag, where the mask says so */
 };
 
 static void open_cancel(struct ri_op *op)
@@ -405,17 +406,52 @@ static struct file_reader *reader_make(const struct opening *o, roma_file *file,
         return r;
 }
 
+static int condition(roma_attr *to, const char *etag)
+{
+        if (!etag)
+                return 0;
+        if (!*etag || strlen(etag) >= sizeof to->etag)
+                return -1;
+        memcpy(to->etag, etag, strlen(etag) + 1);
+        to->mask = ROMA_ATTR_ETAG;
+        return 0;
+}
+
+/* What was opened stays the same until it has been read, or the reading fails: so it is enough to look now. */
+static bool conditions_hold(const struct opening *o, const roma_attr *a, struct ri_error *e)
+{
+        bool known = a->mask & ROMA_ATTR_ETAG;
+
+        if ((o->match.mask || o->none_match.mask) && !known)
+                ri_error_set(e, ROMA_ENOTSUP, NULL, "it has no ETag that could be compared");
+        else if (o->match.mask && strcmp(o->match.etag, a->etag) != 0)
+                ri_error_set(e, ROMA_EPRECONDITION, NULL, "it has the ETag %s, and %s was asked for", a->etag,
+                             o->match.etag);
+        else if (o->none_match.mask && strcmp(o->none_match.etag, a->etag) == 0)
+                ri_error_set(e, ROMA_EPRECONDITION, NULL, "it still has the ETag %s", a->etag);
+        else
+                return true;
+        return false;
+}
+
 static void file_opened(void *arg, const roma_result *res)
 {
         struct opening *o = arg;
         struct ri_op *op = o->op;
         struct file_reader *r = NULL;
         roma_reader *base;
+        struct ri_error e;
 
         o->child = 0;
         if (res->code) {
                 free(o);
                 ri_op_fail_from(op, res);
+                return;
+        }
+        if (!conditions_hold(o, res->attr, &e)) {
+                roma_aio_file_close(res->file, NULL, NULL, NULL);
+                ri_op_fail_error(op, &e);
+                free(o);
                 return;
         }
         if (!(res->attr->mask & ROMA_ATTR_LENGTH) && o->offset) {
@@ -471,6 +507,11 @@ roma_op roma_aio_reader_open(roma_store *store, const char *key, const roma_read
         open->offset = o.offset;
         open->length = o.length;
         open->ahead = o.ahead;
+        if (condition(&open->match, o.if_match) < 0 || condition(&open->none_match, o.if_none_match) < 0) {
+                free(open);
+                ri_op_fail(op, ROMA_EINVAL, "an ETag has 1 to 71 bytes");
+                return op->id;
+        }
         ri_compose(op, open, open_cancel);
         child = ri_child_opts(op);
         open->child = ri_adopt(

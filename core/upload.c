@@ -149,16 +149,14 @@ static int check_parts(roma_store *store, const char *key, const roma_part *part
         return -1;
 }
 
-static int check_precondition(roma_store *store, const char *key, int precondition)
+static int check_precondition(roma_store *store, const char *key, const roma_complete_opts *o)
 {
-        if (precondition == ROMA_ALWAYS ||
-            (precondition == ROMA_IF_ABSENT && store->be->caps & ROMA_CAP_IF_ABSENT))
+        int code;
+        const char *fault = ri_precondition_fault(store, o->precondition, o->if_match, &code);
+
+        if (!fault)
                 return 0;
-        ri_loop_error(store->loop, precondition == ROMA_IF_ABSENT ? ROMA_ENOTSUP : ROMA_EINVAL,
-                      "complete %s: %s", key,
-                      precondition == ROMA_IF_ABSENT
-                              ? "this store cannot check atomically whether a name exists"
-                              : "no such precondition");
+        ri_loop_error(store->loop, code, "complete %s: %s", key, fault);
         return -1;
 }
 
@@ -171,7 +169,7 @@ roma_op roma_aio_upload_complete(roma_store *store, const char *key, const char 
         if (opts)
                 memcpy(&o, opts, opts->size < sizeof(o) ? opts->size : sizeof(o));
         if (check(store, "complete", key, id, true) < 0 || check_parts(store, key, parts, count) < 0 ||
-            check_precondition(store, key, o.precondition) < 0)
+            check_precondition(store, key, &o) < 0)
                 return 0;
         op = ri_op_new(store->loop, store, RI_TRANSFER, "complete", key, opts, done, arg);
         if (!op)
@@ -284,6 +282,7 @@ static roma_put_opts part_opts(const roma_put_opts *opts)
         o.attr = NULL;
         o.props = NULL;
         o.n_props = 0;
+        o.source_match = o.source_none_match = NULL;
         return o;
 }
 

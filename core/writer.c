@@ -36,6 +36,7 @@ static void writer_free(roma_writer *w)
         free(w->upload);
         free(w->named);
         free(w->props);
+        free(w->if_match);
         free(w);
 }
 
@@ -126,9 +127,12 @@ static roma_writer *writer_new(roma_store *store, const char *key, const roma_wr
                 return NULL;
         w->key = strdup(key);
         w->props = ri_props_copy(o->props, o->n_props);
-        if (!w->key || !w->props) {
+        if (o->precondition == ROMA_IF_MATCH)
+                w->if_match = strdup(o->if_match);
+        if (!w->key || !w->props || (o->precondition == ROMA_IF_MATCH && !w->if_match)) {
                 free(w->key);
                 free(w->props);
+                free(w->if_match);
                 free(w);
                 return NULL;
         }
@@ -154,6 +158,25 @@ static void open_go(struct ri_op *op, roma_writer *w)
         w->ops->open(op, w);
 }
 
+const char *ri_precondition_fault(const roma_store *store, int precondition, const char *if_match, int *code)
+{
+        *code = ROMA_EINVAL;
+        if (precondition != ROMA_ALWAYS && precondition != ROMA_IF_ABSENT && precondition != ROMA_IF_MATCH)
+                return "no such precondition";
+        /* It becomes a header. */
+        if (precondition == ROMA_IF_MATCH &&
+            (!if_match || !*if_match || strlen(if_match) > 71 ||
+             if_match[strspn(if_match,
+                             "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ-_.:+/=")]))
+                return "if_match must be an ETag as stat shows it, without quotes";
+        *code = ROMA_ENOTSUP;
+        if (precondition == ROMA_IF_ABSENT && !(store->be->caps & ROMA_CAP_IF_ABSENT))
+                return "this store cannot check atomically whether a name exists";
+        if (precondition == ROMA_IF_MATCH && !(store->be->caps & ROMA_CAP_IF_MATCH))
+                return "this store cannot check atomically which object it replaces";
+        return NULL;
+}
+
 static int check_opts(roma_store *store, const char *key, const roma_writer_opts *o)
 {
         const uint32_t can =
@@ -163,14 +186,12 @@ static int check_opts(roma_store *store, const char *key, const roma_writer_opts
 
         if (!*key)
                 fault = "the store's root is no object";
-        else if (o->precondition != ROMA_ALWAYS && o->precondition != ROMA_IF_ABSENT)
-                fault = "no such precondition";
         else if (o->attr && o->attr->mask & ~can)
                 fault = "only mode, uid, gid, atime and mtime can be given";
         else if (!(store->be->flags & RI_FOLDERS) && !store->be->writer)
                 fault = "this store cannot be written", code = ROMA_ENOTSUP;
-        else if (o->precondition == ROMA_IF_ABSENT && !(store->be->caps & ROMA_CAP_IF_ABSENT))
-                fault = "this store cannot check atomically whether a name exists", code = ROMA_ENOTSUP;
+        else
+                fault = ri_precondition_fault(store, o->precondition, o->if_match, &code);
         if (!fault)
                 return ri_props_check(store, "put", key, o->props, o->n_props);
         ri_loop_error(store->loop, code, "put %s: %s", *key ? key : store->uri, fault);

@@ -44,6 +44,7 @@ struct roma_writer {
         char *key;
         uint64_t size_hint;
         int precondition;
+        char *if_match; /* with ROMA_IF_MATCH, else NULL */
         unsigned flags;
         roma_attr attr;         /* mask 0: nothing asked for */
         struct ri_props *props; /* checked; none: n 0 */
@@ -81,6 +82,8 @@ roma_op ri_aio_writer_commit(roma_writer *w, const roma_opts *opts, roma_done *d
 /* commit fails with ROMA_ECORRUPT, showing nothing, when the CRC-32 of all bytes is another. */
 void ri_writer_expect(roma_writer *w, uint32_t crc);
 void ri_writer_gone(roma_writer *w);
+/* NULL, or why this store cannot be asked for that; *code. */
+const char *ri_precondition_fault(const roma_store *store, int precondition, const char *if_match, int *code);
 
 /* Whether bytes may come in any order, with ri_writer_write_at(); all of them have an offset then. */
 bool ri_writer_any_order(const roma_writer *w);

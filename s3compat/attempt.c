@@ -242,7 +242,7 @@ static void set_method(struct s3_request *r, CURL *e)
                 curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, r->method);
         }
         /* curl sends again by itself what a connection that was kept has swallowed: not what may be sent only once. */
-        if (r->changes && !r->safe)
+        if (r->changes && (!r->safe || r->counted))
                 curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, 1L);
         curl_easy_setopt(e, CURLOPT_HTTPHEADER, r->list);
         curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);

@@ -153,6 +153,24 @@ const char *s3_content_type(const char *key)
         return "application/octet-stream";
 }
 
+void s3_if_match(struct s3_request *r, const char *etag)
+{
+        const char *quote = r->st->profile.traits->if_match == S3_MATCH_QUOTED ? "\"" : "";
+
+        s3_fields_addf(&r->headers, "If-Match", "%s%s%s", quote, etag, quote);
+}
+
+const char *s3_if_match_fault(const struct s3_store *st)
+{
+        if (st->profile.traits->if_match)
+                return NULL;
+        return st->profile.vendor == S3_VENDOR_GENERIC
+                       ? "it is not known that this server checks atomically which object it replaces; "
+                         "?vendor= "
+                         "says what it is"
+                       : "this server does not check which object it replaces";
+}
+
 void s3_object_headers(struct s3_request *r, const char *key, const roma_attr *a, const roma_prop *v,
                        size_t n)
 {

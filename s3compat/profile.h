@@ -25,14 +25,18 @@ enum s3_checksum {
         S3_SUM_CRC64   /* OSS: x-oss-hash-crc64ecma of the answer, compared */
 };
 
+/* How an ETag is written in If-Match of a PUT. */
+enum s3_if_match { S3_MATCH_NONE, S3_MATCH_QUOTED, S3_MATCH_BARE };
+
 /* What a kind of server takes; facts and sources in doc/s3.md. */
 struct s3_traits {
         const char *name;
         enum s3_dialect dialect;
         enum s3_checksum checksum;
         bool path_style;
-        bool if_none_match; /* "If-None-Match: *" of a PUT is atomic */
-        bool if_none_match_complete;
+        bool if_none_match;           /* "If-None-Match: *" of a PUT is atomic */
+        bool if_none_match_complete;  /* and so is a condition at the end of an upload */
+        enum s3_if_match if_match;    /* of a PUT, atomic too */
         const char *forbid_overwrite; /* a header that does the same; NULL: none */
         bool list_v2, list_encoding;
         uint64_t min_part;

@@ -120,10 +120,10 @@ static const char *const minio_schemes[] = { "minio", NULL };
         }
 
 static const struct ri_backend backends[] = {
-        BACKEND("s3", s3_schemes, ROMA_CAP_IF_ABSENT),
+        BACKEND("s3", s3_schemes, ROMA_CAP_IF_ABSENT | ROMA_CAP_IF_MATCH),
         BACKEND("oss", oss_schemes, ROMA_CAP_IF_ABSENT),
         BACKEND("obs", obs_schemes, 0),
-        BACKEND("minio", minio_schemes, ROMA_CAP_IF_ABSENT),
+        BACKEND("minio", minio_schemes, ROMA_CAP_IF_ABSENT | ROMA_CAP_IF_MATCH),
 };
 
 const struct ri_backend *s3_backend(const char *scheme)

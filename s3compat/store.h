@@ -71,6 +71,7 @@ struct s3_request {
         const char *sha256;       /* of the body, hexadecimal, borrowed; NULL: not signed */
         bool changes;             /* something on the server */
         bool safe;                /* may be sent again when an answer is lost */
+        bool counted;             /* that it was sent again must be known: curl may not do it by itself */
         const struct iovec *into; /* where a good answer's bytes go, borrowed; NULL: into `answer` */
         int into_n;
         size_t into_max;
@@ -137,6 +138,11 @@ void s3_attr_from_reply(roma_attr *a, const struct s3_fields *reply);
 void s3_etag(roma_attr *a, const char *text);
 /* Guessed from a name's end; never NULL. */
 const char *s3_content_type(const char *key);
+
+/* If-Match of a change, as the server wants it. */
+void s3_if_match(struct s3_request *r, const char *etag);
+/* NULL, or why that cannot be asked of this server. */
+const char *s3_if_match_fault(const struct s3_store *st);
 
 /* Headers of an object that is begun: type and, where there are some, times; then what was asked for. attr may be NULL. */
 void s3_object_headers(struct s3_request *r, const char *key, const roma_attr *attr, const roma_prop *v,

@@ -389,6 +389,7 @@ struct complete {
         size_t n;
         char *key, *id;
         bool absent; /* the precondition */
+        char *match; /* of the object that is to be replaced, its ETag; NULL: any */
         struct ri_error why;
 };
 
@@ -399,6 +400,7 @@ static void complete_free(struct complete *c)
         free(c->told);
         free(c->key);
         free(c->id);
+        free(c->match);
         free(c);
 }
 
@@ -558,10 +560,31 @@ static void read_result(struct s3_request *r, char *etag)
         ri_str_free(&err);
 }
 
+/* A condition that did not hold, in the words of whoever has set it. */
+static bool refused_instead(const struct complete *c, const struct s3_request *r, struct ri_error *e)
+{
+        bool failed = e->code == ROMA_EPRECONDITION || (c->absent && e->code == ROMA_EEXIST) ||
+                      (c->match && strcmp(r->code, "NoSuchKey") == 0);
+
+        if (!(c->absent || c->match) || !failed || strcmp(r->code, "InvalidPart") == 0)
+                return false;
+        e->code = c->match ? ROMA_EPRECONDITION : ROMA_EEXIST;
+        e->outcome = ROMA_NOT_DONE;
+        if (c->match)
+                snprintf(e->text, sizeof(e->text),
+                         "it was to replace the object with the ETag %s, which is not there", c->match);
+        else
+                snprintf(
+                        e->text, sizeof(e->text),
+                        "there is an object of this name already, and it was to be completed only if absent");
+        return true;
+}
+
 static void completed(struct s3_request *r)
 {
         struct complete *c = r->arg;
         roma_attr a = { .size = sizeof(a) };
+        bool refused, again;
         struct ri_error e;
         char etag[80] = "";
 
@@ -570,20 +593,15 @@ static void completed(struct s3_request *r)
         e = r->error;
         if (strcmp(r->code, "InvalidPart") == 0)
                 e.code = ROMA_EPRECONDITION;
-        if (c->absent && (e.code == ROMA_EEXIST || e.code == ROMA_EPRECONDITION) &&
-            strcmp(r->code, "InvalidPart") != 0) {
-                e.code = ROMA_EEXIST;
-                e.outcome = ROMA_NOT_DONE;
-                snprintf(
-                        e.text, sizeof(e.text),
-                        "there is an object of this name already, and it was to be completed only if absent");
-        }
-        if (e.code == ROMA_ENOENT && r->attempt > 0)
+        refused = refused_instead(c, r, &e);
+        /* What was found may be what an earlier try has made. */
+        again = refused && r->attempt > 0;
+        if (again || (e.code == ROMA_ENOENT && r->attempt > 0))
                 e.outcome = ROMA_UNKNOWN;
         s3_request_free(r);
         c->r = NULL;
         s3_etag(&a, etag);
-        if (e.code == ROMA_ENOENT) {
+        if (again || e.code == ROMA_ENOENT) {
                 c->why = e;
                 find_out(c);
         } else if (e.code == ROMA_ESERVERIO || e.code == ROMA_EPROTOCOL) {
@@ -624,11 +642,23 @@ static const char *absent_fault(const struct s3_store *st)
         return NULL;
 }
 
+static const char *match_fault(const struct s3_store *st)
+{
+        const char *fault = s3_if_match_fault(st);
+
+        if (!fault && !st->profile.traits->if_none_match_complete)
+                fault = "this server does not check at the end of an upload which object it replaces";
+        return fault;
+}
+
 static void s3_complete(struct ri_op *op, const char *key, const char *id, const roma_part *parts,
                         size_t count, const roma_complete_opts *opts)
 {
         struct s3_store *st = s3_of(op->store);
-        const char *fault = opts->precondition == ROMA_IF_ABSENT ? absent_fault(st) : NULL;
+        const char *fault = opts->precondition == ROMA_IF_ABSENT  ? absent_fault(st)
+                            : opts->precondition == ROMA_IF_MATCH ? match_fault(st)
+                                                                  : NULL;
+        bool match = opts->precondition == ROMA_IF_MATCH;
         struct complete *c;
         struct s3_request *r;
 
@@ -644,8 +674,9 @@ static void s3_complete(struct ri_op *op, const char *key, const char *id, const
                 c->id = strdup(id);
                 c->told = calloc(count, sizeof(*c->told));
                 c->absent = opts->precondition == ROMA_IF_ABSENT;
+                c->match = match ? strdup(opts->if_match) : NULL;
         }
-        if (!c || !c->key || !c->id || !c->told || complete_body(c, parts) < 0) {
+        if (!c || !c->key || !c->id || !c->told || (match && !c->match) || complete_body(c, parts) < 0) {
                 if (c)
                         complete_free(c);
                 ri_op_fail(op, ROMA_ENOMEM, "no memory for the list of parts");
@@ -663,12 +694,15 @@ static void s3_complete(struct ri_op *op, const char *key, const char *id, const
         r->has_body = true;
         r->changes = true;
         r->safe = true; /* a second one finds no upload, and then we look */
+        r->counted = c->absent || c->match;
         s3_fields_add(&r->query, "uploadId", c->id);
         s3_fields_add(&r->headers, "Content-Type", "application/xml");
         if (c->absent && st->profile.traits->forbid_overwrite)
                 s3_fields_add(&r->headers, st->profile.traits->forbid_overwrite, "true");
         else if (c->absent)
                 s3_fields_add(&r->headers, "If-None-Match", "*");
+        else if (c->match)
+                s3_if_match(r, c->match);
         s3_request_start(r);
 }
 

@@ -20,7 +20,7 @@ enum {
         GROW_EVERY = 1000, /* parts of an object of unknown length: then they double */
         IN_FLIGHT = 4,     /* parts of one writer */
         HELD = 32 << 20, /* bytes in parts of all writers, above which those wait that have parts in flight */
-        LONGEST_ATOMIC = 64 << 20 /* for If-None-Match where only a single PUT can be conditional */
+        LONGEST_ATOMIC = 64 << 20 /* for conditions where only a single PUT can be conditional */
 };
 
 struct told_part {
@@ -198,9 +198,11 @@ static void condition(struct s3w *f, struct s3_request *r)
 {
         const struct s3_traits *t = f->st->profile.traits;
 
-        if (f->w->precondition != ROMA_IF_ABSENT)
+        if (f->w->precondition == ROMA_ALWAYS)
                 return;
-        if (t->forbid_overwrite)
+        if (f->w->precondition == ROMA_IF_MATCH)
+                s3_if_match(r, f->w->if_match);
+        else if (t->forbid_overwrite)
                 s3_fields_add(&r->headers, t->forbid_overwrite, "true");
         else
                 s3_fields_add(&r->headers, "If-None-Match", "*");
@@ -213,16 +215,22 @@ static bool needs_digest(const struct s3w *f)
         return f->st->profile.checksum == S3_SUM_SIGNED || f->st->profile.checksum == S3_SUM_MD5;
 }
 
+/* Whether only a single PUT can be conditional as it is wanted. */
+static bool is_single_only(const struct s3_store *st, const roma_writer *w)
+{
+        const struct s3_traits *t = st->profile.traits;
+
+        return w->precondition != ROMA_ALWAYS && !t->if_none_match_complete &&
+               !(w->precondition == ROMA_IF_ABSENT && t->forbid_overwrite);
+}
+
 /* Parts */
 
 static uint64_t part_size(const struct s3w *f)
 {
         uint64_t hint = f->w->size_hint, least = f->st->profile.part ? f->st->profile.part : PART;
-        bool atomic = f->w->precondition == ROMA_IF_ABSENT &&
-                      !f->st->profile.traits->if_none_match_complete &&
-                      !f->st->profile.traits->forbid_overwrite;
 
-        if (atomic)
+        if (is_single_only(f->st, f->w))
                 return LONGEST_ATOMIC;
         if (hint == ROMA_SIZE_UNKNOWN)
                 return least << (f->next_number / GROW_EVERY < 10 ? f->next_number / GROW_EVERY : 9);
@@ -439,12 +447,6 @@ static bool may_refer(const struct s3w *f, size_t n)
         return !needs_digest(f) && f->st->referenced + n <= max - max / 4;
 }
 
-static bool is_single_only(const struct s3w *f)
-{
-        return f->w->precondition == ROMA_IF_ABSENT && !f->st->profile.traits->if_none_match_complete &&
-               !f->st->profile.traits->forbid_overwrite;
-}
-
 /* Takes what it can of one write. false: it has to wait, or the writer has failed. */
 static bool take(struct s3w *f, struct pending *p)
 {
@@ -452,11 +454,11 @@ static bool take(struct s3w *f, struct pending *p)
                 int64_t n;
 
                 if (f->cur && f->cur->length == f->cur->capacity) {
-                        if (is_single_only(f)) {
+                        if (is_single_only(f->st, f->w)) {
                                 writer_fail_with(
                                         f, ROMA_ENOTSUP,
-                                        "this server checks whether a name exists only for objects up to "
-                                        "64 MiB; put it without that");
+                                        "this server checks conditions only for objects up to 64 MiB; put it "
+                                        "without them");
                                 return false;
                         }
                         release(f);
@@ -566,14 +568,28 @@ static void commit_failed(struct s3w *f, const struct ri_error *e)
         begin_abort(f);
 }
 
-static void exists_instead(struct s3w *f, struct ri_error *e)
+static bool condition_failed(const struct s3w *f, const struct ri_error *e)
 {
-        if (f->w->precondition != ROMA_IF_ABSENT || (e->code != ROMA_EPRECONDITION && e->code != ROMA_EEXIST))
+        return f->w->precondition != ROMA_ALWAYS &&
+               (e->code == ROMA_EPRECONDITION || e->code == ROMA_EEXIST ||
+                (f->w->precondition == ROMA_IF_MATCH && e->code == ROMA_ENOENT));
+}
+
+/* In the words of whoever has set the condition. */
+static void refused_instead(const struct s3w *f, struct ri_error *e)
+{
+        bool match = f->w->precondition == ROMA_IF_MATCH;
+
+        if (!condition_failed(f, e))
                 return;
-        e->code = ROMA_EEXIST;
+        e->code = match ? ROMA_EPRECONDITION : ROMA_EEXIST;
         e->outcome = ROMA_NOT_DONE;
-        snprintf(e->text, sizeof(e->text),
-                 "there is an object of this name already, and it was to be put only if absent");
+        if (match)
+                snprintf(e->text, sizeof(e->text),
+                         "it was to replace the object with the ETag %s, which is not there", f->w->if_match);
+        else
+                snprintf(e->text, sizeof(e->text),
+                         "there is an object of this name already, and it was to be put only if absent");
 }
 
 static void put_done(struct s3_request *r)
@@ -584,7 +600,7 @@ static void put_done(struct s3_request *r)
         if (!r->error.code)
                 s3_part_confirmed(f->cur, r, f->st->profile.checksum);
         e = r->error;
-        exists_instead(f, &e);
+        refused_instead(f, &e);
         if (e.code) {
                 end_request(f);
                 commit_failed(f, &e);
@@ -757,7 +773,7 @@ static void completed(struct s3_request *r)
         struct s3w *f = r->arg;
         char etag[80] = "";
         struct ri_error e;
-        bool lost = r->error.code == ROMA_ENOENT && r->attempt > 0;
+        bool lost = r->attempt > 0 && (r->error.code == ROMA_ENOENT || condition_failed(f, &r->error));
 
         if (!r->error.code) {
                 lost = !read_result(r, etag);
@@ -766,7 +782,7 @@ static void completed(struct s3_request *r)
         }
         e = r->error;
         end_request(f);
-        exists_instead(f, &e);
+        refused_instead(f, &e);
         if (lost)
                 find_out(f, &e);
         else if (e.code)
@@ -798,6 +814,7 @@ static void complete(struct s3w *f)
         s3_fields_add(&r->headers, "Content-Type", "application/xml");
         condition(f, r);
         r->safe = true; /* a second one finds no upload, and then we look */
+        r->counted = f->w->precondition != ROMA_ALWAYS;
         if (f->st->profile.checksum == S3_SUM_CRC32) {
                 struct ri_str coded = RI_STR_INIT(16);
 
@@ -909,8 +926,15 @@ static void looked(struct s3_request *r)
 {
         struct s3w *f = r->arg;
         struct ri_error e = r->error;
+        bool match = f->w->precondition == ROMA_IF_MATCH;
+        roma_attr a;
 
+        s3_attr_from_reply(&a, &r->reply);
         end_request(f);
+        if (match && !e.code && strcmp(a.etag, f->w->if_match) != 0)
+                e.code = ROMA_EPRECONDITION;
+        if (match)
+                refused_instead(f, &e);
         if (e.code && e.code != ROMA_ENOENT) {
                 struct ri_op *op = let_go(f);
 
@@ -946,11 +970,10 @@ static const char *open_fault(const struct s3_store *st, const roma_writer *w, i
                 return "it is not known that this server checks atomically whether a name exists; ?vendor= "
                        "or "
                        "?if_absent=yes says that it does";
-        if (w->precondition == ROMA_IF_ABSENT && !st->profile.traits->if_none_match_complete &&
-            !st->profile.traits->forbid_overwrite && w->size_hint != ROMA_SIZE_UNKNOWN &&
-            w->size_hint > LONGEST_ATOMIC)
-                return "this server checks whether a name exists only for objects up to 64 MiB; put it "
-                       "without that";
+        if (w->precondition == ROMA_IF_MATCH && s3_if_match_fault(st))
+                return s3_if_match_fault(st);
+        if (is_single_only(st, w) && w->size_hint != ROMA_SIZE_UNKNOWN && w->size_hint > LONGEST_ATOMIC)
+                return "this server checks conditions only for objects up to 64 MiB; put it without them";
         return NULL;
 }
 
@@ -979,7 +1002,7 @@ static void s3_writer_open(struct ri_op *op, roma_writer *w)
         ri_list_init(&f->pending);
         ri_list_init(&f->parts);
         ri_str_init(&f->body, 4 << 20);
-        if (w->precondition != ROMA_IF_ABSENT) {
+        if (w->precondition == ROMA_ALWAYS) {
                 ri_op_finish(op);
                 return;
         }

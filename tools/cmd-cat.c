@@ -29,6 +29,8 @@ static roma_reader *open_reader(struct tool *t, const struct location *l)
         opts.deadline_ms = t->opt.deadline_ms;
         opts.offset = t->opt.offset;
         opts.length = t->opt.length;
+        opts.if_match = t->opt.if_match;
+        opts.if_none_match = t->opt.if_none_match;
         ANSWER(t, &a, roma_aio_reader_open(l->place->store, l->key, &opts, flight_done, &a.flight));
         if (answer_wait(t, &a) != ROMA_OK)
                 report_failure(t, &a.result, l->shown);

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* roma stat URI...: all that the store knows about an object without reading it. */
+#include <stdlib.h>
+#include <string.h>
+
 #include "tools/tool.h"
 
 static void line_time(struct tool *t, const roma_attr *attr, unsigned bit, const char *label, int64_t ns)
@@ -54,6 +57,25 @@ static void print_text(struct tool *t, const struct location *l, const roma_attr
                 out(t, "%10s: %s\n", "etag", attr->etag);
 }
 
+/* false after a message. */
+static bool conditions_hold(struct tool *t, const struct location *l, const struct answer *a)
+{
+        const struct options *o = &t->opt;
+        const char *etag = a->attr.mask & ROMA_ATTR_ETAG ? a->attr.etag : "";
+        bool other = o->if_match && strcmp(etag, o->if_match) != 0;
+        roma_result bad = { .code = ROMA_EPRECONDITION, .server = "", .status_name = "", .text = "" };
+        char *why;
+
+        if (!other && !(o->if_none_match && strcmp(etag, o->if_none_match) == 0))
+                return true;
+        why = need_format("stat %s: it has the ETag %s%s%s", l->shown, *etag ? etag : "(none)",
+                          other ? ", and not " : " still", other ? o->if_match : "");
+        bad.message = why;
+        report_failure(t, &bad, l->shown);
+        free(why);
+        return false;
+}
+
 static void one(struct tool *t, const char *arg)
 {
         const roma_opts opts = request_opts(t);
@@ -70,6 +92,8 @@ static void one(struct tool *t, const char *arg)
                                      flight_done, &a.flight));
                 if (answer_wait(t, &a) != ROMA_OK) {
                         report_failure(t, &a.result, l.shown);
+                } else if (!conditions_hold(t, &l, &a)) {
+                        ;
                 } else if (t->opt.json) {
                         json_t *o = json_of(json_object());
                         json_name(o, "key", l.key);

@@ -167,7 +167,8 @@ static void complete(struct tool *t, const struct location *l, int argc, char **
 
         o.stall_ms = t->opt.stall_ms;
         o.deadline_ms = t->opt.deadline_ms;
-        o.precondition = t->opt.if_absent ? ROMA_IF_ABSENT : ROMA_ALWAYS;
+        o.precondition = t->opt.if_absent ? ROMA_IF_ABSENT : t->opt.if_match ? ROMA_IF_MATCH : ROMA_ALWAYS;
+        o.if_match = t->opt.if_match;
         if (argc ? !named_parts(t, argc, argv, &p) : !parts_get(t, l, &p)) {
                 parts_clear(&p);
                 return;

@@ -18,13 +18,15 @@ const struct command commands[] = {
           "characters in names are shown as question marks; elsewhere names come as they are.\n",
           OPT_RECURSIVE | OPT_LONG | OPT_MAX | OPT_ALL },
         { "stat", cmd_stat, "URI...", "attributes of an object",
-          "Shows all that the store knows about an object without reading it.\n", OPT_NOFOLLOW },
+          "Shows all that the store knows about an object without reading it.\n",
+          OPT_NOFOLLOW | OPT_CONDITION },
         { "cat", cmd_cat, "URI...", "objects to standard output",
-          "Writes objects, or with --offset and --length a range of each, to standard output.\n", OPT_RANGE },
+          "Writes objects, or with --offset and --length a range of each, to standard output.\n",
+          OPT_RANGE | OPT_CONDITION },
         { "get", cmd_get, "URI... LOCAL", "objects to local files",
           "Copies objects to local files; - is standard output. A destination that is not a regular file (a\n"
           "FIFO, a device) is written in place and never replaced.\n\n" INTO,
-          SOURCES },
+          SOURCES | OPT_CONDITION },
         { "put", cmd_put, "LOCAL... URI", "local files to a store",
           "Copies local files into a store; - is standard input. A source that changes, shrinks or vanishes\n"
           "while it is read is a failure, and nothing is shown under the new name.\n\n"

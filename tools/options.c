@@ -66,7 +66,9 @@ enum id {
         ID_SERVE,
         ID_CACHE_CONTROL,
         ID_HEADER,
-        ID_META
+        ID_META,
+        ID_IF_MATCH,
+        ID_IF_NONE_MATCH
 };
 
 struct definition {
@@ -169,6 +171,12 @@ static const struct definition definitions[] = {
           "any other header that is kept with the object (may be repeated)" },
         { ID_META, "meta", OPT_PROPS, required_argument, "NAME=VALUE",
           "metadata of your own (may be repeated)" },
+        { ID_IF_MATCH, "if-match", OPT_PROPS, required_argument, "ETAG",
+          "replace only the object with this ETag (decided atomically by the store)" },
+        { ID_IF_MATCH, "if-match", OPT_CONDITION, required_argument, "ETAG",
+          "fail when the object has another ETag" },
+        { ID_IF_NONE_MATCH, "if-none-match", OPT_CONDITION, required_argument, "ETAG",
+          "fail when the object has this ETag still" },
         { ID_UPLOAD_ID, "upload-id", OPT_PRESIGN | OPT_UPLOAD, required_argument, "ID",
           "of the multipart upload" },
         { ID_PART, "part", OPT_PRESIGN | OPT_UPLOAD, required_argument, "N", "number of the part, from 1" },
@@ -347,6 +355,8 @@ static bool set_value(struct options *o, int id, const char *text)
         case ID_DISPOSITION:
                 o->disposition = text;
                 return prop(o, ROMA_PROP_HEADER, "Content-Disposition", text);
+        case ID_IF_MATCH: o->if_match = text; return *text != 0;
+        case ID_IF_NONE_MATCH: o->if_none_match = text; return *text != 0;
         case ID_HEADER: return named_prop(o, ROMA_PROP_HEADER, text, ':');
         case ID_META: return named_prop(o, ROMA_PROP_META, text, '=');
         case ID_UPLOAD_ID: o->upload_id = text; return *text != 0;
@@ -447,6 +457,8 @@ int options_parse(struct options *o, const struct command *command, int argc, ch
                         return refuse(command, "this value cannot be used for", what);
                 }
         }
+        if (o->if_absent && o->if_match)
+                return refuse(command, "these exclude each other:", "--if-absent and --if-match");
         *first = optind;
         return 0;
 }

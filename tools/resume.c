@@ -397,13 +397,14 @@ static void complete(struct resume *r)
 
         o.stall_ms = t->opt.stall_ms;
         o.deadline_ms = t->opt.deadline_ms;
-        o.precondition = t->opt.if_absent ? ROMA_IF_ABSENT : ROMA_ALWAYS;
+        o.precondition = t->opt.if_absent ? ROMA_IF_ABSENT : t->opt.if_match ? ROMA_IF_MATCH : ROMA_ALWAYS;
+        o.if_match = t->opt.if_match;
         ANSWER(t, &a,
                roma_aio_upload_complete(r->to.place->store, r->to.key, r->id, r->v, r->n, &o, flight_done,
                                         &a.flight));
         answer_wait(t, &a);
-        /* If absent, and perhaps done: then a second try would only say that it exists. */
-        if (a.code == ROMA_ENOENT && r->taken_up && !(t->opt.if_absent && a.result.outcome == ROMA_UNKNOWN))
+        /* With a condition, and perhaps done: then a second try would only say that it does not hold. */
+        if (a.code == ROMA_ENOENT && r->taken_up && !(o.precondition && a.result.outcome == ROMA_UNKNOWN))
                 r->gone = true;
         else if (a.code != ROMA_OK)
                 report_failure(t, &a.result, r->to.shown);

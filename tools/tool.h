@@ -42,6 +42,7 @@ enum option_bit {
         OPT_JOBS = 1u << 8,
         OPT_FORCE = 1u << 9,
         OPT_NO_TRASH = 1u << 10,
+        OPT_CONDITION = 1u << 11, /* if-match, if-none-match: of what is read */
         OPT_ALGORITHM = 1u << 12,
         OPT_GC = 1u << 13,
         OPT_COUNT = 1u << 14,
@@ -89,6 +90,7 @@ struct options {
         bool go_on;            /* put --resume */
         roma_prop props[ROMA_MAX_PROPS];
         size_t nprops;
+        const char *if_match, *if_none_match;
         uint64_t rate;         /* bytes a second; 0: no limit */
         uint64_t error_gap_ms; /* between a CRC error and the next read from that chunkserver */
         uint64_t index;        /* UINT64_MAX: not said */

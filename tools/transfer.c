@@ -280,6 +280,13 @@ static roma_put_opts options(struct transfer *x)
         if (x->move && opts.verify == ROMA_VERIFY_DEFAULT)
                 opts.verify = ROMA_CRC32; /* the source goes away: read the copy again first */
         opts.precondition = o->if_absent ? ROMA_IF_ABSENT : ROMA_ALWAYS;
+        if (x->tool->command->options & OPT_CONDITION) {
+                opts.source_match = o->if_match;
+                opts.source_none_match = o->if_none_match;
+        } else if (o->if_match) {
+                opts.precondition = ROMA_IF_MATCH;
+                opts.if_match = o->if_match;
+        }
         opts.flags = o->parents || x->in_tree ? ROMA_WRITER_PARENTS : 0;
         opts.keep_times = o->keep_times || x->move;
         if (x->from.path && from_special(&x->from))

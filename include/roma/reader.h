@@ -8,7 +8,9 @@
 ROMA_BEGIN
 
 /* offset, length: the range; length ROMA_SIZE_UNKNOWN (the default) reads to the end as it was at open.
- * ahead: bytes read before they are asked for (default 8 MiB; at least one piece of 1 MiB). */
+ * ahead: bytes read before they are asked for (default 8 MiB; at least one piece of 1 MiB).
+ * if_match, if_none_match: ETags, as roma_attr has them, of which the object must have the one and must not have the other;
+ *   else it is ROMA_EPRECONDITION. NULL: any. What is read then is of that version, or the reading fails. */
 typedef struct roma_reader_opts {
         size_t size;
         uint32_t stall_ms;
@@ -16,10 +18,11 @@ typedef struct roma_reader_opts {
         uint64_t offset;
         uint64_t length;
         uint64_t ahead;
+        const char *if_match, *if_none_match;
 } roma_reader_opts;
-#define ROMA_READER_OPTS_INIT                                    \
-        {                                                        \
-                sizeof(roma_reader_opts), 0, 0, 0, UINT64_MAX, 0 \
+#define ROMA_READER_OPTS_INIT                                                \
+        {                                                                    \
+                sizeof(roma_reader_opts), 0, 0, 0, UINT64_MAX, 0, NULL, NULL \
         }
 
 /* Result: reader (the caller's to close), attr. */

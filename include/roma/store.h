@@ -18,7 +18,9 @@ enum roma_caps {
         ROMA_CAP_IF_ABSENT = 64, /* a put that fails when the name exists, atomically */
         ROMA_CAP_REPLICAS = 128, /* several copies that verify can read one by one */
         ROMA_CAP_MODE = 256,     /* keeps mode and owner */
-        ROMA_CAP_PROPS = 512     /* keeps headers and metadata with an object: roma_prop */
+        ROMA_CAP_PROPS = 512,    /* keeps headers and metadata with an object: roma_prop */
+        ROMA_CAP_IF_MATCH =
+                1024 /* a put that replaces only a certain object, atomically; not every server of the kind can */
 };
 
 /* Opens the place that `uri` names: "mfs://10.77.0.1/photos", "file:///srv/x", "name:path" ... The URI's path

@@ -111,23 +111,24 @@ ROMA_API roma_op roma_aio_upload_list(roma_store *store, const char *prefix, con
 ROMA_API int roma_upload_list_page(roma_store *store, const char *prefix, const char *after, unsigned max,
                                    const roma_opts *opts);
 
-/* precondition: enum roma_precondition, decided in the moment in which the object appears. */
+/* precondition: enum roma_precondition, decided in the moment in which the object appears; if_match: its ETag. */
 typedef struct roma_complete_opts {
         size_t size;
         uint32_t stall_ms;
         uint32_t deadline_ms;
         int precondition;
+        const char *if_match;
 } roma_complete_opts;
-#define ROMA_COMPLETE_OPTS_INIT                     \
-        {                                           \
-                sizeof(roma_complete_opts), 0, 0, 0 \
+#define ROMA_COMPLETE_OPTS_INIT                           \
+        {                                                 \
+                sizeof(roma_complete_opts), 0, 0, 0, NULL \
         }
 
 /* Makes the object of these parts, in ascending order of their numbers; number and etag of each are looked at. Numbers may
  * be left out; parts that are not named are thrown away. Servers want all but the last to have 5 MiB (OSS, OBS: 100 KiB).
  * On MooseFS parts of a multiple of 64 MiB are joined without moving data, others are copied.
  * Result: attr with etag, bytes. ROMA_ENOENT: there is no such upload, or it has ended otherwise. ROMA_EPRECONDITION: a
- * part is missing or has another ETag. ROMA_EEXIST: of the precondition. After ROMA_UNKNOWN repeat it. A failed complete
+ * part is missing or has another ETag, or the object that was to be replaced has. ROMA_EEXIST: of the precondition. After ROMA_UNKNOWN repeat it. A failed complete
  * leaves the upload as it was. */
 ROMA_API roma_op roma_aio_upload_complete(roma_store *store, const char *key, const char *id,
                                           const roma_part *parts, size_t count,

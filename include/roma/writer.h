@@ -11,8 +11,11 @@ ROMA_BEGIN
 #define ROMA_SIZE_UNKNOWN UINT64_MAX
 
 enum roma_precondition {
-        ROMA_ALWAYS = 0,   /* replace what is there */
-        ROMA_IF_ABSENT = 1 /* fail with ROMA_EEXIST when the name exists, decided atomically at commit */
+        ROMA_ALWAYS = 0,    /* replace what is there */
+        ROMA_IF_ABSENT = 1, /* fail with ROMA_EEXIST when the name exists, decided atomically at commit */
+        ROMA_IF_MATCH =
+                2 /* replace only the object whose ETag is if_match, else fail with ROMA_EPRECONDITION, decided
+                               atomically at commit */
 };
 
 enum roma_writer_flags {
@@ -25,6 +28,7 @@ enum roma_writer_flags {
  * props: headers and metadata that the object gets, n_props of them (at most ROMA_MAX_PROPS, no name of a kind twice); a
  *   replaced object's are not kept. ROMA_ENOTSUP where the store has no ROMA_CAP_PROPS, ROMA_EINVAL for what cannot be
  *   sent: names and values that are no header, and headers that libroma sets itself.
+ * if_match: with ROMA_IF_MATCH, an ETag as roma_attr has it.
  * A destination that is not a regular file (a FIFO, a device) is written in place and never replaced. */
 typedef struct roma_writer_opts {
         size_t size;
@@ -36,10 +40,11 @@ typedef struct roma_writer_opts {
         const roma_attr *attr;
         const roma_prop *props;
         size_t n_props;
+        const char *if_match;
 } roma_writer_opts;
-#define ROMA_WRITER_OPTS_INIT                                                                    \
-        {                                                                                        \
-                sizeof(roma_writer_opts), 0, 0, ROMA_SIZE_UNKNOWN, ROMA_ALWAYS, 0, NULL, NULL, 0 \
+#define ROMA_WRITER_OPTS_INIT                                                                          \
+        {                                                                                              \
+                sizeof(roma_writer_opts), 0, 0, ROMA_SIZE_UNKNOWN, ROMA_ALWAYS, 0, NULL, NULL, 0, NULL \
         }
 
 /* Result: writer, the caller's until commit or abort. */
