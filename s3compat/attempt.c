@@ -150,6 +150,8 @@ static int make_list(struct s3_request *r, const struct s3_fields *headers)
                 ri_str_reset(&line);
                 if (f->value && *f->value)
                         ri_str_printf(&line, "%s: %s", f->name, f->value);
+                else if (f->name[strlen(f->name) - 1] == ':')
+                        ri_str_puts(&line, f->name); /* curl is to send none */
                 else
                         ri_str_printf(&line, "%s;", f->name);
                 more = line.failed ? NULL : curl_slist_append(r->list, ri_str_cstr(&line));
