@@ -8,6 +8,8 @@
 #ifndef RI_BACKEND_H
 #define RI_BACKEND_H
 
+#include <roma/transfer.h>
+
 #include "core/buf.h"
 #include "core/op.h"
 #include "core/uri.h"
@@ -180,6 +182,13 @@ struct ri_backend {
 
         /* Multipart uploads of its own; NULL: core makes them of hidden objects. core/upload.h. */
         const struct ri_upload_ops *upload;
+
+        /* A copy that the server makes, of an object of `from` to `key` of the operation's store. Fills res.attr and res.bytes;
+         * opts lives during the call, and `from` as long as the operation. can_copy: whether both are of one server, which takes
+         * the keys of one for the other's. Both may be NULL. */
+        bool (*can_copy)(const roma_store *from, const roma_store *to);
+        void (*copy)(struct ri_op *op, roma_store *from, const char *from_key, const char *key,
+                     const roma_copy_opts *opts);
 
         /* Joins the object `key` to the end of the open file, whose length is `offset`, without moving data. May be NULL.
          * concat_unit: bytes of which offset must be a multiple. */

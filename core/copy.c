@@ -551,6 +551,22 @@ static bool digester_start(struct copy *c)
         return c->digester != NULL;
 }
 
+/* A copy between stores that keep headers and metadata has them too. */
+static int carry_props(struct copy *c, const roma_result *r)
+{
+        bool timed = c->opts.attr && c->opts.attr->mask & ROMA_ATTR_MTIME;
+        struct ri_props *p;
+
+        if (!r->n_props || !c->ends.to || !(c->ends.to->be->caps & ROMA_CAP_PROPS))
+                return 0;
+        p = ri_props_for_copy(r->props, r->n_props, c->props, timed);
+        if (!p)
+                return -1;
+        free(c->props);
+        c->props = p;
+        return 0;
+}
+
 static void reader_opened(void *arg, const roma_result *r)
 {
         struct copy *c = arg;
@@ -563,6 +579,10 @@ static void reader_opened(void *arg, const roma_result *r)
                 return;
         }
         c->reader = r->reader;
+        if (carry_props(c, r) < 0) {
+                fail(c, ROMA_ENOMEM, "out of memory");
+                return;
+        }
         c->size = r->attr->mask & ROMA_ATTR_LENGTH ? r->attr->length : c->opts.size_hint;
         w.stall_ms = c->op->stall_ms;
         w.deadline_ms = ROMA_NEVER;
@@ -632,6 +652,8 @@ roma_op ri_copy_start(const struct ri_copy_ends *ends, const char *name, const c
         c->opts = none;
         if (opts)
                 memcpy(&c->opts, opts, opts->size < sizeof c->opts ? opts->size : sizeof c->opts);
+        if (c->opts.verify == ROMA_STREAMED)
+                c->opts.verify = ROMA_CRC32;
         if (c->opts.attr) {
                 const roma_attr *a = c->opts.attr;
 
@@ -698,6 +720,69 @@ static roma_op pair_hash(void *arg, int algorithm, const roma_opts *opts, roma_d
         return roma_aio_hash(p->to, p->to_key, algorithm, opts, done, done_arg);
 }
 
+/* Within one server */
+
+struct inside {
+        struct ri_op *op;
+        roma_store *from;
+        struct ri_child guard; /* in `from` */
+};
+
+static void inside_settle(struct ri_op *op)
+{
+        struct inside *i = op->core;
+
+        op->core = NULL;
+        ri_child_gone(i->from, &i->guard);
+        free(i);
+}
+
+static void inside_end(struct ri_child *child, bool now)
+{
+        struct inside *i = ri_container_of(child, struct inside, guard);
+
+        (void)now;
+        ri_op_abort(i->op, ROMA_ECANCELED, "the store it reads from was closed");
+}
+
+/* What must be done with the bytes, or decided with them, needs them here. */
+static bool stays_inside(roma_store *from, roma_store *to, const roma_copy_opts *o)
+{
+        return to->be->copy && from->be->copy == to->be->copy && o->precondition == ROMA_ALWAYS &&
+               (o->verify == ROMA_VERIFY_DEFAULT || o->verify == ROMA_STREAMED) && !o->has_crc32 &&
+               !(o->attr && o->attr->mask) && to->be->can_copy(from, to);
+}
+
+static roma_op copy_inside(roma_store *from, const char *from_key, roma_store *to, const char *to_key,
+                           const roma_copy_opts *o, roma_done *done, void *arg)
+{
+        struct inside *i;
+        struct ri_op *op;
+
+        if (from->closing) {
+                ri_loop_error(to->loop, ROMA_ECANCELED, "copy: the store %s is closed", from->uri);
+                return 0;
+        }
+        if (ri_props_check(to, "copy", to_key, o->props, o->n_props) < 0)
+                return 0;
+        op = ri_op_new(to->loop, to, RI_TRANSFER, "copy", to_key, o, done, arg);
+        if (!op)
+                return 0;
+        i = calloc(1, sizeof *i);
+        if (!i) {
+                ri_op_fail(op, ROMA_ENOMEM, "out of memory");
+                return op->id;
+        }
+        ri_op_changes(op);
+        i->op = op;
+        i->from = from;
+        ri_child_add(from, &i->guard, inside_end);
+        op->core = i;
+        op->settle = inside_settle;
+        to->be->copy(op, from, from_key, to_key, o);
+        return op->id;
+}
+
 roma_op roma_aio_copy(roma_store *from, const char *from_key, roma_store *to, const char *to_key,
                       const roma_copy_opts *opts, roma_done *done, void *arg)
 {
@@ -708,6 +793,7 @@ roma_op roma_aio_copy(roma_store *from, const char *from_key, roma_store *to, co
                                      .hash = pair_hash,
                                      .to = to,
                                      .free = pair_free };
+        roma_copy_opts o = ROMA_COPY_OPTS_INIT;
         struct pair *p;
 
         if (ri_loop_enter(to->loop) < 0 || ri_key_check(from, "copy", from_key) < 0 ||
@@ -717,6 +803,10 @@ roma_op roma_aio_copy(roma_store *from, const char *from_key, roma_store *to, co
                 ri_loop_error(to->loop, ROMA_EINVAL, "copy: both stores must belong to one loop");
                 return 0;
         }
+        if (opts)
+                memcpy(&o, opts, opts->size < sizeof o ? opts->size : sizeof o);
+        if (stays_inside(from, to, &o))
+                return copy_inside(from, from_key, to, to_key, &o, done, arg);
         p = calloc(1, sizeof *p);
         if (p) {
                 p->from = from;

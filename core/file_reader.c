@@ -475,6 +475,10 @@ static void file_opened(void *arg, const roma_result *res)
                 ri_op_fail(op, ROMA_ENOMEM, "out of memory");
                 return;
         }
+        if (res->n_props && ri_op_set_props(op, res->props, res->n_props) < 0) {
+                roma_reader_close(base);
+                return;
+        }
         ri_op_set_attr(op, res->attr);
         op->res.reader = base;
         op->discard = open_discard;

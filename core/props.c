@@ -39,6 +39,45 @@ struct ri_props *ri_props_copy(const roma_prop *v, size_t n)
         return p;
 }
 
+static bool is_among(const struct ri_props *p, const roma_prop *one)
+{
+        for (size_t i = 0; i < p->n; i++)
+                if (p->v[i].kind == one->kind && strcasecmp(p->v[i].name, one->name) == 0)
+                        return true;
+        return false;
+}
+
+static bool is_carried(const roma_prop *p, bool timed)
+{
+        static const char *const headers[] = { "content-type",     "cache-control",    "content-disposition",
+                                               "content-encoding", "content-language", "expires" };
+
+        if (p->kind == ROMA_PROP_META)
+                return !(timed && strcasecmp(p->name, "mtime") == 0);
+        for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++)
+                if (strcasecmp(p->name, headers[i]) == 0)
+                        return true;
+        return false;
+}
+
+struct ri_props *ri_props_for_copy(const roma_prop *v, size_t n, const struct ri_props *asked, bool timed)
+{
+        roma_prop *all = calloc(n + asked->n + 1, sizeof(*all));
+        struct ri_props *p;
+        size_t m = 0;
+
+        if (!all)
+                return NULL;
+        for (size_t i = 0; i < n; i++)
+                if (is_carried(&v[i], timed) && !is_among(asked, &v[i]))
+                        all[m++] = v[i];
+        for (size_t i = 0; i < asked->n; i++)
+                all[m++] = asked->v[i];
+        p = ri_props_copy(all, m);
+        free(all);
+        return p;
+}
+
 /* A token of RFC 9110. */
 static bool is_name(const char *name)
 {

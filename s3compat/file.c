@@ -37,6 +37,7 @@ static void opened(struct s3_request *r)
         struct s3_file *f;
         struct ri_op *op;
         roma_attr a;
+        int given;
 
         if (r->error.code) {
                 s3_op_fail(r);
@@ -45,7 +46,10 @@ static void opened(struct s3_request *r)
         op = s3_op_take(r);
         s3_attr_from_reply(&a, &r->reply);
         take_crc(file, &r->reply);
+        given = s3_props_give(op, &r->reply);
         s3_request_free(r);
+        if (given < 0)
+                return;
         f = calloc(1, sizeof(*f));
         if (!f || !(a.mask & ROMA_ATTR_LENGTH)) {
                 free(f);

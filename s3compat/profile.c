@@ -10,6 +10,8 @@
 enum { MIN_PART = 5 << 20, MIN_PART_OSS = 100 << 10, MAX_ATTEMPTS = 20, MAX_CONNECTIONS = 256 };
 /* radosgw and unknown servers have limits of their own, which they name. */
 enum { META_AWS = 2048, META_MOST = 8192 };
+#define COPY_MOST (UINT64_C(5) << 30)
+#define COPY_OSS  (UINT64_C(1) << 30)
 
 static const struct s3_traits traits[] = {
         [S3_VENDOR_AWS] = { .name = "aws",
@@ -21,6 +23,7 @@ static const struct s3_traits traits[] = {
                             .list_v2 = true,
                             .list_encoding = true,
                             .min_part = MIN_PART,
+                            .max_copy = COPY_MOST,
                             .max_meta = META_AWS },
         [S3_VENDOR_OSS] = { .name = "oss",
                             .dialect = S3_OSS4,
@@ -29,11 +32,13 @@ static const struct s3_traits traits[] = {
                             .list_v2 = true,
                             .list_encoding = true,
                             .min_part = MIN_PART_OSS,
+                            .max_copy = COPY_OSS,
                             .max_meta = META_MOST },
         [S3_VENDOR_OBS] = { .name = "obs",
                             .dialect = S3_OBS,
                             .checksum = S3_SUM_MD5,
                             .min_part = MIN_PART_OSS,
+                            .max_copy = COPY_MOST,
                             .max_meta = META_MOST },
         [S3_VENDOR_MINIO] = { .name = "minio",
                               .dialect = S3_AWS4,
@@ -45,6 +50,7 @@ static const struct s3_traits traits[] = {
                               .list_v2 = true,
                               .list_encoding = true,
                               .min_part = MIN_PART,
+                              .max_copy = COPY_MOST,
                               .max_meta = META_AWS },
         [S3_VENDOR_RADOSGW] = { .name = "radosgw",
                                 .dialect = S3_AWS4,
@@ -55,6 +61,7 @@ static const struct s3_traits traits[] = {
                                 .list_v2 = true,
                                 .list_encoding = true,
                                 .min_part = MIN_PART,
+                                .max_copy = COPY_MOST,
                                 .max_meta = META_MOST },
         [S3_VENDOR_GENERIC] = { .name = "generic",
                                 .dialect = S3_AWS4,
@@ -63,6 +70,7 @@ static const struct s3_traits traits[] = {
                                 .list_v2 = true,
                                 .list_encoding = true,
                                 .min_part = MIN_PART,
+                                .max_copy = COPY_MOST,
                                 .max_meta = META_MOST },
 };
 
@@ -80,6 +88,7 @@ const char *const s3_options[] = { "access_key",
                                    "cert_key",
                                    "checksum",
                                    "connections",
+                                   "copy",
                                    "dialect",
                                    "endpoint",
                                    "if_absent",
@@ -273,6 +282,15 @@ static int take_numbers(struct s3_profile *p, const struct ri_uri *u, struct ri_
                 return -1;
         if (p->part && (p->part < 4096 || p->part > UINT64_C(1) << 30))
                 return ri_str_fail(err, "option part: from 4 KiB to 1 GiB expected");
+        p->copy_max = p->traits->max_copy;
+        if (ri_uri_opt(u, "copy") && strcmp(ri_uri_opt(u, "copy"), "no") == 0)
+                p->copy_max = 0;
+        else if (ri_uri_opt_size(u, "copy", &p->copy_max, err) < 0)
+                return -1;
+        else if (p->copy_max < 4096 || p->copy_max > p->traits->max_copy)
+                return ri_str_fail(
+                        err, "option copy: no, or from 4 KiB to what the server copies at once: %llu bytes",
+                        (unsigned long long)p->traits->max_copy);
         p->attempts = (unsigned)attempts;
         p->connections = (unsigned)connections;
         p->list_v2 = list == 2;

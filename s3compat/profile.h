@@ -40,6 +40,7 @@ struct s3_traits {
         const char *forbid_overwrite; /* a header that does the same; NULL: none */
         bool list_v2, list_encoding;
         uint64_t min_part;
+        uint64_t max_copy; /* bytes of an object that it copies in one request */
         uint64_t max_meta; /* bytes of names and values of an object's metadata */
 };
 const struct s3_traits *s3_traits(enum s3_vendor v);
@@ -58,7 +59,8 @@ struct s3_profile {
         char *aws_profile;                  /* of ~/.aws; "" : $AWS_PROFILE, default */
         char *ca, *proxy, *cert, *cert_key; /* paths and a URL; "": none */
         bool region_given, endpoint_given;
-        uint64_t part; /* bytes of a part; 0: chosen */
+        uint64_t part;     /* bytes of a part; 0: chosen */
+        uint64_t copy_max; /* longest object that the server copies in one request; 0: it copies none */
         unsigned attempts, connections;
 };
 

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "core/props.h"
 #include "s3compat/store.h"
 
 /* A name, or a beginning when it ends in '*'. */
@@ -188,6 +189,19 @@ static size_t collect(const struct s3_fields *reply, roma_prop *v)
                 v[n++].value = f->value ? f->value : "";
         }
         return n;
+}
+
+struct ri_props *s3_props_for_copy(struct s3_fields *reply, const struct ri_props *asked)
+{
+        roma_prop *v = calloc(reply->n + 1, sizeof(*v));
+        struct ri_props *p;
+
+        if (!v)
+                return NULL;
+        s3_fields_lower(reply);
+        p = ri_props_for_copy(v, collect(reply, v), asked, false);
+        free(v);
+        return p;
 }
 
 int s3_props_give(struct ri_op *op, struct s3_fields *reply)

@@ -116,7 +116,7 @@ static const char *const minio_schemes[] = { "minio", NULL };
                 .presign = s3_presign, .list = s3_list, .file_open = s3_file_open,                      \
                 .file_close = s3_file_close, .file_drop = s3_file_drop, .file_preadv = s3_file_preadv,  \
                 .file_fsync = s3_file_fsync, .file_stat = s3_file_stat, .writer = &s3_writer,           \
-                .upload = &s3_upload, .layout = s3_layout, .layout = s3_layout                          \
+                .upload = &s3_upload, .layout = s3_layout, .can_copy = s3_can_copy, .copy = s3_copy     \
         }
 
 static const struct ri_backend backends[] = {

@@ -153,6 +153,8 @@ void s3_object_headers(struct s3_request *r, const char *key, const roma_attr *a
 int s3_props_check(const struct s3_store *st, const roma_prop *v, size_t n, struct ri_error *e);
 /* As headers; what is there under that name already is replaced. */
 void s3_props_add(struct s3_request *r, const roma_prop *v, size_t n);
+/* Of a source's answer those that its copy gets, and what was asked for instead or besides. NULL: no memory. */
+struct ri_props *s3_props_for_copy(struct s3_fields *reply, const struct ri_props *asked);
 /* Those of an answer, as the result. Makes its names lower case. 0, or -1 (and op has failed). */
 int s3_props_give(struct ri_op *op, struct s3_fields *reply);
 
@@ -179,6 +181,10 @@ void s3_file_drop(roma_file *file);
 void s3_file_preadv(struct ri_op *op, roma_file *file, const struct iovec *iov, int n, uint64_t offset);
 void s3_file_fsync(struct ri_op *op, roma_file *file);
 void s3_file_stat(struct ri_op *op, roma_file *file);
+/* copy.c */
+bool s3_can_copy(const roma_store *from, const roma_store *to);
+void s3_copy(struct ri_op *op, roma_store *from, const char *from_key, const char *key,
+             const roma_copy_opts *o);
 /* writer.c */
 extern const struct ri_writer_ops s3_writer;
 /* upload.c, upload_part.c */

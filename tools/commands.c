@@ -41,7 +41,7 @@ const struct command commands[] = {
           SOURCES | OPT_SIZE_HINT | OPT_PROPS },
         { "mv", cmd_mv, "FROM... TO", "moves or renames",
           "Within a store this is a rename. Between stores an object is copied, the copy is read again and\n"
-          "compared, and then the source is removed.\n\n" INTO,
+          "compared, and then the source is removed. On S3-like stores the server makes the copy.\n\n" INTO,
           OPT_WRITE | OPT_JOBS },
         { "sync", cmd_sync, "FROM TO", "makes one folder hold what another holds",
           "Copies what TO does not have or has otherwise, between any two stores; with --delete what FROM "

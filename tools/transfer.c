@@ -278,7 +278,7 @@ static roma_put_opts options(struct transfer *x)
         opts.deadline_ms = o->deadline_ms;
         opts.verify = o->verify;
         if (x->move && opts.verify == ROMA_VERIFY_DEFAULT)
-                opts.verify = ROMA_CRC32; /* the source goes away: read the copy again first */
+                opts.verify = ROMA_STREAMED; /* the source goes away: read the copy again first */
         opts.precondition = o->if_absent ? ROMA_IF_ABSENT : ROMA_ALWAYS;
         if (x->tool->command->options & OPT_CONDITION) {
                 opts.source_match = o->if_match;

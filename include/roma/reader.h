@@ -25,7 +25,7 @@ typedef struct roma_reader_opts {
                 sizeof(roma_reader_opts), 0, 0, 0, UINT64_MAX, 0, NULL, NULL \
         }
 
-/* Result: reader (the caller's to close), attr. */
+/* Result: reader (the caller's to close), attr; props where the store keeps some. */
 ROMA_API roma_op roma_aio_reader_open(roma_store *store, const char *key, const roma_reader_opts *opts,
                                       roma_done *done, void *arg);
 ROMA_API roma_reader *roma_reader_open(roma_store *store, const char *key,

@@ -11,8 +11,10 @@ enum roma_verify {
         ROMA_VERIFY_DEFAULT = 0, /* the CRCs of the wire, combined; no second pass */
         ROMA_MD5 = 1,            /* an MD5 of the source is computed, the object is read again and compared */
         ROMA_SHA256 = 2,
-        ROMA_CRC32 = 3,   /* the object is read again and its CRC-32 compared */
-        ROMA_REPLICAS = 4 /* where the store has replicas: each one's CRC table against the source */
+        ROMA_CRC32 = 3,    /* the object is read again and its CRC-32 compared */
+        ROMA_REPLICAS = 4, /* where the store has replicas: each one's CRC table against the source */
+        ROMA_STREAMED =
+                5 /* as ROMA_CRC32, but for a copy that a server made itself: there its ETag and length do */
 };
 
 /* done_bytes of total_bytes (ROMA_SIZE_UNKNOWN when not known). At most every 100 ms, and once at the end. */
@@ -73,7 +75,11 @@ ROMA_API roma_op roma_aio_get_path(roma_store *store, const char *key, const cha
 ROMA_API int roma_get_path(roma_store *store, const char *key, const char *path, const roma_get_opts *opts,
                            struct roma_result *result);
 
-/* Any store to any store of the same loop. Nothing touches the disk in between. */
+/* Any store to any store of the same loop. Nothing touches the disk in between. Between stores with ROMA_CAP_PROPS the copy has
+ * the source's metadata and, of its headers, Content-Type, Cache-Control, Content-Disposition, Content-Encoding,
+ * Content-Language and Expires, unless props says otherwise. Within one S3-like server, with the same keys, the server makes the
+ * copy, of one version of the source, if verify is ROMA_VERIFY_DEFAULT or ROMA_STREAMED and there is no precondition, expected
+ * CRC or attr; the result then has no crc32. An object is not copied to itself, but with props. */
 ROMA_API roma_op roma_aio_copy(roma_store *from, const char *from_key, roma_store *to, const char *to_key,
                                const roma_copy_opts *opts, roma_done *done, void *arg);
 ROMA_API int roma_copy(roma_store *from, const char *from_key, roma_store *to, const char *to_key,

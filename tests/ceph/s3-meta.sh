@@ -64,7 +64,70 @@ if grep -q 'metadata:\|cache-control' shown; then fail "something of the old one
 "$ROMA" put --header 'x-amz-acl: public-read' words "$uri/open$query" || fail "an ACL"
 curl -sSf -o body "$ROMA_CEPH_S3/$bucket/open" || fail "nobody can read it"
 cmp body words || fail "the bytes for nobody"
-"$ROMA" rm -r "$uri/$query" || fail "rm -r"
-"$ROMA" ls -r "$uri/$query" | while read -r key; do "$ROMA" rm "$uri/$key$query"; done
+# Conditions. Of many that replace the same version at once exactly one does, and the others know.
+etag_of() { "$ROMA" stat --json "$uri/$1$query" | sed 's/.*"etag": *"\([^"]*\)".*/\1/'; }
+echo first >v
+"$ROMA" put v "$uri/cond$query" || fail "put"
+was=$(etag_of cond)
+"$ROMA" put --if-match 0123456789abcdef0123456789abcdef words "$uri/cond$query" 2>/dev/null
+[ $? = 9 ] || fail "another version was replaced"
+"$ROMA" put --if-match "$was" words "$uri/none$query" 2>/dev/null
+[ $? = 9 ] || fail "nothing was replaced"
+"$ROMA" stat "$uri/none$query" 2>/dev/null && fail "it was put nevertheless"
+for i in 1 2 3 4 5 6 7 8; do
+  echo "version $i" >v$i
+  { "$ROMA" put --if-match "$was" v$i "$uri/cond$query" 2>err$i; echo $? >rc$i; } &
+done
+wait
+won=$(grep -lx 0 rc? | tr -d rc)
+case $won in
+[1-8]) "$ROMA" cat "$uri/cond$query" | cmp - v"$won" || fail "version $won was put and is not there" ;;
+*) fail "of 8 that replaced one version these succeeded: $(grep -H . rc?) $(cat err?)" ;;
+esac
+"$ROMA" put --if-match "$(etag_of cond)" words "$uri/cond$query" || fail "put over the right version"
+"$ROMA" cat --if-match "$(etag_of cond)" "$uri/cond$query" | cmp - words || fail "cat of the right version"
+"$ROMA" cat --if-none-match "$(etag_of cond)" "$uri/cond$query" 2>/dev/null
+[ $? = 9 ] || fail "cat of what has not changed"
+"$ROMA" get --if-match "$was" "$uri/cond$query" old 2>/dev/null
+[ $? = 9 ] || fail "get of a version that is gone"
+# Copies by the server: within the bucket, into another, in parts, and moves; all that the object has goes with it.
+"$ROMA" mb "$uri-2$query" || exit 1
+"$ROMA" put "${props[@]}" words "$uri/short$query" || fail "put"
+for to in "$uri/copy" "$uri-2/copy"; do
+  for key in short long; do
+    "$ROMA" cp "$uri/$key$query" "$to-$key$query" || fail "cp $key to $to"
+    "$ROMA" cat "$to-$key$query" | cmp - "$([ $key = long ] && echo long || echo words)" || fail "the bytes of $to-$key"
+  done
+done
+shows copy-short
+shows copy-long
+"$ROMA" cp "$uri/long$query&copy=6M&part=5M" "$uri/parts$query&copy=6M&part=5M" || fail "cp in parts"
+"$ROMA" cat "$uri/parts$query" | cmp - long || fail "the bytes of a copy in parts"
+shows parts
+grep -q '"etag": *"[0-9a-f]*-4"' shown || fail "it was not made of 4 parts: $(cat shown)"
+"$ROMA" cp --trace trace "$uri/long$query" "$uri/traced$query" || fail "cp --trace"
+grep -q CopyObject trace || fail "the server did not make the copy"
+if grep -q GetObject trace; then fail "bytes were read"; fi
+"$ROMA" cp --meta colour=red "$uri/short$query" "$uri/red$query" || fail "cp --meta"
+"$ROMA" stat --json "$uri/red$query" >shown
+for field in '"colour": *"red"' '"content-type": *"text/x-odd; charset=utf-8"'; do
+  grep -q "$field" shown || fail "cp --meta: no $field in $(cat shown)"
+done
+"$ROMA" mv "$uri-2/copy-short$query" "$uri/moved$query" || fail "mv from another bucket"
+shows moved
+"$ROMA" stat "$uri-2/copy-short$query" 2>/dev/null && fail "mv left the source"
+"$ROMA" cp "$uri/nothing$query" "$uri/x$query" 2>err
+[ $? = 3 ] || fail "cp of nothing: $(cat err)"
+# Carried over here, between two names of the server's: with the same metadata.
+"$ROMA" cp "$uri/long$query" "$uri/carried${query/127.0.0.1/localhost}" || fail "cp to another name of the server"
+"$ROMA" cat "$uri/carried$query" | cmp - long || fail "the bytes carried over"
+shows carried
+odd='od d+%25 é/ö'
+"$ROMA" put "${props[@]}" words "$uri/$odd$query" || fail "put of an odd key"
+"$ROMA" cp "$uri/$odd$query" "$uri-2/$odd$query" || fail "cp of an odd key"
+"$ROMA" cat "$uri-2/$odd$query" | cmp - words || fail "the bytes of an odd key"
+"$ROMA" ls -r "$uri-2/$query" | while read -r key; do "$ROMA" rm "$uri-2/${key//%/%25}$query"; done
+"$ROMA" rb "$uri-2$query" || fail "the second bucket stays"
+"$ROMA" ls -r "$uri/$query" | while read -r key; do "$ROMA" rm "$uri/${key//%/%25}$query"; done
 "$ROMA" rb "$uri$query" || fail "the bucket stays"
 exit $status
