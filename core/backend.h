@@ -14,7 +14,7 @@
 #include "core/op.h"
 #include "core/uri.h"
 
-#define RI_BACKEND_ABI 4
+#define RI_BACKEND_ABI 5
 
 enum ri_backend_flags {
         /* Keys are paths in a tree; core builds list, writer and mkdir -p on readdir, file_*, rename. */
