@@ -30,12 +30,24 @@ extern RI_PROBE_SEMAPHORE(phase_end);
 /* Read each time: it is the kernel that writes it. */
 #define ri_probe_on(probe) __builtin_expect(*(volatile unsigned short *)&roma_##probe##_semaphore, 0)
 
-#define ri_probe_op_start(id, name, object) STAP_PROBE3(roma, op_start, id, name, object)
+/* Whoever watches reads a string inside the kernel, where no page can be waited for: what this process has not looked at
+ * yet, as a name in a module that was just loaded, would be empty there. So it is looked at, to its end. */
+static inline const char *ri_probe_text(const char *text)
+{
+        const volatile char *p = text ? text : (text = "");
+
+        while (*p)
+                p++;
+        return text;
+}
+
+#define ri_probe_op_start(id, name, object) \
+        STAP_PROBE3(roma, op_start, id, ri_probe_text(name), ri_probe_text(object))
 #define ri_probe_op_end(id, name, code, bytes, ns, parent) \
-        STAP_PROBE6(roma, op_end, id, name, code, bytes, ns, parent)
-#define ri_probe_phase_start(id, phase) STAP_PROBE2(roma, phase_start, id, phase)
+        STAP_PROBE6(roma, op_end, id, ri_probe_text(name), code, bytes, ns, parent)
+#define ri_probe_phase_start(id, phase) STAP_PROBE2(roma, phase_start, id, ri_probe_text(phase))
 #define ri_probe_phase_end(id, phase, server, ns, bytes, code) \
-        STAP_PROBE6(roma, phase_end, id, phase, server, ns, bytes, code)
+        STAP_PROBE6(roma, phase_end, id, ri_probe_text(phase), ri_probe_text(server), ns, bytes, code)
 
 #else
 
