@@ -12,16 +12,40 @@
 #include "core/crc.h"
 
 enum { SMALL = 65536, PIECE = 4 << 20 };
+/* CEPH_CAP_FILE_RD and _WR of ceph_fs.h, which is not installed: what the MDS has allowed this client. */
+enum { CAP_READ = 8 << 8, CAP_WRITE = 16 << 8 };
 static const uint64_t MAX_APPEND = UINT64_C(1) << 30;
 
 /* Worker */
 
+static bool lacks(const struct cfs_job *j, int cap)
+{
+        int caps = ceph_debug_get_fd_caps(j->mount->cm, j->fd->fd);
+
+        return caps >= 0 && !(caps & cap);
+}
+
+/* For the trace: a read first waits until the MDS has taken the file from whoever writes it. One of no bytes does nothing
+ * else. */
+static void wait_for_caps(struct cfs_job *j, char *p, int64_t at)
+{
+        uint64_t t = cfs_phase_start(j);
+
+        if (!t || !lacks(j, CAP_READ))
+                return;
+        (void)ceph_read(j->mount->cm, j->fd->fd, p, 0, at);
+        cfs_job_phase(j, "caps_wait", t, 0);
+}
+
 static void read_work(struct cfs_job *j)
 {
         unsigned char *p = j->buf->mem + j->buf->off;
-        uint64_t at = j->offset + j->done, t = cfs_phase_start(j);
+        uint64_t at = j->offset + j->done, t;
 
         j->got = 0;
+        if (at <= INT64_MAX)
+                wait_for_caps(j, (char *)p, (int64_t)at);
+        t = cfs_phase_start(j);
         while (j->got < j->want && at <= (uint64_t)INT64_MAX - j->want) {
                 int n = ceph_read(j->mount->cm, j->fd->fd, (char *)p + j->got, (int64_t)(j->want - j->got),
                                   (int64_t)(at + j->got));
@@ -55,9 +79,11 @@ static int write_all(struct cfs_job *j, uint64_t at)
 static void write_at(struct cfs_job *j, uint64_t at, const char *what)
 {
         uint64_t t = cfs_phase_start(j);
+        /* A write has no such prelude: what it waited for the MDS is in its time. */
+        bool caps = t && lacks(j, CAP_WRITE);
         int r = at > (uint64_t)INT64_MAX - j->want ? -EFBIG : write_all(j, at);
 
-        cfs_job_phase(j, "osd_write", t, j->got);
+        cfs_job_phase(j, caps ? "caps_osd_write" : "osd_write", t, j->got);
         /* For the outcome of a failure: something is there. */
         if (r < 0) {
                 j->done += j->got;

@@ -14,10 +14,17 @@ static void job_free(struct rad_job *j)
         free(j);
 }
 
+void rad_job_phase(struct rad_job *j, const char *name, uint64_t start_ns)
+{
+        if (j->queued_ns && j->phases < RAD_PHASES)
+                j->phase[j->phases++] = (struct rad_phase){ name, start_ns, ri_now() };
+}
+
 static void job_work(struct ri_job *job)
 {
         struct rad_job *j = ri_container_of(job, struct rad_job, job);
 
+        rad_job_phase(j, "queue", j->queued_ns);
         j->work(j);
 }
 
@@ -26,11 +33,23 @@ static void job_orphan(struct ri_job *job)
         job_free(ri_container_of(job, struct rad_job, job));
 }
 
+static void report(const struct rad_job *j)
+{
+        for (unsigned i = 0; i < j->phases; i++) {
+                const struct rad_phase *p = &j->phase[i];
+
+                /* Only the last one can be the one that failed. */
+                ri_trace_span(j->op->loop, j->op, p->name, i ? j->io->where : "", p->start_ns, p->end_ns, 0,
+                              i + 1 == j->phases ? j->e.code : ROMA_OK);
+        }
+}
+
 static void job_done(struct ri_job *job)
 {
         struct rad_job *j = ri_container_of(job, struct rad_job, job);
 
         j->op->impl = NULL;
+        report(j);
         if (j->e.code)
                 ri_op_fail_error(j->op, &j->e);
         else
@@ -80,5 +99,6 @@ struct rad_job *rad_job_new(struct ri_op *op, void (*work)(struct rad_job *), vo
 
 void rad_job_go(struct rad_job *j)
 {
+        j->queued_ns = ri_trace_start(j->op->loop, j->op, "queue");
         ri_job_start(j->op->loop, &j->job);
 }

@@ -12,8 +12,10 @@ static void statfs_work(struct rad_job *j)
 {
         struct rados_cluster_stat_t st;
         roma_space *s = j->arg;
+        uint64_t begun = ri_now();
         int r = rados_cluster_stat(rad_io_cluster(j->io), &st);
 
+        rad_job_phase(j, "monitors", begun);
         if (r < 0) {
                 rad_error(&j->e, r, "ask for the room of the cluster", NULL, j->io->where);
                 return;
@@ -103,27 +105,33 @@ static void ping_work(struct rad_job *j)
         struct state *st = j->arg;
         struct rados_pool_stat_t pool;
         struct rados_cluster_stat_t cluster;
+        uint64_t begun = ri_now();
         int r;
 
         (void)rados_cluster_fsid(rad_io_cluster(j->io), st->fsid, sizeof(st->fsid));
         r = ask_health(j, st);
+        rad_job_phase(j, "monitors", begun);
         if (r < 0) {
                 rad_error(&j->e, r, "ask the monitors for the health", NULL, j->io->where);
                 return;
         }
+        begun = ri_now();
         r = ask_osd(j, st);
+        rad_job_phase(j, "osd", begun);
         if (r < 0) {
                 rad_error(&j->e, r, "ask an OSD of pool", j->o->pool, j->io->where);
                 snprintf(j->e.text + strlen(j->e.text), sizeof(j->e.text) - strlen(j->e.text),
                          "; the monitors say %.120s", st->health);
                 return;
         }
+        begun = ri_now();
         if (rados_ioctx_pool_stat(j->io->ctx, &pool) == 0) {
                 st->objects = pool.num_objects;
                 st->bytes = pool.num_bytes;
         }
         if (rados_cluster_stat(rad_io_cluster(j->io), &cluster) == 0)
                 st->available = cluster.kb_avail * 1024;
+        rad_job_phase(j, "monitors", begun);
 }
 
 static void ping_end(struct rad_job *j)

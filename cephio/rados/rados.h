@@ -165,6 +165,7 @@ int rad_random(void *p, size_t n); /* -1: none, never in practice */
 void rad_stat_root(struct ri_op *op);
 
 /* job.c: blocking calls for an operation. */
+enum { RAD_PHASES = 6 };
 struct rad_job {
         struct ri_job job;
         struct ri_op *op;
@@ -174,9 +175,17 @@ struct rad_job {
         void (*end)(struct rad_job *j);     /* loop; finishes or fails op */
         void (*release)(struct rad_job *j); /* any thread; frees arg */
         void *arg;
+        uint64_t queued_ns; /* 0: nobody is told of phases */
         int rc;
         struct ri_error e; /* code above 0: it has failed */
+        struct rad_phase {
+                const char *name;
+                uint64_t start_ns, end_ns;
+        } phase[RAD_PHASES];
+        unsigned phases;
 };
+/* Worker: the phase began then and ends now. */
+void rad_job_phase(struct rad_job *j, const char *name, uint64_t start_ns);
 /* NULL: the operation has failed. */
 struct rad_job *rad_job_new(struct ri_op *op, void (*work)(struct rad_job *), void (*end)(struct rad_job *));
 void rad_job_go(struct rad_job *j);

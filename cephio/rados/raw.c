@@ -183,6 +183,7 @@ static void list_work(struct rad_job *j)
         struct names *l = j->arg;
         rados_list_ctx_t c;
         const char *name;
+        uint64_t begun = ri_now();
         int r = rados_nobjects_list_open(j->io->ctx, &c);
 
         if (r == 0) {
@@ -195,6 +196,7 @@ static void list_work(struct rad_job *j)
                 }
                 rados_nobjects_list_close(c);
         }
+        rad_job_phase(j, "list", begun);
         if (r < 0 && r != -ENOENT)
                 rad_error(&j->e, r, "list the pool", j->o->pool, j->io->where);
 }

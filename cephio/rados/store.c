@@ -64,7 +64,7 @@ struct rad_connecting {
         struct rad_io *io;
         uint32_t shards;
         struct ri_error e;
-        uint64_t begun_ns;
+        uint64_t begun_ns, work_ns, connected_ns; /* by the loop, by the worker, when the pool was open */
 };
 
 static void connecting_free(struct rad_connecting *c)
@@ -141,7 +141,9 @@ static void connect_work(struct ri_job *job)
 {
         struct rad_connecting *c = ri_container_of(job, struct rad_connecting, job);
 
+        c->work_ns = ri_now();
         c->io = rad_io_open(c->o, &c->e);
+        c->connected_ns = ri_now();
         if (c->io && !c->o->raw)
                 layout(c);
         if (c->e.code) {
@@ -172,6 +174,20 @@ static int adopt_index(struct rad_store *rs, const struct rad_connecting *c)
         return rs->index ? 0 : -1;
 }
 
+static void tell(struct rad_store *rs, const struct ri_op *op, const struct rad_connecting *c)
+{
+        const char *where = c->io ? c->io->where : "";
+
+        if (!c->begun_ns)
+                return;
+        ri_trace_span(rs->loop, op, "queue", "", c->begun_ns, c->work_ns, 0, ROMA_OK);
+        ri_trace_span(rs->loop, op, "connect", where, c->work_ns, c->connected_ns, 0,
+                      c->io ? ROMA_OK : c->e.code);
+        if (c->io && !c->o->raw)
+                ri_trace_span(rs->loop, op, "read the layout", where, c->connected_ns, ri_now(), 0,
+                              c->e.code);
+}
+
 static void connect_done(struct ri_job *job)
 {
         struct rad_connecting *c = ri_container_of(job, struct rad_connecting, job);
@@ -181,7 +197,7 @@ static void connect_done(struct ri_job *job)
         rs->connecting = NULL;
         if (op) {
                 op->impl = NULL;
-                ri_trace(rs->loop, op, "connect", c->io ? c->io->where : "", c->begun_ns, 0, c->e.code);
+                tell(rs, op, c);
         }
         if (!c->e.code && adopt_index(rs, c) < 0)
                 ri_error_set(&c->e, ROMA_ENOMEM, NULL, "no memory for the store");
