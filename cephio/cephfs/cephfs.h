@@ -32,10 +32,20 @@ enum cfs_stage {
         CFS_READ_CONF,
         CFS_SET,
         CFS_INIT,
+        CFS_OTHER_CLUSTER,
         CFS_SELECT,
         CFS_MOUNT,
         CFS_HANGING,
         CFS_FORKED
+};
+
+/* Why there is no mount: errno, how far it came, and words for the sentence. */
+struct cfs_why {
+        int err;
+        enum cfs_stage stage;
+        char mon_host[160];
+        char want[40], got[40]; /* fsid: of the configuration, of the cluster */
+        uint64_t connected_ns;  /* when the monitors had answered; 0: they did not, or nothing was made */
 };
 
 struct cfs_nudger;
@@ -51,9 +61,7 @@ struct cfs_mount {
         bool listed;            /* new users get it */
         bool sick;              /* calls in it hang */
         struct ri_list hanging; /* cfs_call.in_mount: those that nobody waits for any more */
-        int err;                /* why it failed, errno */
-        enum cfs_stage stage;
-        char mon_host[160]; /* for sentences */
+        struct cfs_why why;     /* it failed */
         struct ceph_mount_info *cm;
         struct cfs_nudger *nudger;
         /* Not under the registry's lock. libcephfs 16.2.15 crashes, or lets a lookup hang for ever, when one thread renames
@@ -67,13 +75,6 @@ struct cfs_call {
         uint64_t since_ns;
         bool abandoned;
         struct ri_list in_mount; /* while abandoned */
-};
-
-/* Why there is no mount. */
-struct cfs_why {
-        int err;
-        enum cfs_stage stage;
-        char mon_host[160];
 };
 
 /* What store and jobs share; jobs may outlive the store. */
@@ -128,7 +129,7 @@ struct cfs_file {
 
 enum { CFS_OUTSIDE = 0x10000 }; /* cfs_job.err: a symbolic link leads out of the store */
 
-enum { CFS_PHASES = 6 };
+enum { CFS_PHASES = 12 };
 struct cfs_phase {
         const char *name;
         uint64_t start_ns, end_ns, bytes;
@@ -204,8 +205,7 @@ struct cfs_job {
 
 /* mount.c: worker threads only. */
 /* 0, or an errno with *stage; *cm is NULL then and nothing is left behind. */
-int cfs_mount_make(const struct cfs_conf *conf, struct ceph_mount_info **cm, enum cfs_stage *stage,
-                   char mon_host[160]);
+int cfs_mount_make(const struct cfs_conf *conf, struct ceph_mount_info **cm, struct cfs_why *why);
 void cfs_mount_unmake(struct ceph_mount_info *cm);
 /* Returns when the MDS in charge of the folder has handled all that this mount has sent it before. */
 int cfs_round_trip(struct ceph_mount_info *cm, const char *folder);

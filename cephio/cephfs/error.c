@@ -52,6 +52,13 @@ static void no_mount(struct ri_error *e, const struct cfs_job *j)
                 put(e, ROMA_ECONFIG, 0, err);
                 snprintf(e->text, sizeof(e->text), "the configuration %.200s cannot be read: %s", conf,
                          strerrordesc_np(err));
+        } else if (stage == CFS_OTHER_CLUSTER) {
+                put(e, ROMA_ECONFIG, 0, err);
+                snprintf(
+                        e->text, sizeof(e->text),
+                        "the cluster at %.160s has the fsid %.40s and the Ceph configuration says %.40s; see "
+                        "whether mon host names the cluster that is meant",
+                        mon, j->why.got, j->why.want);
         } else if (err == ETIMEDOUT && stage == CFS_INIT) {
                 put(e, ROMA_ECONNECT, ROMA_RETRIABLE, err);
                 snprintf(e->text, sizeof(e->text),
@@ -67,10 +74,11 @@ static void no_mount(struct ri_error *e, const struct cfs_job *j)
         } else if ((err == EACCES || err == EPERM) && stage == CFS_INIT) {
                 put(e, ROMA_EAUTH, 0, err);
                 snprintf(e->text, sizeof(e->text),
-                         "the monitors refuse client.%.64s: its key is wrong, or there is no such client; "
-                         "compare "
-                         "`ceph auth get client.%.64s` with the keyring %.160s",
-                         client, client, or (c->keyring, "named in ceph.conf"));
+                         "the monitors at %.100s refuse client.%.64s: its key is wrong, or there is no such "
+                         "client, or "
+                         "they are those of another cluster; compare `ceph auth get client.%.64s` with the "
+                         "keyring %.110s",
+                         mon, client, client, or (c->keyring, "named in ceph.conf"));
         } else if (err == ENOENT && stage == CFS_INIT) {
                 put(e, ROMA_ECONFIG, 0, err);
                 snprintf(e->text, sizeof(e->text),

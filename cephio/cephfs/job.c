@@ -45,9 +45,16 @@ void cfs_job_phase(struct cfs_job *j, const char *name, uint64_t start_ns, uint6
                 j->phase[j->phases++] = (struct cfs_phase){ name, start_ns, ri_now(), bytes };
 }
 
+static void cfs_job_phase_until(struct cfs_job *j, const char *name, uint64_t start_ns, uint64_t end_ns)
+{
+        cfs_job_phase(j, name, start_ns, 0);
+        if (start_ns && j->phases)
+                j->phase[j->phases - 1].end_ns = end_ns;
+}
+
 static struct cfs_mount *mount_for(struct cfs_job *j)
 {
-        uint64_t start = cfs_phase_start(j);
+        uint64_t start = cfs_phase_start(j), connected;
         struct cfs_mount *m;
 
         if (j->fd)
@@ -55,9 +62,14 @@ static struct cfs_mount *mount_for(struct cfs_job *j)
         m = cfs_root_mount(j->root, &j->call, &j->why);
         if (!m)
                 j->err = j->why.err ? j->why.err : EIO;
-        /* That a mount is there already takes no time. */
-        if (start && ri_now() - start > 100000)
-                cfs_job_phase(j, "mount", start, 0);
+        connected = j->why.connected_ns;
+        if (connected > start) {
+                cfs_job_phase_until(j, "connect", start, connected);
+                cfs_job_phase(j, "mds_session", start ? connected : 0, 0);
+        } else if (start && ri_now() - start > 100000) {
+                /* That a mount is there already takes no time; another job may be making it. */
+                cfs_job_phase(j, m ? "mount_wait" : "connect", start, 0);
+        }
         return m;
 }
 

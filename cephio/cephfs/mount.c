@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/file.h>
 
 #include "cephio/cephfs/cephfs.h"
@@ -21,6 +22,9 @@ static const struct setting settings[] = {
          * killed waits for 60 s, until the MDS gives the dead session up. See also file.c. */
         { "client_caps_release_delay", "0" },
         { "client_cache_size", "4096" },
+        /* It tries to make an object in the pool before anything is read from it, which no full pool allows: then all reads
+         * of a new mount end with EIO. Without it each request says by itself that it is not allowed. */
+        { "client_check_pool_perm", "false" },
         /* Log entries are kept in memory, 10 000 of them by default. */
         { "log_max_recent", "500" },
         { "ms_async_op_threads", "1" },
@@ -66,8 +70,23 @@ static int configure(struct ceph_mount_info *cm, const struct cfs_conf *conf)
         return r;
 }
 
-static int steps(struct ceph_mount_info *cm, const struct cfs_conf *conf, enum cfs_stage *stage)
+static void fsid(struct ceph_mount_info *cm, char out[40])
 {
+        if (ceph_conf_get(cm, "fsid", out, 40) < 0)
+                out[0] = '\0';
+}
+
+/* Monitors of another cluster under a familiar address: nothing that is kept there is what was meant. A configuration need
+ * not say an fsid. */
+static bool other_cluster(const struct cfs_why *why)
+{
+        return strlen(why->want) == 36 && strspn(why->want, "0-") != 36 && strlen(why->got) == 36 &&
+               strcmp(why->want, why->got) != 0;
+}
+
+static int steps(struct ceph_mount_info *cm, const struct cfs_conf *conf, struct cfs_why *why)
+{
+        enum cfs_stage *stage = &why->stage;
         int r;
 
         *stage = CFS_READ_CONF;
@@ -84,9 +103,16 @@ static int steps(struct ceph_mount_info *cm, const struct cfs_conf *conf, enum c
         if (r < 0)
                 return r;
         *stage = CFS_INIT;
+        fsid(cm, why->want);
         r = ceph_init(cm);
         if (r < 0)
                 return r;
+        why->connected_ns = ri_now();
+        /* Which has overwritten it with what the monitors say. */
+        fsid(cm, why->got);
+        *stage = CFS_OTHER_CLUSTER;
+        if (other_cluster(why))
+                return -EXDEV;
         *stage = CFS_SELECT;
         r = conf->fs ? ceph_select_filesystem(cm, conf->fs) : 0;
         if (r < 0)
@@ -95,24 +121,25 @@ static int steps(struct ceph_mount_info *cm, const struct cfs_conf *conf, enum c
         return ceph_mount(cm, conf->subfolder);
 }
 
-int cfs_mount_make(const struct cfs_conf *conf, struct ceph_mount_info **cm, enum cfs_stage *stage,
-                   char mon_host[160])
+int cfs_mount_make(const struct cfs_conf *conf, struct ceph_mount_info **cm, struct cfs_why *why)
 {
         int r;
 
         *cm = NULL;
-        *stage = CFS_CREATE;
-        mon_host[0] = '\0';
+        memset(why, 0, sizeof(*why));
+        why->stage = CFS_CREATE;
         r = ceph_create(cm, conf->client);
         if (r < 0) {
                 *cm = NULL;
+                why->err = -r;
                 return -r;
         }
-        r = steps(*cm, conf, stage);
-        if (ceph_conf_get(*cm, "mon_host", mon_host, 160) < 0)
-                mon_host[0] = '\0';
+        r = steps(*cm, conf, why);
+        if (ceph_conf_get(*cm, "mon_host", why->mon_host, sizeof(why->mon_host)) < 0)
+                why->mon_host[0] = '\0';
         if (r >= 0)
                 return 0;
+        why->err = -r;
         /* A mount that has failed holds 1.5 MB and five threads until it is released. */
         ceph_release(*cm);
         *cm = NULL;

@@ -115,12 +115,11 @@ static struct cfs_waiter *earliest(struct cfs_nudger *n)
 static bool ready(struct cfs_nudger *n)
 {
         struct ceph_mount_info *cm = NULL;
-        enum cfs_stage stage;
-        char mon_host[160];
+        struct cfs_why why;
 
         if (!n->cm && ri_now() >= n->mount_again_ns) {
                 pthread_mutex_unlock(&n->lock);
-                if (cfs_mount_make(n->conf, &cm, &stage, mon_host) != 0)
+                if (cfs_mount_make(n->conf, &cm, &why) != 0)
                         cm = NULL;
                 pthread_mutex_lock(&n->lock);
                 n->cm = cm;

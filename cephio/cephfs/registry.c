@@ -226,22 +226,19 @@ static struct cfs_mount *find(const struct cfs_conf *conf, unsigned *sick)
 static void make(struct cfs_mount *m, struct cfs_call *call)
 {
         struct ceph_mount_info *cm;
-        enum cfs_stage stage;
-        char mon_host[160];
+        struct cfs_why why;
         int err;
 
         call_enter(call, m);
         pthread_mutex_unlock(&lock);
-        err = cfs_mount_make(&m->conf, &cm, &stage, mon_host);
+        err = cfs_mount_make(&m->conf, &cm, &why);
         pthread_mutex_lock(&lock);
         m->made = err == 0;
         m->failed = err != 0;
         if (m->failed)
                 m->listed = false;
-        m->err = err;
-        m->stage = stage;
+        m->why = why;
         m->cm = cm;
-        memcpy(m->mon_host, mon_host, sizeof(m->mon_host));
         call_leave(call);
         pthread_cond_broadcast(&made);
 }
@@ -257,9 +254,7 @@ static void wait_made(struct cfs_mount *m, struct cfs_call *call)
 static struct cfs_mount *no_mount(struct cfs_why *why, enum cfs_stage stage, int err)
 {
         pthread_mutex_unlock(&lock);
-        why->stage = stage;
-        why->err = err;
-        why->mon_host[0] = '\0';
+        *why = (struct cfs_why){ .stage = stage, .err = err };
         return NULL;
 }
 
@@ -287,12 +282,11 @@ struct cfs_mount *cfs_mount_get(const struct cfs_conf *conf, struct cfs_call *ca
                 make(m, call);
         }
         if (m->made) {
+                why->connected_ns = m->why.connected_ns;
                 pthread_mutex_unlock(&lock);
                 return m;
         }
-        why->err = m->err;
-        why->stage = m->stage;
-        memcpy(why->mon_host, m->mon_host, sizeof(why->mon_host));
+        *why = m->why;
         pthread_mutex_unlock(&lock);
         cfs_mount_put(m);
         return NULL;

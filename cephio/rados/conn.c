@@ -118,10 +118,12 @@ static void connect_error(struct rad_conn *c, int r, const struct rad_opts *o)
                              "mon host in the Ceph configuration names them",
                              o->connect_s);
         else if (r == -EACCES || r == -EPERM)
-                ri_error_set(&c->why, ROMA_EAUTH, where,
-                             "the monitors do not accept the key of client.%.60s; compare its keyring with "
-                             "`ceph auth get client.%.60s`",
-                             client_of(o), client_of(o));
+                ri_error_set(
+                        &c->why, ROMA_EAUTH, where,
+                        "the monitors do not accept the key of client.%.60s; compare its keyring with "
+                        "`ceph auth get client.%.60s`, and see whether they are those of the cluster that is "
+                        "meant",
+                        client_of(o), client_of(o));
         else if (r == -ENOENT)
                 ri_error_set(
                         &c->why, ROMA_EAUTH, where,
@@ -143,8 +145,11 @@ static int same_cluster(struct rad_conn *c, const char *want)
             rados_cluster_fsid(c->cluster, got, sizeof(got)) < 0 || strcmp(want, got) == 0)
                 return 0;
         mons(c->cluster, where, sizeof(where));
-        ri_error_set(&c->why, ROMA_ECONFIG, where,
-                     "the cluster there has the fsid %.40s and the Ceph configuration says %.40s", got, want);
+        ri_error_set(
+                &c->why, ROMA_ECONFIG, where,
+                "the cluster there has the fsid %.40s and the Ceph configuration says %.40s; see whether "
+                "mon host names the cluster that is meant",
+                got, want);
         return -1;
 }
 
