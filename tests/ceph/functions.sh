@@ -3,7 +3,7 @@
 [ -n "${ROMA_CEPH_DIR:-}" ] || skip "no Ceph cluster"
 
 # A daemon that it starts must not keep open what others wait for the end of.
-ceph() { "$SRC_DIR/tests/cluster/ceph" "$@" 8>&- 9>&-; }
+ceph() { "$SRC_DIR/tests/cluster/ceph" "$@" 7>&- 8>&- 9>&-; }
 
 # evict PID: ends the sessions that a process has at the MDS; false when it has none. (The program ceph is written in Python
 # too.)
@@ -60,4 +60,41 @@ end_client() {
   status=$?
   cat "$SCRATCH/client"
   [ $status = 0 ] || fail "the client: exit $status"
+}
+
+# canceller_at URI: a client that will cancel one of each kind of call, when canceller_goes says so.
+canceller_at() {
+  rm -f "$SCRATCH/calls.go"
+  mkfifo "$SCRATCH/calls.go" || fail "mkfifo"
+  timeout 300 "$BUILD_DIR/tests/ceph/rados-cancel" calls "$1" <"$SCRATCH/calls.go" >"$SCRATCH/calls" 2>&1 &
+  caller=$!
+  exec 7>"$SCRATCH/calls.go"
+  canceller_said '^ready$'
+}
+
+# canceller_said WORDS: it has said so.
+canceller_said() {
+  local i
+  for ((i = 0; i < 300; i++)); do
+    grep -q "$1" "$SCRATCH/calls" && return
+    [ -e "/proc/$caller" ] || break
+    sleep 0.2
+  done
+  fail "not \"$1\": $(cat "$SCRATCH/calls")"
+}
+
+# Each call ends when it is cancelled and the store when it is closed, whatever hangs; threads that hang are counted.
+canceller_goes() {
+  echo go >&7
+  exec 7>&-
+  canceller_said '^closed'
+}
+
+# They come back when the cluster does.
+canceller_ends() {
+  local status
+  wait "$caller"
+  status=$?
+  cat "$SCRATCH/calls"
+  [ $status = 0 ] || fail "the client that cancels: exit $status"
 }

@@ -8,14 +8,17 @@ EXTRA_DIST += \
 	tests/ceph/contract-cephfs.sh \
 	tests/ceph/first-download.sh \
 	tests/ceph/functions.sh \
+	tests/ceph/other-cluster.sh \
 	tests/ceph/rados-contract.sh \
+	tests/ceph/rados-faults.sh \
 	tests/ceph/rados-kill.sh \
 	tests/ceph/s3-contract.sh \
 	tests/ceph/s3-meta.sh \
 	tests/ceph/s3-objects.sh \
 	tests/ceph/s3-presign.sh \
 	tests/ceph/s3-sync.sh \
-	tests/ceph/s3-uploads.sh
+	tests/ceph/s3-uploads.sh \
+	tests/ceph/shut-out.sh
 
 check_PROGRAMS += tests/ceph/cephfs-client tests/ceph/rados-cancel tests/ceph/rados-client
 tests_ceph_cephfs_client_LDADD = libroma.la
@@ -27,10 +30,14 @@ tests_ceph_rados_client_LDADD = libroma.la
 tests_ceph_rados_client_LDFLAGS = $(AM_LDFLAGS) -no-install -export-dynamic
 
 if CEPHIO
-check_PROGRAMS += tests/ceph/first-download
+check_PROGRAMS += tests/ceph/first-download tests/ceph/shut-out
 tests_ceph_first_download_SOURCES = tests/ceph/first-download.c
 tests_ceph_first_download_LDADD = libroma.la $(CEPHFS_LIBS)
 tests_ceph_first_download_LDFLAGS = $(AM_LDFLAGS) -no-install
+tests_ceph_shut_out_SOURCES = tests/ceph/shut-out.c
+tests_ceph_shut_out_LDADD = libroma.la
+# The module finds its rados_connect() and ceph_mount().
+tests_ceph_shut_out_LDFLAGS = $(AM_LDFLAGS) -no-install -export-dynamic
 else
-EXTRA_DIST += tests/ceph/first-download.c
+EXTRA_DIST += tests/ceph/first-download.c tests/ceph/shut-out.c
 endif

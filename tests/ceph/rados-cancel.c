@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { AFTER_MS = 300, AT_ONCE_MS = 2000, CLOSE_MS = 20000, LEAVE_MS = 45000, BIG = 6 << 20 };
+enum { AFTER_MS = 300, AT_ONCE_MS = 2000, CLOSE_MS = 20000, LEAVE_MS = 150000, BIG = 6 << 20 };
 
 static roma_loop *loop;
 static char *big;
@@ -129,6 +129,7 @@ static void nothing_left(void)
                 fail("close", "something is left");
         printf("closed; %llu stuck threads are counted, %ld threads live\n",
                (unsigned long long)st.stuck_threads, threads());
+        fflush(stdout);
         while (threads() > 1 && now_ms() - begun < LEAVE_MS) {
                 roma_loop_turn(loop, 0);
                 usleep(50000);
