@@ -32,10 +32,10 @@ static void pieces_work(struct ri_job *job)
                 ceph_pieces_place(p, p->next);
                 if (p->flags & (ROMA_LAYOUT_LOOK | ROMA_LAYOUT_COPIES))
                         ceph_pieces_size(p, p->next);
-                if (p->flags & ROMA_LAYOUT_COPIES) {
+                if (p->flags & ROMA_LAYOUT_COPIES)
                         ceph_pieces_copies(p, p->next);
+                if (p->flags & ROMA_LAYOUT_NOTED)
                         ceph_pieces_scrub(p, p->next);
-                }
                 p->next++;
         }
 }

@@ -175,6 +175,19 @@ static void take_sums(struct asking *a, const struct s3_fields *reply)
                                  "the server keeps the crc64ecma %.40s", crc64);
 }
 
+/* With keys of the server's key store, or of the client, the ETag is no MD5 though it looks like one. */
+static void take_encryption(struct asking *a, const struct s3_fields *reply)
+{
+        const char *how = s3_fields_get(reply, "x-amz-server-side-encryption");
+
+        if (s3_fields_get(reply, "x-amz-server-side-encryption-customer-algorithm") ||
+            (how && strncmp(how, "aws:kms", 7) == 0))
+                ri_layout_remark(
+                        a->l, ROMA_REMARK_UNKNOWN, "opaque-etag", -1,
+                        "it is encrypted with a key by which its ETag is no MD5: only the original can "
+                        "tell (--against)");
+}
+
 static void head_said(struct s3_request *r)
 {
         struct asking *a = r->arg;
@@ -200,6 +213,7 @@ static void head_said(struct s3_request *r)
         if (attr.mask & ROMA_ATTR_ETAG)
                 a->l->etag = ri_layout_text(a->l, attr.etag);
         take_sums(a, &r->reply);
+        take_encryption(a, &r->reply);
         a->parts = parts_of(a->l->etag);
         if (!a->parts) {
                 (void)ri_layout_piece(a->l, 0, attr.length, "object");

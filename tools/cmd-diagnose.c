@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "tools/examine.h"
+#include "tools/inspect.h"
 
 enum { TOGETHER = 32, PAGE = 10000 };
 
@@ -28,10 +28,8 @@ static void end(struct diagnosis *d)
         t->status = d->any_bad ? DIFFERS : d->any_unknown || t->status ? CANNOT_TELL : CLEAN;
 }
 
-static void count(struct diagnosis *d, const struct subject *s)
+static void count(struct diagnosis *d, enum verdict v)
 {
-        enum verdict v = examine_verdict(s);
-
         d->files++;
         if (v == DIFFERS) {
                 d->bad++;
@@ -58,12 +56,19 @@ static void one(struct diagnosis *d, const struct location *at)
         struct looker l;
         struct subject s;
 
+        if (!place_has_chunks(at->place)) {
+                enum verdict v = inspect(d->tool, at, d->has_original ? &d->original : NULL, true);
+
+                if (!d->tool->stopping)
+                        count(d, v);
+                return;
+        }
         looker_init(&l, d->tool, at->place);
         subject_init(d, &l, &s, at->key, at->shown);
         examine(&s);
         if (!d->tool->stopping) {
                 findings_print(d->tool, &s);
-                count(d, &s);
+                count(d, examine_verdict(&s));
         }
         examine_clear(&s);
         looker_free(&l);
@@ -200,12 +205,38 @@ static bool journal_read(struct diagnosis *d, const struct location *at)
         return good;
 }
 
+/* On stores without chunks, one after the other. */
+static void others(struct diagnosis *d, const struct location *at, size_t cut, char **key, size_t n)
+{
+        const struct options *o = &d->tool->opt;
+
+        for (size_t i = 0; i < n && !d->tool->stopping; i++) {
+                struct location one = *at;
+                enum verdict v;
+
+                one.key = key[i];
+                one.shown = path_join(at->shown, key[i] + cut);
+                v = inspect(d->tool, &one, NULL, o->verbose || o->json);
+                free(one.shown);
+                if (d->tool->stopping)
+                        return;
+                count(d, v);
+                free(d->after);
+                d->after = need_copy(key[i]);
+        }
+        journal_write(d, at);
+}
+
 /* A few files side by side. What vanished since the list was made is nothing to report. */
 static void batch(struct diagnosis *d, struct looker *l, const struct location *at, size_t cut, char **key,
                   size_t n)
 {
         struct subject s[TOGETHER];
 
+        if (!place_has_chunks(at->place)) {
+                others(d, at, cut, key, n);
+                return;
+        }
         for (size_t i = 0; i < n; i++) {
                 char *shown = path_join(at->shown, key[i] + cut);
                 subject_init(d, l, &s[i], key[i], shown);
@@ -219,7 +250,7 @@ static void batch(struct diagnosis *d, struct looker *l, const struct location *
                 if (!d->tool->stopping && !gone) {
                         if (examine_verdict(&s[i]) != CLEAN || d->tool->opt.verbose || d->tool->opt.json)
                                 findings_print(d->tool, &s[i]);
-                        count(d, &s[i]);
+                        count(d, examine_verdict(&s[i]));
                 }
                 examine_clear(&s[i]);
         }
@@ -291,6 +322,10 @@ static void argument(struct diagnosis *d, struct location *at)
                 one(d, at);
                 return;
         }
+        if (!place_has_folders(at->place)) { /* all keys that begin so */
+                tree(d, at);
+                return;
+        }
         ANSWER(t, &a, roma_aio_stat(at->place->store, at->key, 0, &opts, flight_done, &a.flight));
         answer_wait(t, &a);
         if (a.code != ROMA_OK)
@@ -308,7 +343,7 @@ int cmd_diagnose(struct tool *t, int argc, char **argv)
         struct location at;
 
         if (argc < 1)
-                return usage(t, "name at least one object on a MooseFS");
+                return usage(t, "name at least one object on MooseFS, Ceph or S3");
         if (t->opt.against && (argc > 1 || t->opt.recursive))
                 return usage(t, "--against compares one object with its original");
         if (t->opt.resume && (argc > 1 || !t->opt.recursive))

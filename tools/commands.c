@@ -115,13 +115,18 @@ const struct command commands[] = {
           "table may be older than its blocks.\n\n"
           "Exit code: 0 good, 1 damaged or different, 2 could not tell.\n",
           OPT_AGAINST | OPT_INDEX | OPT_LENGTH },
-        { "diagnose", cmd_diagnose, "URI...", "are the copies of a MooseFS object the same, and right",
+        { "diagnose", cmd_diagnose, "URI...", "are the copies of an object the same, and right",
           "Compares the copies of each chunk by the checksum tables that their servers keep, and with "
           "--against\n"
           "with the original; no data are read. Bits that rotted on a disk are seen with --deep only. What\n"
           "differs is looked at again when nobody writes there, and named: chunk, blocks, copies, pattern, "
           "likely\n"
           "causes with their evidence, what to do. Nothing is ever written.\n\n"
+          "On CephFS and RADOS: the objects of the pool are there and as long as they must be, what scrubs "
+          "have\n"
+          "found, and with --deep all copies and all bytes. On S3 the bytes are read and compared with ETag "
+          "and\n"
+          "checksums. --against says where other bytes are than in the original.\n\n"
           "With -r all files of a folder; only those with findings are shown (-v: all).\n\n"
           "Exit code: 0 clean, 1 something differs, 2 could not tell.\n",
           OPT_RECURSIVE | OPT_AGAINST | OPT_DEEP | OPT_RESUME },

@@ -51,12 +51,16 @@ roma_SOURCES = $(diagnose_sources) \
 	tools/cmd-version.c \
 	tools/cmd-wire.c \
 	tools/commands.c \
+	tools/content.c \
+	tools/content.h \
 	tools/examine.c \
 	tools/examine.h \
 	tools/findings.c \
 	tools/flight.c \
 	tools/folders.c \
 	tools/inside.c \
+	tools/inspect.c \
+	tools/inspect.h \
 	tools/location.c \
 	tools/look.c \
 	tools/look.h \
@@ -85,7 +89,7 @@ roma_SOURCES = $(diagnose_sources) \
 	tools/tree.c \
 	tools/units.c \
 	tools/walk.c
-roma_LDADD = libroma.la $(JANSSON_LIBS) $(DEFLATE_LIBS) $(PCAP_LIBS)
+roma_LDADD = libroma.la $(JANSSON_LIBS) $(DEFLATE_LIBS) $(CRYPTO_LIBS) $(PCAP_LIBS)
 
 dist_man_MANS = doc/roma.1
 endif

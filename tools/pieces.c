@@ -287,7 +287,7 @@ static void judge(struct tool *t, const struct location *l, const roma_layout *y
 
 void pieces_show(struct tool *t, const struct location *l)
 {
-        unsigned flags = ROMA_LAYOUT_LOOK | (t->opt.crc ? ROMA_LAYOUT_COPIES : 0u);
+        unsigned flags = ROMA_LAYOUT_LOOK | (t->opt.crc ? ROMA_LAYOUT_COPIES | ROMA_LAYOUT_NOTED : 0u);
         struct answer a;
         roma_layout *y = pieces_of(t, &a, l, flags);
 

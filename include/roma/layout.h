@@ -11,8 +11,9 @@ ROMA_BEGIN
 enum roma_layout_flags {
         ROMA_LAYOUT_LOOK = 1, /* each piece is asked for its size */
         ROMA_LAYOUT_COPIES =
-                2 /* and is read from several of its copies; what the store has noted against its placement
-                                  group is asked for. It reads all bytes, some of them several times */
+                2, /* each piece is read from several of its copies: all bytes, some of them many times */
+        ROMA_LAYOUT_NOTED =
+                4 /* what scrubs of the store have noted against its placement groups is asked for */
 };
 
 enum roma_piece_state {

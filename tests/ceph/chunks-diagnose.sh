@@ -1,6 +1,6 @@
 #!/bin/bash
 # roma chunks on a real Ceph: the objects that it names hold the bytes of the file, where the cluster says they are; and parts on
-# the S3 gateway.
+# the S3 gateway. roma diagnose: objects that are changed, cut or gone are found and named, and clean ones raise no alarm.
 # timeout: 200
 set -u
 . "$SRC_DIR/tests/functions.sh"
@@ -105,5 +105,75 @@ fi
 "$ROMA" chunks "$fs/chunks" 2>err && fail "chunks of a folder"
 "$ROMA" chunks big 2>err && fail "chunks of a local file"
 grep -q "does not say" err || fail "a local file: $(cat err)"
+# ---- roma diagnose: 0 clean, 1 differs, 2 cannot tell
+
+# told EXIT WORDS ARGUMENT...: diagnose ends so, and says this in JSON.
+told() {
+  local want=$1 words=$2 status
+  shift 2
+  "$ROMA" diagnose --json "$@" >said 2>err
+  status=$?
+  [ $status = "$want" ] || fail "diagnose $*: exit $status and not $want: $(cat said err)"
+  grep -q "$words" said || fail "diagnose $*: no word of \"$words\": $(cat said)"
+}
+# name N: the Nth object of the last `chunks --json`.
+name() { sed -n "$1s/.*\"object\": *\"\([^\"]*\)\".*/\1/p" rows; }
+in_pool() { ceph exec rados -p "$ROMA_CEPH_POOL" -N "$ns" "$@"; }
+
+md5=$(md5sum <big | cut -d' ' -f1)
+for way in "" --deep "--against big" "--against $md5"; do
+  # shellcheck disable=SC2086
+  told 0 '"verdict": *"clean"' $way "$rados/big$options"
+  # shellcheck disable=SC2086
+  told 0 '"verdict": *"clean"' $way "$fs/chunks/big"
+done
+told 1 '"kind": *"length"' --against small "$rados/big$options"
+told 1 '"kind": *"md5"' --against "$(printf '0%.0s' {1..32})" "$rados/big$options"
+told 2 '"verdict": *"unknown"' "$rados/none$options"
+
+# One byte of the second piece, one that is too short, one that is gone.
+"$ROMA" chunks --json "$rados/big$options" >rows
+in_pool get "$(name 2)" piece || fail "rados get"
+cp piece bad
+printf X | dd of=bad bs=1 seek=70000 conv=notrunc 2>/dev/null
+cmp -s piece bad && printf Y | dd of=bad bs=1 seek=70000 conv=notrunc 2>/dev/null
+in_pool put "$(name 2)" bad || fail "rados put"
+told 0 '"kind": *"unread"' "$rados/big$options"
+told 1 '"kind": *"crc32"' --deep "$rados/big$options"
+told 1 '"first_block": *65, *"blocks": *1,' --against big "$rados/big$options"
+grep -q '"first_difference": *4264304\b' said || fail "the place of the byte: $(cat said)"
+grep -q "\"object\": *\"$(name 2)\"" said || fail "the object of the byte: $(cat said)"
+head -c 100000 piece >bad
+in_pool put "$(name 2)" bad || fail "rados put"
+told 1 '"kind": *"size"' "$rados/big$options"
+in_pool rm "$(name 2)" || fail "rados rm"
+told 1 '"kind": *"missing"' "$rados/big$options"
+told 1 '"kind": *"unreadable"' --against big "$rados/big$options"
+"$ROMA" chunks "$rados/big$options" >text 2>err
+[ $? = 7 ] || fail "chunks of a lost piece"
+
+# An object of a file on CephFS that is gone reads as zeros, as a hole does.
+"$ROMA" chunks --json "$fs/chunks/big" >rows
+ceph exec rados -p "$pool" rm "$(name 2)" || fail "rados rm"
+told 2 '"kind": *"missing"' "$fs/chunks/big"
+told 1 '"pattern": *"zero-hole"' --against big "$fs/chunks/big"
+grep -q '"first_block": *64, *"blocks": *64,' said || fail "the hole: $(cat said)"
+told 1 '"kind": *"md5"' --against "$md5" "$fs/chunks/big"
+{ head -c 4194304 big && head -c 4194304 /dev/zero && tail -c +8388609 big; } >holed
+told 0 '"verdict": *"clean"' --against holed "$fs/chunks/big"
+
+if [ -e "$BUILD_DIR/.libs/s3compat.so" ] && [ -n "${ROMA_CEPH_S3:-}" ]; then
+  told 0 '"kind": *"etag", *"weight": *"info"' "$s3/parts$query"
+  told 0 '"verdict": *"clean"' --against small "$s3/small$query"
+  told 1 '"kind": *"length"' --against big "$s3/small$query"
+  data=$(ceph exec ceph osd pool ls | grep 'rgw.buckets.data$')
+  object=$(ceph exec radosgw-admin bucket stats --bucket "$ns" |
+    python3 -c 'import json, sys; print(json.load(sys.stdin)["marker"] + "_small")')
+  { head -c 400 small && printf 'other bytes' && tail -c +412 small; } >bad
+  ceph exec rados -p "$data" put "$object" bad || fail "rados put"
+  told 1 '"kind": *"etag", *"weight": *"bad"' "$s3/small$query"
+  told 1 '"first_difference": *40[0-9],' --against small "$s3/small$query"
+fi
+
 "$ROMA" rm -r "$fs/chunks" || fail "rm"
 exit 0
