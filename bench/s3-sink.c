@@ -2,7 +2,7 @@
 /* The other end of bench/s3: a server that speaks as much of S3 as roma, curl, awscli, rclone and s3cmd need to put and
  * get, keeps no large body and invents those that it sends, so that only the client costs anything worth measuring.
  *
- *      s3-sink [PORT]          prints the port, then serves on loopback until it is killed
+ *      s3-sink         prints its port, then serves on loopback until it is killed
  *
  * A key that begins with a number and a '-', such as 1073741824-x, is an object of so many bytes. What is put is
  * remembered by name, size and MD5; bodies up to 1 MiB are kept and come back as they were. */
@@ -361,11 +361,11 @@ static void upload_etag(const unsigned char *text, char *etag, size_t size)
 {
         EVP_MD_CTX *md = EVP_MD_CTX_new();
         unsigned char digest[EVP_MAX_MD_SIZE];
-        const char *at = (const char *)text;
+        const char *at = text ? strstr((const char *)text, "<ETag>") : NULL;
         unsigned parts = 0;
 
         EVP_DigestInit_ex(md, EVP_md5(), NULL);
-        while (at && (at = strstr(at, "<ETag>"))) {
+        for (; at; at = strstr(at, "<ETag>")) {
                 unsigned char one[16];
                 unsigned n = 0, byte;
 
@@ -506,14 +506,13 @@ static void *conversation(void *arg)
         return NULL;
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
         struct sockaddr_in a = { .sin_family = AF_INET };
         socklen_t len = sizeof a;
         int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
 
         a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        a.sin_port = htons((uint16_t)(argc > 1 ? atoi(argv[1]) : 0));
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
         pattern = malloc(PATTERN);
         if (!pattern || fd < 0 || bind(fd, (struct sockaddr *)&a, sizeof a) < 0 || listen(fd, 256) < 0 ||
