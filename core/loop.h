@@ -84,7 +84,8 @@ struct roma_loop {
 
         struct ri_map ops; /* by id */
         uint64_t next_op;
-        uint64_t held; /* operations that keep the loop running */
+        uint64_t held;       /* operations that keep the loop running */
+        uint64_t referenced; /* bytes of its buffers that writers of stores keep beyond their writes */
         struct ri_list stores;
 
         struct ri_workers *workers;

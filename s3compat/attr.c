@@ -61,6 +61,19 @@ static const char *meta(const struct s3_fields *reply, const char *name)
         return NULL;
 }
 
+/* Of the answers to a PUT, HEAD or GET. */
+bool s3_etag_is_opaque(const struct s3_fields *reply)
+{
+        const char *aws = s3_fields_get(reply, "x-amz-server-side-encryption"),
+                   *oss = s3_fields_get(reply, "x-oss-server-side-encryption"),
+                   *obs = s3_fields_get(reply, "x-obs-server-side-encryption");
+
+        return (aws && strncasecmp(aws, "aws:kms", 7) == 0) || (oss && strcasecmp(oss, "AES256") != 0) ||
+               (obs && strcasecmp(obs, "AES256") != 0) ||
+               s3_fields_get(reply, "x-amz-server-side-encryption-customer-algorithm") ||
+               s3_fields_get(reply, "x-obs-server-side-encryption-customer-algorithm");
+}
+
 void s3_attr_from_reply(roma_attr *a, const struct s3_fields *reply)
 {
         const char *length = s3_fields_get(reply, "content-length"), *etag = s3_fields_get(reply, "etag"),

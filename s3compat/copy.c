@@ -13,6 +13,7 @@
 #include "s3compat/store.h"
 
 enum { PART = 256 << 20, IN_FLIGHT = 4 };
+#define REPLACED "the source was replaced while it was copied: copy it again"
 
 struct range {
         struct copying *c;
@@ -26,12 +27,12 @@ struct copying {
         char *from_key, *key, *match, *none_match;
         struct ri_props *asked; /* by the caller */
         struct ri_props *props; /* of the copy, with the source's; NULL: not yet */
-        bool keep_times;
+        bool keep_times, itself;
         roma_progress *progress;
         void *progress_arg;
         uint64_t done;
-        roma_attr was; /* the source */
-        bool encrypted;
+        roma_attr was;        /* the source */
+        bool opaque;          /* its ETag is no MD5 */
         struct s3_request *r; /* looking, copying */
         roma_op child;        /* begin, complete, abort */
         char *upload;         /* id; NULL: none is open */
@@ -160,7 +161,7 @@ static void source_changed(struct ri_error *e)
         if (e->code != ROMA_EPRECONDITION)
                 return;
         e->code = ROMA_ESOURCE;
-        snprintf(e->text, sizeof(e->text), "the source was replaced while it was copied: copy it again");
+        snprintf(e->text, sizeof(e->text), "%s", REPLACED);
 }
 
 /* false: whoever was told has ended the copy. */
@@ -186,13 +187,6 @@ static bool is_md5(const char *etag)
         return strlen(etag) == 32 && etag[strspn(etag, "0123456789abcdefABCDEF")] == '\0';
 }
 
-static bool is_encrypted(const struct s3_fields *reply)
-{
-        return s3_fields_get(reply, "x-amz-server-side-encryption") ||
-               s3_fields_get(reply, "x-oss-server-side-encryption") ||
-               s3_fields_get(reply, "x-obs-server-side-encryption");
-}
-
 /* ETags tell two objects apart only where both are the MD5 of the bytes. What somebody else has put there since is not looked
  * at: then the answer's ETag must do. */
 static bool is_right(const struct copying *c, const roma_attr *a, const struct s3_request *r,
@@ -204,7 +198,7 @@ static bool is_right(const struct copying *c, const roma_attr *a, const struct s
                 ri_error_set(e, ROMA_ECORRUPT, r->server,
                              "the copy that the server made has %" PRIu64 " bytes, the source has %" PRIu64,
                              a->length, c->was.length);
-        else if (is_md5(c->was.etag) && is_md5(c->etag) && !c->encrypted && !is_encrypted(&r->reply) &&
+        else if (is_md5(c->was.etag) && is_md5(c->etag) && !c->opaque && !s3_etag_is_opaque(&r->reply) &&
                  strcasecmp(c->was.etag, c->etag) != 0)
                 ri_error_set(e, ROMA_ECORRUPT, r->server,
                              "the copy that the server made has the ETag %.60s, the source has %.60s",
@@ -242,6 +236,34 @@ static void looked_at_copy(struct s3_request *r)
         op->res.bytes = a.length;
         ri_op_set_attr(op, &a);
         ri_op_finish(op);
+}
+
+/* The source once more */
+
+/* Not every server minds the condition on the source's ETag: radosgw 16.2 copies, and joins parts of, whatever is there. So
+ * nothing is shown, or called right, before the source has been seen to be what it was. */
+static void source_again(struct copying *c, void (*done)(struct s3_request *r))
+{
+        struct s3_request *r = request(c, c->from, "HeadObject", "HEAD", c->from_key, done);
+
+        if (r)
+                s3_request_start(r);
+}
+
+/* true: as before. Else *e says what is wrong. */
+static bool source_stayed(const struct copying *c, const struct s3_request *r, struct ri_error *e)
+{
+        roma_attr now;
+
+        *e = r->error;
+        if (e->code && e->code != ROMA_ENOENT)
+                return false;
+        s3_attr_from_reply(&now, &r->reply);
+        if (!e->code && now.length == c->was.length && strcmp(now.etag, c->was.etag) == 0 &&
+            now.ctime_ns == c->was.ctime_ns)
+                return true;
+        ri_error_set(e, ROMA_ESOURCE, r->server, "%s", REPLACED);
+        return false;
 }
 
 static void look_at_copy(struct copying *c)
@@ -286,6 +308,21 @@ static void read_result(struct s3_request *r, char etag[80])
         ri_str_free(&err);
 }
 
+static void whole_of_what(struct s3_request *r)
+{
+        struct copying *c = r->arg;
+        struct ri_error e;
+        bool stayed = source_stayed(c, r, &e);
+
+        end_request(c);
+        if (stayed) {
+                look_at_copy(c);
+                return;
+        }
+        e.outcome = ROMA_UNKNOWN; /* there is a copy, of one version or the other */
+        copying_fail(c, &e);
+}
+
 static void copied(struct s3_request *r)
 {
         struct copying *c = r->arg;
@@ -294,12 +331,15 @@ static void copied(struct s3_request *r)
         read_result(r, c->etag);
         e = r->error;
         end_request(c);
-        if (!e.code) {
+        if (e.code) {
+                source_changed(&e);
+                copying_fail(c, &e);
+        } else if (c->itself || strcasecmp(c->etag, c->was.etag) == 0) {
                 look_at_copy(c);
-                return;
+        } else {
+                c->op->outcome = ROMA_UNKNOWN;
+                source_again(c, whole_of_what);
         }
-        source_changed(&e);
-        copying_fail(c, &e);
 }
 
 /* Whether the server is to take the headers and metadata that are sent, and not those of the source. */
@@ -405,6 +445,21 @@ static void join(struct copying *c)
         give_up(c, &e);
 }
 
+static void parts_of_what(struct s3_request *r)
+{
+        struct copying *c = r->arg;
+        struct ri_error e;
+        bool stayed = source_stayed(c, r, &e);
+
+        end_request(c);
+        if (stayed) {
+                join(c);
+                return;
+        }
+        e.outcome = ROMA_NOT_DONE; /* of the object */
+        give_up(c, &e);
+}
+
 static void range_done(struct s3_request *r)
 {
         struct range *g = r->arg;
@@ -472,7 +527,7 @@ static void more(struct copying *c)
                 c->next++;
         }
         if (!c->in_flight)
-                join(c);
+                source_again(c, parts_of_what);
 }
 
 static void begun(void *arg, const roma_result *res)
@@ -563,7 +618,7 @@ static void looked_at_source(struct s3_request *r)
 
         if (!e.code) {
                 s3_attr_from_reply(&c->was, &r->reply);
-                c->encrypted = is_encrypted(&r->reply);
+                c->opaque = s3_etag_is_opaque(&r->reply);
                 c->props = s3_props_for_copy(&r->reply, c->asked);
         }
         end_request(c);
@@ -609,10 +664,15 @@ bool s3_can_copy(const roma_store *from, const roma_store *to)
                same_text(a->creds.id, b->creds.id) && same_text(a->creds.secret, b->creds.secret);
 }
 
-static bool is_itself(const struct copying *c)
+/* Two stores of one bucket may begin at different prefixes. -1: no memory. */
+static int is_itself(const struct copying *c)
 {
-        return c->st->profile.bucket && same_text(c->st->profile.bucket, c->from->profile.bucket) &&
-               same_text(c->st->profile.prefix, c->from->profile.prefix) && strcmp(c->key, c->from_key) == 0;
+        char *one = s3_key(c->st, c->key), *two = s3_key(c->from, c->from_key);
+        int same = !one || !two ? -1 : strcmp(one, two) == 0;
+
+        free(one);
+        free(two);
+        return same_text(c->st->profile.bucket, c->from->profile.bucket) ? same : 0;
 }
 
 void s3_copy(struct ri_op *op, roma_store *from, const char *from_key, const char *key,
@@ -621,6 +681,7 @@ void s3_copy(struct ri_op *op, roma_store *from, const char *from_key, const cha
         struct copying *c = calloc(1, sizeof(*c));
         bool failed = !c;
         struct s3_request *r;
+        int same;
 
         if (c) {
                 c->op = op;
@@ -643,7 +704,13 @@ void s3_copy(struct ri_op *op, roma_store *from, const char *from_key, const cha
         }
         op->impl = c;
         op->cancel = copying_cancel;
-        if (is_itself(c) && !c->asked->n) {
+        same = is_itself(c);
+        if (same < 0) {
+                fail_with(c, ROMA_ENOMEM, "out of memory");
+                return;
+        }
+        c->itself = same;
+        if (same && !c->asked->n) {
                 fail_with(c, ROMA_EINVAL, "source and destination are the same object");
                 return;
         }

@@ -54,6 +54,7 @@ static int refer_to(struct s3_part *p, const void *bytes, size_t n, roma_buf *bu
         p->buf[p->spans++] = roma_buf_ref(buf);
         p->last_free = 0;
         p->st->referenced += n;
+        p->st->loop->referenced += n;
         return 0;
 }
 
@@ -171,15 +172,6 @@ void s3_part_protect(const struct s3_part *p, struct s3_request *r, int sum)
         ri_str_free(&coded);
 }
 
-/* What is encrypted with keys of KMS or of the client has an ETag that is no MD5. */
-static bool etag_is_md5(const struct s3_request *r)
-{
-        const char *by = s3_fields_get(&r->reply, "x-amz-server-side-encryption");
-
-        return !(by && strncasecmp(by, "aws:kms", 7) == 0) &&
-               !s3_fields_get(&r->reply, "x-amz-server-side-encryption-customer-algorithm");
-}
-
 bool s3_part_confirmed(const struct s3_part *p, struct s3_request *r, int sum)
 {
         const char *crc64 = s3_fields_get(&r->reply, "x-oss-hash-crc64ecma"),
@@ -194,7 +186,7 @@ bool s3_part_confirmed(const struct s3_part *p, struct s3_request *r, int sum)
                 return false;
         }
         s3_etag(&a, etag ? etag : "");
-        if (sum == S3_SUM_MD5 && etag_is_md5(r) && strlen(a.etag) == 32 &&
+        if (sum == S3_SUM_MD5 && !s3_etag_is_opaque(&r->reply) && strlen(a.etag) == 32 &&
             strcasecmp(a.etag, p->digest) != 0) {
                 ri_error_set(&r->error, ROMA_ECORRUPT, r->server,
                              "the server has MD5 %.32s of what was sent, it must be %.32s", a.etag,
@@ -283,6 +275,7 @@ void s3_part_free(struct s3_part *p)
         for (size_t i = 0; i < p->spans; i++) {
                 if (p->buf[i]) {
                         p->st->referenced -= p->span[i].n;
+                        p->st->loop->referenced -= p->span[i].n;
                         roma_buf_unref(p->buf[i]);
                 } else {
                         p->st->held -= p->span[i].n;

@@ -12,6 +12,8 @@ enum { MIN_PART = 5 << 20, MIN_PART_OSS = 100 << 10, MAX_ATTEMPTS = 20, MAX_CONN
 enum { META_AWS = 2048, META_MOST = 8192 };
 #define COPY_MOST (UINT64_C(5) << 30)
 #define COPY_OSS  (UINT64_C(1) << 30)
+/* Above this a server that says nothing while it copies is asked for parts, each of which is progress. */
+#define COPY_SILENT (UINT64_C(512) << 20)
 
 static const struct s3_traits traits[] = {
         [S3_VENDOR_AWS] = { .name = "aws",
@@ -24,6 +26,7 @@ static const struct s3_traits traits[] = {
                             .list_encoding = true,
                             .min_part = MIN_PART,
                             .max_copy = COPY_MOST,
+                            .copies_aloud = true,
                             .max_meta = META_AWS },
         [S3_VENDOR_OSS] = { .name = "oss",
                             .dialect = S3_OSS4,
@@ -62,6 +65,7 @@ static const struct s3_traits traits[] = {
                                 .list_encoding = true,
                                 .min_part = MIN_PART,
                                 .max_copy = COPY_MOST,
+                                .copies_aloud = true,
                                 .max_meta = META_MOST },
         [S3_VENDOR_GENERIC] = { .name = "generic",
                                 .dialect = S3_AWS4,
@@ -282,7 +286,7 @@ static int take_numbers(struct s3_profile *p, const struct ri_uri *u, struct ri_
                 return -1;
         if (p->part && (p->part < 4096 || p->part > UINT64_C(1) << 30))
                 return ri_str_fail(err, "option part: from 4 KiB to 1 GiB expected");
-        p->copy_max = p->traits->max_copy;
+        p->copy_max = p->traits->copies_aloud ? p->traits->max_copy : COPY_SILENT;
         if (ri_uri_opt(u, "copy") && strcmp(ri_uri_opt(u, "copy"), "no") == 0)
                 p->copy_max = 0;
         else if (ri_uri_opt_size(u, "copy", &p->copy_max, err) < 0)

@@ -41,6 +41,7 @@ struct s3_traits {
         bool list_v2, list_encoding;
         uint64_t min_part;
         uint64_t max_copy; /* bytes of an object that it copies in one request */
+        bool copies_aloud; /* and sends something meanwhile: the limit of time without progress does not end it */
         uint64_t max_meta; /* bytes of names and values of an object's metadata */
 };
 const struct s3_traits *s3_traits(enum s3_vendor v);

@@ -136,6 +136,8 @@ void s3_keys_cancel(struct s3_store *st);
 /* attr.c */
 void s3_attr_from_reply(roma_attr *a, const struct s3_fields *reply);
 void s3_etag(roma_attr *a, const char *text);
+/* Encrypted with keys of KMS or of the client: the ETag is no MD5 whatever it looks like. */
+bool s3_etag_is_opaque(const struct s3_fields *reply);
 /* Guessed from a name's end; never NULL. */
 const char *s3_content_type(const char *key);
 

@@ -444,7 +444,7 @@ static bool may_refer(const struct s3w *f, size_t n)
 {
         uint64_t max = f->st->loop->opts.max_buffer_bytes ? f->st->loop->opts.max_buffer_bytes : HELD;
 
-        return !needs_digest(f) && f->st->referenced + n <= max - max / 4;
+        return !needs_digest(f) && f->st->loop->referenced + n <= max - max / 4;
 }
 
 /* Takes what it can of one write. false: it has to wait, or the writer has failed. */
@@ -568,11 +568,11 @@ static void commit_failed(struct s3w *f, const struct ri_error *e)
         begin_abort(f);
 }
 
-static bool condition_failed(const struct s3w *f, const struct ri_error *e)
+static bool condition_failed(const struct s3w *f, const struct s3_request *r, const struct ri_error *e)
 {
         return f->w->precondition != ROMA_ALWAYS &&
                (e->code == ROMA_EPRECONDITION || e->code == ROMA_EEXIST ||
-                (f->w->precondition == ROMA_IF_MATCH && e->code == ROMA_ENOENT));
+                (f->w->precondition == ROMA_IF_MATCH && strcmp(r->code, "NoSuchKey") == 0));
 }
 
 /* In the words of whoever has set the condition. */
@@ -580,8 +580,6 @@ static void refused_instead(const struct s3w *f, struct ri_error *e)
 {
         bool match = f->w->precondition == ROMA_IF_MATCH;
 
-        if (!condition_failed(f, e))
-                return;
         e->code = match ? ROMA_EPRECONDITION : ROMA_EEXIST;
         e->outcome = ROMA_NOT_DONE;
         if (match)
@@ -600,7 +598,8 @@ static void put_done(struct s3_request *r)
         if (!r->error.code)
                 s3_part_confirmed(f->cur, r, f->st->profile.checksum);
         e = r->error;
-        refused_instead(f, &e);
+        if (condition_failed(f, r, &e))
+                refused_instead(f, &e);
         if (e.code) {
                 end_request(f);
                 commit_failed(f, &e);
@@ -773,7 +772,8 @@ static void completed(struct s3_request *r)
         struct s3w *f = r->arg;
         char etag[80] = "";
         struct ri_error e;
-        bool lost = r->attempt > 0 && (r->error.code == ROMA_ENOENT || condition_failed(f, &r->error));
+        bool refused = condition_failed(f, r, &r->error);
+        bool lost = r->attempt > 0 && (r->error.code == ROMA_ENOENT || refused);
 
         if (!r->error.code) {
                 lost = !read_result(r, etag);
@@ -782,7 +782,8 @@ static void completed(struct s3_request *r)
         }
         e = r->error;
         end_request(f);
-        refused_instead(f, &e);
+        if (refused)
+                refused_instead(f, &e);
         if (lost)
                 find_out(f, &e);
         else if (e.code)
@@ -931,9 +932,7 @@ static void looked(struct s3_request *r)
 
         s3_attr_from_reply(&a, &r->reply);
         end_request(f);
-        if (match && !e.code && strcmp(a.etag, f->w->if_match) != 0)
-                e.code = ROMA_EPRECONDITION;
-        if (match)
+        if (match && (e.code == ROMA_ENOENT || (!e.code && strcmp(a.etag, f->w->if_match) != 0)))
                 refused_instead(f, &e);
         if (e.code && e.code != ROMA_ENOENT) {
                 struct ri_op *op = let_go(f);

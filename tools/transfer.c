@@ -121,13 +121,17 @@ static void source_removed(struct flight *f, const roma_result *r)
                 finish(x);
 }
 
-static bool changed(const roma_attr *was, const roma_attr *now)
+/* Where there are no inodes, the time at which the store made the object counts: the other one is kept by copies, and a
+ * listing may not know it. */
+static bool differ(const roma_attr *a, const roma_attr *b)
 {
-        uint32_t both = was->mask & now->mask;
+        uint32_t both = a->mask & b->mask;
+        bool made = !(both & ROMA_ATTR_INODE) && (both & ROMA_ATTR_CTIME);
 
-        return ((both & ROMA_ATTR_INODE) && was->inode != now->inode) ||
-               ((both & ROMA_ATTR_LENGTH) && was->length != now->length) ||
-               ((both & ROMA_ATTR_MTIME) && was->mtime_ns != now->mtime_ns);
+        return ((both & ROMA_ATTR_INODE) && a->inode != b->inode) ||
+               ((both & ROMA_ATTR_LENGTH) && a->length != b->length) ||
+               ((both & ROMA_ATTR_ETAG) && strcmp(a->etag, b->etag) != 0) ||
+               (made ? a->ctime_ns != b->ctime_ns : (both & ROMA_ATTR_MTIME) && a->mtime_ns != b->mtime_ns);
 }
 
 /* What has the source's name now is removed only when it is what was copied. Two names of one store need not look alike
@@ -140,7 +144,7 @@ static void source_looked(struct flight *f, const roma_result *r)
 
         if (r->code != ROMA_OK) {
                 fail(x, r);
-        } else if (changed(&x->was, r->attr)) {
+        } else if (differ(&x->was, r->attr)) {
                 char *why = need_format(
                         "%s %s: it was copied to %s and is not removed: it has changed since, or both "
                         "names mean the same object",
@@ -322,6 +326,33 @@ static void link_gone(struct flight *f, const roma_result *r)
                 flight_track(x->tool, f, done, begin(x));
 }
 
+/* A move to itself under another name would be removed at the end. Without inodes what has the destination's name is taken
+ * for the source when nothing tells the two apart. */
+static void target_looked(struct flight *f, const roma_result *r)
+{
+        struct transfer *x = of_flight(f);
+        struct tool *t = x->tool;
+
+        if (r->code == ROMA_OK && !differ(&x->was, r->attr)) {
+                char *why = need_format(
+                        "%s %s: %s seems to be the same object under another name, and nothing was "
+                        "done; if it is a copy, remove one of the two with roma rm",
+                        t->command->name, x->from.shown, x->to.shown);
+                const roma_result same = {
+                        .code = ROMA_EINVAL, .message = why, .server = "", .status_name = "", .text = ""
+                };
+                fail(x, &same);
+                free(why);
+        } else {
+                flight_track(t, f, done, begin(x));
+        }
+}
+
+static bool may_be_itself(const struct transfer *x)
+{
+        return x->move && x->from.place && x->to.place && !(x->was.mask & ROMA_ATTR_INODE);
+}
+
 static void start(struct task *task)
 {
         struct transfer *x = (struct transfer *)task; /* its first member */
@@ -336,6 +367,10 @@ static void start(struct task *task)
                 flight_track(
                         x->tool, &x->flight, link_gone,
                         roma_aio_unlink(x->to.place->store, x->to.key, 0, &opts, flight_done, &x->flight));
+        else if (may_be_itself(x))
+                flight_track(x->tool, &x->flight, target_looked,
+                             roma_aio_stat(x->to.place->store, x->to.key, ROMA_NOFOLLOW, &opts, flight_done,
+                                           &x->flight));
         else
                 flight_track(x->tool, &x->flight, done, begin(x));
 }

@@ -122,6 +122,24 @@ shows moved
 "$ROMA" cp "$uri/long$query" "$uri/carried${query/127.0.0.1/localhost}" || fail "cp to another name of the server"
 "$ROMA" cat "$uri/carried$query" | cmp - long || fail "the bytes carried over"
 shows carried
+# A move to itself, under two names of the server or of the store: the object stays.
+printf '[meta]\nuri = %s/pre%s\n' "$uri" "$query" >conf
+"$ROMA" put "${props[@]}" words "$uri/pre/one$query" || fail "put"
+for names in "$uri/pre/one${query/127.0.0.1/localhost}" meta:one; do
+  for more in '' --verify=crc32; do
+    # shellcheck disable=SC2086
+    ROMA_CONFIG=$PWD/conf "$ROMA" mv $more "$names" "$uri/pre/one$query" 2>err && fail "mv of $names to itself"
+    grep -q "the same object" err || fail "mv of $names to itself: $(cat err)"
+    "$ROMA" cat "$uri/pre/one$query" | cmp - words || fail "mv of $names to itself lost it: $(cat err)"
+  done
+done
+ROMA_CONFIG=$PWD/conf "$ROMA" cp meta:one "$uri/pre/one$query" 2>err && fail "cp to itself under another name"
+# A folder whose objects have times of their own goes, and none of it stays.
+mkdir tree && cp words tree/a && cp words tree/b && touch -d '2020-02-02 02:02:02' tree/a tree/b
+"$ROMA" put -r --keep-times tree "$uri/tree$query" || fail "put of a folder"
+"$ROMA" mv "$uri/tree$query" "$uri/moved-tree$query" || fail "mv of a folder"
+"$ROMA" ls -r "$uri/tree$query" 2>/dev/null | grep -q . && fail "mv of a folder left: $("$ROMA" ls -r "$uri/tree$query")"
+"$ROMA" cat "$uri/moved-tree/b$query" | cmp - words || fail "the bytes of a folder"
 odd='od d+%25 é/ö'
 "$ROMA" put "${props[@]}" words "$uri/$odd$query" || fail "put of an odd key"
 "$ROMA" cp "$uri/$odd$query" "$uri-2/$odd$query" || fail "cp of an odd key"

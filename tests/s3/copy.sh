@@ -56,6 +56,7 @@ sent 'x-amz-meta-colour: blue'
 begin "mv"
 free_name
 answer "${source5[@]}" # what it is
+free_name              # nothing that could be it
 answer "${source5[@]}" # what is copied
 good "$copied"
 answer "${head5[@]}"    # the copy
@@ -65,6 +66,14 @@ answer 'HTTP/1.1 204 No Content' ''
 go 0 mv s3://b/fromQUERY s3://b/toQUERY
 copies
 grep -q '^DELETE /b/from ' "$folder/log" || fail "the source stays"
+
+begin "mv: the destination looks like the source, so nothing is done"
+free_name
+answer "${source5[@]}"
+answer "${source5[@]}"
+go 2 mv s3://b/fromQUERY s3://b/toQUERY
+says "seems to be the same object"
+if grep -q '^PUT\|^DELETE' "$folder/log"; then fail "something was changed"; fi
 
 begin "an error in an answer that began well is tried again"
 free_name
@@ -95,6 +104,7 @@ begin "the copy has another ETag"
 free_name
 answer "${source5[@]}"
 good '<CopyObjectResult><ETag>"00000000000000000000000000000000"</ETag></CopyObjectResult>'
+answer "${source5[@]}" # the source is still that one
 answer 'HTTP/1.1 200 OK' 'Content-Length: 5' 'ETag: "00000000000000000000000000000000"' ''
 go 8 cp s3://b/fromQUERY s3://b/toQUERY
 says "has the ETag 0000"
@@ -102,8 +112,16 @@ begin "the copy has another ETag, because it is encrypted"
 free_name
 answer "${source5[@]}"
 good '<CopyObjectResult><ETag>"00000000000000000000000000000000"</ETag></CopyObjectResult>'
+answer "${source5[@]}" # the source is still that one
 answer 'HTTP/1.1 200 OK' 'Content-Length: 5' 'ETag: "00000000000000000000000000000000"' 'x-amz-server-side-encryption: aws:kms' ''
 go 0 cp s3://b/fromQUERY s3://b/toQUERY
+begin "a server that does not mind the condition copies what has replaced the source"
+free_name
+answer "${source5[@]}"
+good '<CopyObjectResult><ETag>"00000000000000000000000000000000"</ETag></CopyObjectResult>'
+answer 'HTTP/1.1 200 OK' 'Content-Length: 5' 'ETag: "00000000000000000000000000000000"' ''
+go 8 cp s3://b/fromQUERY s3://b/toQUERY
+says "replaced while it was copied"
 begin "the copy has another length"
 free_name
 answer "${source5[@]}"
@@ -138,6 +156,7 @@ free_name
 answer "${big[@]}"
 good "$created"
 for _ in 1 2 3; do good "$part"; done
+answer "${big[@]}" # the source is still that one
 good "<CompleteMultipartUploadResult><ETag>\"$whole\"</ETag></CompleteMultipartUploadResult>"
 answer "${end_[@]}"
 answer "${end_[@]}"
@@ -154,12 +173,26 @@ answer 'HTTP/1.1 204 No Content' ''
 answer 'HTTP/1.1 204 No Content' ''
 more='&copy=5000&part=5000' go 4 cp s3://b/fromQUERY s3://b/toQUERY
 grep -q '^DELETE /b/to?uploadId=UP1 ' "$folder/log" || fail "the upload was not aborted"
+for now in 'ETag: "22222222222222222222222222222222"' 'Last-Modified: Fri, 24 May 2013 00:00:01 GMT'; do
+  begin "in parts: some may be of another version, so nothing is shown: $now"
+  free_name
+  answer "${big[@]}"
+  good "$created"
+  for _ in 1 2 3; do good "$part"; done
+  case $now in ETag*) answer "${big[@]/#ETag*/$now}" ;; *) answer "${big[@]:0:4}" "$now" "${big[@]:4}" ;; esac
+  answer 'HTTP/1.1 204 No Content' ''
+  more='&copy=5000&part=5000' go 7 cp s3://b/fromQUERY s3://b/toQUERY
+  says "replaced while it was copied"
+  grep -q '^DELETE /b/to?uploadId=UP1 ' "$folder/log" || fail "the upload was not aborted"
+  if grep -q '^POST /b/to?uploadId=UP1 ' "$folder/log"; then fail "it was completed"; fi
+done
 begin "in parts: 200 with an error is tried again"
 free_name
 answer "${big[@]}"
 good "$created"
 error '200 OK' InternalError
 for _ in 1 2 3; do good "$part"; done
+answer "${big[@]}" # the source is still that one
 good "<CompleteMultipartUploadResult><ETag>\"$whole\"</ETag></CompleteMultipartUploadResult>"
 answer "${end_[@]}"
 answer "${end_[@]}"
