@@ -283,6 +283,13 @@ static void ask_copy(struct ceph_pieces *p, const char *oid, int flags, struct a
                 a->rc = -EIO;
 }
 
+/* What a copy answers that is damaged: EIO for a checksum or the disk, EINVAL for fewer bytes than were written. All else
+ * (no answer in time, shut out, not there) says nothing about its bytes. */
+static bool damaged(const struct answer *a)
+{
+        return a->rc == -EIO || a->rc == -EINVAL;
+}
+
 static bool same(const struct answer *a, const struct answer *b)
 {
         return a->rc == b->rc && (a->rc < 0 || (a->size == b->size && a->crc == b->crc));
@@ -361,38 +368,117 @@ static void copies_differ(struct ceph_pieces *p, size_t i, const struct answer *
                 (unsigned long long)other->size, other->crc, piece->group);
 }
 
-/* The primary, then any copy, many times. 1: all the same; 0: they differ; -1: it was written meanwhile. */
-static int ask_copies(struct ceph_pieces *p, const roma_piece *piece, struct answer *one,
-                      struct answer *other)
+/* In an erasure coded pool a read is put together from parts: there are no copies, and balanced reads are none. */
+static void ask_pool(struct ceph_pieces *p)
 {
-        size_t tries = piece->copies < 2 ? 0 : 4 * piece->copies + 2;
+        struct ri_str cmd = RI_STR_INIT(16384);
+        char *json, profile[64];
+        bool erasure;
+        int rc;
+
+        p->pool_asked = true;
+        ri_str_puts(&cmd, "{\"prefix\":\"osd pool get\",\"var\":\"all\",\"format\":\"json\",\"pool\":");
+        quote(&cmd, p->o->pool);
+        ri_str_putc(&cmd, '}');
+        json = command(p, NULL, ri_str_cstr(&cmd), &rc);
+        ri_str_free(&cmd);
+        string_of(json, "erasure_code_profile", profile, sizeof(profile));
+        erasure = *profile != 0;
+        p->uncompared = !json || erasure;
+        if (erasure)
+                ri_layout_remark(p->layout, ROMA_REMARK_NOTE, "not-compared", -1,
+                                 "the pool is erasure coded: all bytes are read once, and its parts were not "
+                                 "compared; a deep scrub does that");
+        else if (!json)
+                ri_layout_remark(p->layout, ROMA_REMARK_UNKNOWN, "not-compared", -1,
+                                 "copies were not compared: the monitors do not tell what kind of pool it is "
+                                 "(%s)",
+                                 strerrorname_np(-rc));
+        free(json);
+}
+
+enum said { SAME, DIFFER, MOVING, NO_ANSWER };
+
+/* What these two answers mean. NO_ANSWER: one of them is neither bytes nor damage. */
+static enum said compare(const struct answer *one, const struct answer *other)
+{
+        if (one->rc == -ENOENT || other->rc == -ENOENT)
+                return MOVING;
+        if ((one->rc < 0 && !damaged(one)) || (other->rc < 0 && !damaged(other)))
+                return NO_ANSWER;
+        if (one->rc >= 0 && other->rc >= 0 && one->version != other->version)
+                return MOVING;
+        return same(one, other) ? SAME : DIFFER;
+}
+
+/* The primary, then any copy, many times. */
+static enum said ask_copies(struct ceph_pieces *p, const roma_piece *piece, struct answer *one,
+                            struct answer *other)
+{
+        size_t tries = piece->copies < 2 || p->uncompared ? 0 : 4 * piece->copies + 2;
+        enum said said;
 
         ask_copy(p, piece->name, 0, one, NULL, 0);
-        for (size_t k = 0; k < tries && k < TRIES_MAX; k++) {
+        *other = *one;
+        said = compare(one, one);
+        for (size_t k = 0; k < tries && k < TRIES_MAX && said == SAME; k++) {
                 ask_copy(p, piece->name, LIBRADOS_OPERATION_BALANCE_READS, other, NULL, 0);
-                if (one->rc >= 0 && other->rc >= 0 && one->version != other->version)
-                        return -1;
-                if (!same(one, other))
-                        return 0;
+                said = compare(one, other);
         }
-        return 1;
+        return said;
+}
+
+static void copies_unknown(struct ceph_pieces *p, size_t i, enum said said, const struct answer *one,
+                           const struct answer *other)
+{
+        roma_piece *piece = ri_layout_at(p->layout, i);
+        int rc = one->rc < 0 && !damaged(one) ? one->rc : other->rc;
+
+        if (said == NO_ANSWER) {
+                if (one->rc < 0)
+                        piece->state = ROMA_PIECE_UNREADABLE;
+                ri_layout_remark(p->layout, ROMA_REMARK_UNKNOWN, "unreadable", (int64_t)i,
+                                 "the object %s could not be read from all copies (%s), which says nothing "
+                                 "about its bytes: look again later",
+                                 piece->name, strerrorname_np(-rc));
+        } else if (rc == -ENOENT) {
+                ri_layout_remark(p->layout, ROMA_REMARK_UNKNOWN, "moving", (int64_t)i,
+                                 "the object %s is being removed, or a copy of it is gone: look again later, "
+                                 "or scrub (`ceph pg deep-scrub %s`)",
+                                 piece->name, piece->group);
+        } else {
+                ri_layout_remark(p->layout, ROMA_REMARK_UNKNOWN, "moving", (int64_t)i,
+                                 "the object %s is being written: look again later", piece->name);
+        }
+}
+
+/* Nobody says which copy has answered. */
+static void tell_chance(struct ceph_pieces *p)
+{
+        if (p->chance_told)
+                return;
+        p->chance_told = true;
+        ri_layout_remark(p->layout, ROMA_REMARK_NOTE, "chance", -1,
+                         "the cluster chose which copies answered, so perhaps not all were read, and after a "
+                         "write or a change of OSDs only the first: a deep scrub compares all");
 }
 
 void ceph_pieces_copies(struct ceph_pieces *p, size_t i)
 {
         roma_piece *piece = ri_layout_at(p->layout, i);
         struct answer one, other;
+        enum said said = MOVING;
         char sum[24];
-        int r = -1;
 
         if (piece->state != ROMA_PIECE_THERE)
                 return;
-        for (int round = 0; round < ROUNDS && r < 0; round++)
-                r = ask_copies(p, piece, &one, &other);
-        if (r < 0) {
-                ri_layout_remark(p->layout, ROMA_REMARK_UNKNOWN, "moving", (int64_t)i,
-                                 "the object %s is being written: look again later", piece->name);
-        } else if (r == 0) {
+        if (!p->pool_asked)
+                ask_pool(p);
+        for (int round = 0; round < ROUNDS && said == MOVING; round++)
+                said = ask_copies(p, piece, &one, &other);
+        if (said == MOVING || said == NO_ANSWER) {
+                copies_unknown(p, i, said, &one, &other);
+        } else if (said == DIFFER) {
                 copies_differ(p, i, &one, &other);
         } else if (one.rc < 0) {
                 piece->state = ROMA_PIECE_UNREADABLE;
@@ -406,6 +492,8 @@ void ceph_pieces_copies(struct ceph_pieces *p, size_t i)
                 piece->checksum = ri_layout_text(p->layout, sum);
                 /* It may have grown or shrunk since it was asked for: what counts is what was read. */
                 piece->stored = one.size;
+                if (piece->copies > 1 && !p->uncompared)
+                        tell_chance(p);
         }
 }
 
@@ -429,6 +517,7 @@ static bool asked(struct ceph_pieces *p, const char *group)
         return false;
 }
 
+/* Of the whole placement group: of this object they say nothing. That its own copies differ is seen when they are read. */
 static void scrub_said(struct ceph_pieces *p, const roma_piece *piece, const char *json)
 {
         const char *errors = value_of(json, "num_scrub_errors"),
@@ -439,14 +528,14 @@ static void scrub_said(struct ceph_pieces *p, const roma_piece *piece, const cha
         string_of(json, "last_deep_scrub_stamp", when, sizeof(when));
         if (strstr(state, "inconsistent") || (errors && strtoull(errors, NULL, 10) > 0))
                 ri_layout_remark(
-                        p->layout, ROMA_REMARK_BAD, "scrub", -1,
+                        p->layout, ROMA_REMARK_UNKNOWN, "scrub", -1,
                         "scrubs have found %llu errors in the placement group %s (%s, deep scrub of %s): "
                         "perhaps in other objects of it; `rados list-inconsistent-obj %s` names them",
                         errors ? strtoull(errors, NULL, 10) : 0ULL, piece->group, state,
                         *when ? when : "unknown date", piece->group);
         if (unfound && strtoull(unfound, NULL, 10) > 0)
                 ri_layout_remark(
-                        p->layout, ROMA_REMARK_BAD, "unfound", -1,
+                        p->layout, ROMA_REMARK_UNKNOWN, "unfound", -1,
                         "the placement group %s has %llu objects of which no good copy is on an OSD that is "
                         "up; `ceph pg %s list_unfound` names them",
                         piece->group, strtoull(unfound, NULL, 10), piece->group);

@@ -32,7 +32,9 @@ struct ceph_pieces {
         size_t osds, osd_room;
         char (*group)[32]; /* whose scrubs were asked for */
         size_t groups, group_room;
-        bool scrub_denied, erasure;
+        bool scrub_denied;
+        bool pool_asked, uncompared; /* uncompared: the pool keeps no copies, or nobody says whether */
+        bool chance_told;
         size_t missing_told, short_told; /* remarks of one kind, which are not repeated for ever */
         struct ri_error e;
 };

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "core/layout.h"
 #include "core/value.h"
@@ -94,13 +95,25 @@ static void guess(struct asking *a)
 
 static void ask_part(struct asking *a);
 
+/* A server that does not know part numbers in HEAD, and no failure of another kind. */
+static bool unsupported(const struct s3_request *r)
+{
+        return r->status == 400 || r->status == 405 || r->status == 416 || r->status == 501;
+}
+
 static void part_said(struct s3_request *r)
 {
         struct asking *a = r->arg;
+        struct ri_error e;
         const char *count = s3_fields_get(&r->reply, "x-amz-mp-parts-count"),
                    *length = s3_fields_get(&r->reply, "content-length");
         uint64_t n, len;
 
+        if (r->error.code && (a->next > 1 || !unsupported(r))) {
+                e = r->error;
+                ri_op_fail_error(asking_end(a), &e);
+                return;
+        }
         if (r->error.code || !count || ri_value_u64(count, &n) < 0 || n != a->parts || !length ||
             ri_value_u64(length, &len) < 0 || len > a->l->length - a->at) {
                 if (a->next == 1) {
@@ -176,16 +189,44 @@ static void take_sums(struct asking *a, const struct s3_fields *reply)
 }
 
 /* With keys of the server's key store, or of the client, the ETag is no MD5 though it looks like one. */
-static void take_encryption(struct asking *a, const struct s3_fields *reply)
+static bool encrypted(const struct s3_fields *reply)
 {
-        const char *how = s3_fields_get(reply, "x-amz-server-side-encryption");
+        static const char *const names[] = { "amz", "obs", "oss" };
+        char name[64];
+        const char *how;
 
-        if (s3_fields_get(reply, "x-amz-server-side-encryption-customer-algorithm") ||
-            (how && strncmp(how, "aws:kms", 7) == 0))
+        for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+                snprintf(name, sizeof(name), "x-%s-server-side-encryption-customer-algorithm", names[i]);
+                if (s3_fields_get(reply, name))
+                        return true;
+                snprintf(name, sizeof(name), "x-%s-server-side-encryption", names[i]);
+                how = s3_fields_get(reply, name);
+                if (how && strcasecmp(how, "AES256"))
+                        return true;
+        }
+        return false;
+}
+
+/* Nor is it when an object was made by appending. */
+static bool appended(const struct s3_fields *reply)
+{
+        const char *oss = s3_fields_get(reply, "x-oss-object-type"),
+                   *obs = s3_fields_get(reply, "x-obs-object-type");
+
+        return (oss && !strcasecmp(oss, "Appendable")) || (obs && !strcasecmp(obs, "Appendable"));
+}
+
+static void take_kind_of_etag(struct asking *a, const struct s3_fields *reply)
+{
+        if (encrypted(reply))
                 ri_layout_remark(
                         a->l, ROMA_REMARK_UNKNOWN, "opaque-etag", -1,
                         "it is encrypted with a key by which its ETag is no MD5: only the original can "
                         "tell (--against)");
+        else if (appended(reply))
+                ri_layout_remark(a->l, ROMA_REMARK_UNKNOWN, "opaque-etag", -1,
+                                 "it was made by appending, so its ETag is no MD5: only the original can "
+                                 "tell (--against)");
 }
 
 static void head_said(struct s3_request *r)
@@ -213,7 +254,7 @@ static void head_said(struct s3_request *r)
         if (attr.mask & ROMA_ATTR_ETAG)
                 a->l->etag = ri_layout_text(a->l, attr.etag);
         take_sums(a, &r->reply);
-        take_encryption(a, &r->reply);
+        take_kind_of_etag(a, &r->reply);
         a->parts = parts_of(a->l->etag);
         if (!a->parts) {
                 (void)ri_layout_piece(a->l, 0, attr.length, "object");

@@ -57,7 +57,7 @@ static void one(struct diagnosis *d, const struct location *at)
         struct subject s;
 
         if (!place_has_chunks(at->place)) {
-                enum verdict v = inspect(d->tool, at, d->has_original ? &d->original : NULL, true);
+                enum verdict v = inspect(d->tool, at, d->has_original ? &d->original : NULL, true, NULL);
 
                 if (!d->tool->stopping)
                         count(d, v);
@@ -205,7 +205,39 @@ static bool journal_read(struct diagnosis *d, const struct location *at)
         return good;
 }
 
-/* On stores without chunks, one after the other. */
+struct listed {
+        struct flight flight; /* first: it comes back as one */
+        const char *key;
+        bool yes;
+};
+
+static void got_list(struct flight *f, const roma_result *r)
+{
+        struct listed *l = (struct listed *)f;
+
+        /* What cannot be asked is not passed over in silence. */
+        l->yes = r->code != ROMA_OK || (r->list->count && !strcmp(r->list->entry[0].key, l->key));
+}
+
+/* Whether a list still names what is not there: then nobody removed it after the first list, its content is lost. On stores
+ * with folders the same entry answers both questions. */
+static bool still_listed(struct tool *t, const struct location *at)
+{
+        roma_list_opts opts = ROMA_LIST_OPTS_INIT;
+        struct listed l = { .key = at->key };
+
+        if (place_has_folders(at->place))
+                return false;
+        opts.stall_ms = t->opt.stall_ms;
+        opts.deadline_ms = t->opt.deadline_ms;
+        opts.max = 1;
+        flight_track(t, &l.flight, got_list,
+                     roma_aio_list(at->place->store, at->key, &opts, flight_done, &l.flight));
+        flight_drive(t);
+        return l.yes;
+}
+
+/* On stores without chunks, one after the other. What vanished since the list was made is nothing to report. */
 static void others(struct diagnosis *d, const struct location *at, size_t cut, char **key, size_t n)
 {
         const struct options *o = &d->tool->opt;
@@ -213,14 +245,21 @@ static void others(struct diagnosis *d, const struct location *at, size_t cut, c
         for (size_t i = 0; i < n && !d->tool->stopping; i++) {
                 struct location one = *at;
                 enum verdict v;
+                bool gone;
 
                 one.key = key[i];
                 one.shown = path_join(at->shown, key[i] + cut);
-                v = inspect(d->tool, &one, NULL, o->verbose || o->json);
+                v = inspect(d->tool, &one, NULL, o->verbose || o->json, &gone);
+                if (gone && !d->tool->stopping && still_listed(d->tool, &one)) {
+                        complain(d->tool, "diagnose: %s: lists name it, and it is not there", one.shown);
+                        v = inspect(d->tool, &one, NULL, true, NULL);
+                        gone = false;
+                }
                 free(one.shown);
                 if (d->tool->stopping)
                         return;
-                count(d, v);
+                if (!gone)
+                        count(d, v);
                 free(d->after);
                 d->after = need_copy(key[i]);
         }

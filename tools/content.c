@@ -132,6 +132,35 @@ static void candidates(struct content *c, uint64_t length, uint64_t n)
         add_size(c, least);
 }
 
+/* Whether the pieces are the n parts, side by side, and all bytes. Only then do they prove anything against the ETag. */
+static bool parts_known(const struct pass *p, uint64_t n)
+{
+        uint64_t at = 0;
+
+        for (size_t i = 0; i < p->y->pieces; i++) {
+                if (p->y->piece[i].guessed || p->y->piece[i].offset != at || !p->y->piece[i].length)
+                        return false;
+                at += p->y->piece[i].length;
+        }
+        return p->y->pieces == n && at == p->c->length;
+}
+
+/* The first parts of many, when they are equally long: so may be the others. 0: they are not. */
+static uint64_t parts_alike(const struct pass *p)
+{
+        uint64_t size = p->y->piece[0].length;
+
+        for (size_t i = 1; i < p->y->pieces; i++)
+                if (p->y->piece[i].length != size)
+                        return 0;
+        return size;
+}
+
+static bool is_joined(const char *etag)
+{
+        return strspn(etag, "0123456789abcdefABCDEF") == 32 && etag[32] == '-';
+}
+
 static void parts_start(struct pass *p)
 {
         struct content *c = p->c;
@@ -139,10 +168,15 @@ static void parts_start(struct pass *p)
         uint64_t n = dash ? strtoull(dash + 1, NULL, 10) : 0;
 
         c->fits = -1;
-        if (!n || !c->length || dash - p->y->etag != 32 || !p->y->pieces)
+        if (!n || !c->length || !is_joined(p->y->etag) || !p->y->pieces)
                 return;
+        c->known = parts_known(p, n);
         if (p->y->piece[0].guessed)
                 candidates(c, c->length, n);
+        else if (!c->known && parts_alike(p))
+                add_size(c, parts_alike(p));
+        if (!c->known && !c->sizes)
+                return;
         p->sets = c->sizes ? c->sizes : 1;
         p->parts = need(calloc(p->sets, sizeof(*p->parts)));
         for (size_t i = 0; i < p->sets; i++) {

@@ -34,7 +34,8 @@ struct content {
         /* the ETag of a multipart upload: MD5 of the MD5s of the parts */
         uint64_t size[CONTENT_SIZES]; /* of equal parts that were tried; none when the parts are known */
         size_t sizes;
-        int fits; /* -1: none; else the index in size, 0 for known parts */
+        bool known; /* that of parts of which the store says where each ends, and they are all bytes */
+        int fits;   /* -1: none; else the index in size, 0 for known parts */
 };
 
 /* Reads all of it. o: to compare with, or NULL. y: whose parts to compute; its ETag says how many there are. */

@@ -23,7 +23,7 @@ struct inspection {
         roma_layout *y;
         struct answer answer; /* of the layout */
         struct content c;
-        bool read;
+        bool read, gone;
         struct finding *finding;
         size_t findings;
 };
@@ -61,7 +61,8 @@ static void judge_gaps(struct inspection *in)
 {
         for (size_t i = 0; i < in->c.gaps; i++) {
                 const struct content_gap *g = &in->c.gap[i];
-                bool bad = g->code == ROMA_ECORRUPT || g->code == ROMA_ESERVERIO;
+                /* On S3 it is an answer of 5xx, which says nothing about the bytes. */
+                bool bad = g->code == ROMA_ECORRUPT || (g->code == ROMA_ESERVERIO && !is_s3(in));
 
                 find(in, bad ? ROMA_REMARK_BAD : ROMA_REMARK_UNKNOWN, "unreadable",
                      "bytes %" PRIu64 "-%" PRIu64 " could not be read: %s", g->at,
@@ -95,13 +96,18 @@ static void judge_etag(struct inspection *in)
                      "the bytes make the ETag %s with parts of %" PRIu64 " bytes", etag, c->size[c->fits]);
         } else if (c->sizes) {
                 find(in, ROMA_REMARK_UNKNOWN, "etag",
-                     "the ETag %s does not come out of the bytes with any of %zu likely lengths of parts: "
+                     "the ETag %s does not come out of the bytes with likely lengths of parts (%zu tried): "
                      "other lengths, or other bytes. Only the original can tell (--against)",
                      etag, c->sizes);
-        } else if (c->fits < 0 && strchr(etag, '-')) {
+        } else if (c->known && c->fits < 0) {
                 find(in, ROMA_REMARK_BAD, "etag",
                      "the bytes of the parts do not make the ETag %s: put it again from the original", etag);
-        } else if (!strchr(etag, '-')) {
+        } else if (!c->known && strchr(etag, '-')) {
+                find(in, ROMA_REMARK_UNKNOWN, "etag",
+                     "the ETag %s is of parts of which not all lengths are known, so nothing is known about "
+                     "the bytes. Only the original can tell (--against)",
+                     etag);
+        } else if (!c->known) {
                 find(in, ROMA_REMARK_UNKNOWN, "etag",
                      "the ETag %s is no MD5, so nothing is known about the bytes", *etag ? etag : "(none)");
         }
@@ -337,19 +343,31 @@ static void forget(struct inspection *in)
         memset(&in->answer, 0, sizeof(in->answer));
 }
 
-static bool stat_of(struct inspection *in, roma_attr *attr)
+/* enum roma_code */
+static int stat_of(struct inspection *in, roma_attr *attr, char **message)
 {
         const roma_opts opts = request_opts(in->tool);
         struct answer a = { 0 };
-        bool good;
+        int code;
 
         ANSWER(in->tool, &a,
                roma_aio_stat(in->at->place->store, in->at->key, 0, &opts, flight_done, &a.flight));
         answer_wait(in->tool, &a);
-        good = a.code == ROMA_OK;
+        code = a.code;
         *attr = a.attr;
+        if (message)
+                *message = need_copy(a.message ? a.message : "");
         answer_free(&a);
-        return good;
+        return code;
+}
+
+/* It is not there: what was seen of it while it went away means nothing. Takes the message. */
+static void set_gone(struct inspection *in, char *message)
+{
+        forget(in);
+        in->gone = true;
+        in->answer.code = ROMA_ENOENT;
+        in->answer.message = message;
 }
 
 /* False: it was changed while it was looked at. */
@@ -358,18 +376,29 @@ static bool once(struct inspection *in)
         unsigned flags =
                 ROMA_LAYOUT_LOOK | ROMA_LAYOUT_NOTED | (in->tool->opt.deep ? ROMA_LAYOUT_COPIES : 0u);
         roma_attr before, after;
-        bool there = stat_of(in, &before);
+        bool there = stat_of(in, &before, NULL) == ROMA_OK;
+        char *message;
+        int code;
 
+        in->gone = false;
         in->y = pieces_of(in->tool, &in->answer, in->at, flags);
         if (in->y && !in->tool->stopping)
                 look_inside(in);
-        if (!there || !stat_of(in, &after) || in->tool->stopping)
+        if (in->tool->stopping)
+                return true;
+        code = stat_of(in, &after, &message);
+        if (code == ROMA_ENOENT) {
+                set_gone(in, message);
+                return true;
+        }
+        free(message);
+        if (!there || code != ROMA_OK || in->tool->stopping)
                 return true;
         return before.length == after.length && before.mtime_ns == after.mtime_ns &&
                !strcmp(before.etag, after.etag);
 }
 
-enum verdict inspect(struct tool *t, const struct location *at, struct original *o, bool always)
+enum verdict inspect(struct tool *t, const struct location *at, struct original *o, bool always, bool *gone)
 {
         struct inspection in = { .tool = t, .at = at, .o = o };
         enum verdict v;
@@ -383,7 +412,9 @@ enum verdict inspect(struct tool *t, const struct location *at, struct original 
                 find(&in, ROMA_REMARK_UNKNOWN, "busy",
                      "it changes while it is looked at; look again when that is over");
         v = still || !in.y ? verdict_of(&in) : CANNOT_TELL;
-        if (!t->stopping && (always || v != CLEAN)) {
+        if (gone)
+                *gone = in.gone;
+        if (!t->stopping && (always || v != CLEAN) && !(gone && in.gone)) {
                 if (t->opt.json)
                         print_json(&in);
                 else

@@ -157,6 +157,17 @@ told 1 '"kind": *"unreadable"' --against big "$rados/big$options"
 "$ROMA" chunks "$rados/big$options" >text 2>err
 [ $? = 7 ] || fail "chunks of a lost piece"
 
+# No bytes at all are nothing bad.
+: >none
+"$ROMA" put none "$rados/no-bytes$options&raw=1" || fail "put"
+told 0 '"verdict": *"clean"' --deep "$rados/no-bytes$options&raw=1"
+
+# What lists name though it is not there was not removed: with -r it is told, too.
+told 1 "\"key\": *\"$rados/small\", *\"verdict\": *\"clean\"" -r "$rados$options"
+in_pool rm h/small || fail "rados rm"
+told 1 "\"key\": *\"$rados/small\", *\"verdict\": *\"unknown\"" -r "$rados$options"
+grep -q "small: lists name it" err || fail "no word of the lost key: $(cat err)"
+
 # An object of a file on CephFS that is gone reads as zeros, as a hole does.
 "$ROMA" chunks --json "$fs/chunks/big" >rows
 ceph exec rados -p "$pool" rm "$(name 2)" || fail "rados rm"
