@@ -13,6 +13,9 @@
 #include "cephio/pieces_ask.h"
 #include "core/str.h"
 
+/* Balanced reads stay off: an OSD of 16.2.15 ends itself when one meets a copy that does not match its digest
+ * (rep_repair_primary_object; ceph/ceph pull request 70909), and to look for damage must not cost a server. */
+enum { COMPARE_COPIES = 0 };
 enum { REMARKS = 20, COPIES_MAX = 16, TRIES_MAX = 24, ROUNDS = 3, COMPARE_MAX = 128 << 20 };
 
 /* ---- answers of the monitors, in JSON --------------------------------------------------------------------- */
@@ -384,7 +387,7 @@ static void ask_pool(struct ceph_pieces *p)
         ri_str_free(&cmd);
         string_of(json, "erasure_code_profile", profile, sizeof(profile));
         erasure = *profile != 0;
-        p->uncompared = !json || erasure;
+        p->uncompared = !json || erasure || !COMPARE_COPIES;
         if (erasure)
                 ri_layout_remark(p->layout, ROMA_REMARK_NOTE, "not-compared", -1,
                                  "the pool is erasure coded: all bytes are read once, and its parts were not "
@@ -394,6 +397,11 @@ static void ask_pool(struct ceph_pieces *p)
                                  "copies were not compared: the monitors do not tell what kind of pool it is "
                                  "(%s)",
                                  strerrorname_np(-rc));
+        else if (p->uncompared)
+                ri_layout_remark(
+                        p->layout, ROMA_REMARK_NOTE, "not-compared", -1,
+                        "only the copies that answer reads were read: to ask others can end an OSD that "
+                        "has a damaged one; a deep scrub (`ceph pg deep-scrub`) compares all");
         free(json);
 }
 
