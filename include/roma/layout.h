@@ -11,7 +11,7 @@ ROMA_BEGIN
 enum roma_layout_flags {
         ROMA_LAYOUT_LOOK = 1, /* each piece is asked for its size */
         ROMA_LAYOUT_COPIES =
-                2, /* each piece is read from several of its copies: all bytes, some of them many times */
+                2, /* all bytes of each piece are read; other copies where that harms no server */
         ROMA_LAYOUT_NOTED =
                 4 /* what scrubs of the store have noted against its placement groups is asked for */
 };
