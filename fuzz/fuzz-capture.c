@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tools/frame-time.h"
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void must(int ok)
@@ -49,8 +51,8 @@ static void file(roma_wire *w, pcap_t *p)
 
                 must(copy != NULL);
                 memcpy(copy + 1, bytes, head->caplen);
-                roma_wire_frame(w, pcap_datalink(p), (int64_t)head->ts.tv_sec * 1000000000 + head->ts.tv_usec,
-                                copy + 1, head->caplen, head->len);
+                roma_wire_frame(w, pcap_datalink(p), frame_time_ns(&head->ts), copy + 1, head->caplen,
+                                head->len);
                 free(copy);
         }
 }

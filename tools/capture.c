@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "tools/frame-time.h"
 #include "tools/tool.h"
 
 #include <config.h>
@@ -36,8 +37,7 @@ bool capture_read(struct tool *t, const char *path, roma_wire *w, bool *damaged)
                 return false;
         }
         while ((got = pcap_next_ex(p, &head, &bytes)) == 1 && !t->output_errno)
-                roma_wire_frame(w, link, (int64_t)head->ts.tv_sec * 1000000000 + head->ts.tv_usec, bytes,
-                                head->caplen, head->len);
+                roma_wire_frame(w, link, frame_time_ns(&head->ts), bytes, head->caplen, head->len);
         if (got == PCAP_ERROR) {
                 *damaged = true;
                 complain(t, "wire: %s: after frame %llu: %s; what follows cannot be read", path,

@@ -25,6 +25,7 @@ bin_PROGRAMS += roma
 roma_SOURCES = $(diagnose_sources) \
 	tools/attrs.c \
 	tools/capture.c \
+	tools/frame-time.h \
 	tools/chore.c \
 	tools/cmd-cat.c \
 	tools/cmd-chunkfile.c \
