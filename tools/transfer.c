@@ -134,6 +134,15 @@ static bool differ(const roma_attr *a, const roma_attr *b)
                (made ? a->ctime_ns != b->ctime_ns : (both & ROMA_ATTR_MTIME) && a->mtime_ns != b->mtime_ns);
 }
 
+/* Fails with a sentence of our own, which is freed. */
+static void refuse(struct transfer *x, int code, char *why)
+{
+        const roma_result r = { .code = code, .message = why, .server = "", .status_name = "", .text = "" };
+
+        fail(x, &r);
+        free(why);
+}
+
 /* What has the source's name now is removed only when it is what was copied. Two names of one store need not look alike
  * (mfs://host and mfs://host:9421, a name and an address), and an object that was moved to itself would be lost. */
 static void source_looked(struct flight *f, const roma_result *r)
@@ -149,11 +158,7 @@ static void source_looked(struct flight *f, const roma_result *r)
                         "%s %s: it was copied to %s and is not removed: it has changed since, or both "
                         "names mean the same object",
                         t->command->name, x->from.shown, x->to.shown);
-                const roma_result left = {
-                        .code = ROMA_ESOURCE, .message = why, .server = "", .status_name = "", .text = ""
-                };
-                fail(x, &left);
-                free(why);
+                refuse(x, ROMA_ESOURCE, why);
         } else {
                 flight_track(t, f, source_removed,
                              roma_aio_unlink(x->from.place->store, x->from.key, 0, &opts, flight_done, f));
@@ -338,11 +343,7 @@ static void target_looked(struct flight *f, const roma_result *r)
                         "%s %s: %s seems to be the same object under another name, and nothing was "
                         "done; if it is a copy, remove one of the two with roma rm",
                         t->command->name, x->from.shown, x->to.shown);
-                const roma_result same = {
-                        .code = ROMA_EINVAL, .message = why, .server = "", .status_name = "", .text = ""
-                };
-                fail(x, &same);
-                free(why);
+                refuse(x, ROMA_EINVAL, why);
         } else {
                 flight_track(t, f, done, begin(x));
         }
