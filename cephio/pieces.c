@@ -33,7 +33,7 @@ static void pieces_work(struct ri_job *job)
                 if (p->flags & (ROMA_LAYOUT_LOOK | ROMA_LAYOUT_COPIES))
                         ceph_pieces_size(p, p->next);
                 if (p->flags & ROMA_LAYOUT_COPIES)
-                        ceph_pieces_copies(p, p->next);
+                        ceph_pieces_content(p, p->next);
                 if (p->flags & ROMA_LAYOUT_NOTED)
                         ceph_pieces_scrub(p, p->next);
                 p->next++;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Questions about one object of a pool: to the monitors (where it is), to its OSDs (how long it is, and what each copy
- * holds), to its placement group (what scrubs have found). Workers only.
+/* Questions about one object of a pool: to the monitors (where it is), to its OSDs (how long it is, and what it holds), to
+ * its placement group (what scrubs have found). Workers only.
  *
  * What 16.2 allows: a client cannot choose the copy that answers a read. It can ask that any copy may answer (balanced
- * reads), and repeat that. And the list of inconsistent objects of a placement group is only in the interface for C++; the
- * number of errors is in the group's statistics. */
+ * reads), but an OSD of 16.2.15 ends itself when such a read meets a copy that does not match its digest
+ * (rep_repair_primary_object; ceph/ceph pull request 70909), and to look for damage must not cost a server: so copies are
+ * not compared. And the list of inconsistent objects of a placement group is only in the interface for C++; the number of
+ * errors is in the group's statistics. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,10 +15,7 @@
 #include "cephio/pieces_ask.h"
 #include "core/str.h"
 
-/* Balanced reads stay off: an OSD of 16.2.15 ends itself when one meets a copy that does not match its digest
- * (rep_repair_primary_object; ceph/ceph pull request 70909), and to look for damage must not cost a server. */
-enum { COMPARE_COPIES = 0 };
-enum { REMARKS = 20, COPIES_MAX = 16, TRIES_MAX = 24, ROUNDS = 3, COMPARE_MAX = 128 << 20 };
+enum { REMARKS = 20, COPIES_MAX = 16, ROUNDS = 3 };
 
 /* ---- answers of the monitors, in JSON --------------------------------------------------------------------- */
 
@@ -250,133 +249,40 @@ void ceph_pieces_size(struct ceph_pieces *p, size_t i)
         }
 }
 
-/* ---- its copies ------------------------------------------------------------------------------------------- */
+/* ---- what it holds ---------------------------------------------------------------------------------------- */
 
 struct answer {
         int rc;
-        uint64_t version, size;
+        uint64_t size;
         uint32_t crc;
 };
 
-/* The answer of whichever copy: its length and the CRC-32C of all its bytes. data: the bytes too, cap of them. */
-static void ask_copy(struct ceph_pieces *p, const char *oid, int flags, struct answer *a, char *data,
-                     size_t cap)
+/* The answer of the copy that answers reads: its length and the CRC-32C of all its bytes. */
+static void read_all(struct ceph_pieces *p, const char *oid, struct answer *a)
 {
         rados_read_op_t op = rados_create_read_op();
         uint32_t seed = UINT32_MAX;
         unsigned char sum[8] = { 0 };
-        int rc[3] = { 0 };
+        int rc[2] = { 0 };
         time_t mtime;
-        size_t got = 0;
 
         memset(a, 0, sizeof(*a));
         rados_read_op_stat(op, &a->size, &mtime, &rc[0]);
         rados_read_op_checksum(op, LIBRADOS_CHECKSUM_TYPE_CRC32C, (const char *)&seed, sizeof(seed), 0, 0, 0,
                                (char *)sum, sizeof(sum), &rc[1]);
-        if (data)
-                rados_read_op_read(op, 0, cap, data, &got, &rc[2]);
-        a->rc = rados_read_op_operate(op, p->io->ctx, oid, flags);
+        a->rc = rados_read_op_operate(op, p->io->ctx, oid, 0);
         rados_release_read_op(op);
-        for (int k = 0; k < 3 && a->rc >= 0; k++)
+        for (int k = 0; k < 2 && a->rc >= 0; k++)
                 a->rc = rc[k] < 0 ? rc[k] : a->rc;
-        a->version = rados_get_last_version(p->io->ctx);
         /* A count, then the checksums; little endian. */
         a->crc = (uint32_t)sum[4] | (uint32_t)sum[5] << 8 | (uint32_t)sum[6] << 16 | (uint32_t)sum[7] << 24;
-        if (data && a->rc >= 0 && got != a->size)
-                a->rc = -EIO;
 }
 
-/* What a copy answers that is damaged: EIO for a checksum or the disk, EINVAL for fewer bytes than were written. All else
- * (no answer in time, shut out, not there) says nothing about its bytes. */
-static bool damaged(const struct answer *a)
-{
-        return a->rc == -EIO || a->rc == -EINVAL;
-}
-
-static bool same(const struct answer *a, const struct answer *b)
-{
-        return a->rc == b->rc && (a->rc < 0 || (a->size == b->size && a->crc == b->crc));
-}
-
-/* Where two copies differ: the bytes of the first one to answer, then others until one is not the same. */
-static void first_difference(struct ceph_pieces *p, size_t i, char *text, size_t room)
-{
-        const roma_piece *piece = ri_layout_at(p->layout, i);
-        size_t cap = piece->stored < COMPARE_MAX ? (size_t)piece->stored : COMPARE_MAX;
-        char *one = malloc(cap + 1), *two = malloc(cap + 1);
-        struct answer a, b = { 0 };
-        size_t at = 0, differing = 0, shorter;
-
-        snprintf(text, room, "where they differ was not seen");
-        if (!one || !two)
-                goto out;
-        ask_copy(p, piece->name, 0, &a, one, cap);
-        for (int k = 0; k < TRIES_MAX; k++) {
-                ask_copy(p, piece->name, LIBRADOS_OPERATION_BALANCE_READS, &b, two, cap);
-                if (b.rc < 0 || !same(&a, &b))
-                        break;
-        }
-        if (a.rc < 0 || b.rc < 0 || same(&a, &b))
-                goto out;
-        shorter = (size_t)(a.size < b.size ? a.size : b.size);
-        for (size_t k = shorter; k-- > 0;)
-                if (one[k] != two[k]) {
-                        at = k;
-                        differing++;
-                }
-        if (differing)
-                snprintf(text, room, "first at byte %zu of the object, in %zu bytes altogether", at,
-                         differing);
-        else
-                snprintf(text, room, "one ends at byte %llu of the object, the other at %llu",
-                         (unsigned long long)a.size, (unsigned long long)b.size);
-out:
-        free(one);
-        free(two);
-}
-
-static const roma_piece_copy *primary_of(const roma_piece *piece)
-{
-        for (size_t k = 0; k < piece->copies; k++)
-                if (piece->copy[k].primary)
-                        return &piece->copy[k];
-        return NULL;
-}
-
-static void copies_differ(struct ceph_pieces *p, size_t i, const struct answer *one,
-                          const struct answer *other)
-{
-        const roma_piece *piece = ri_layout_at(p->layout, i);
-        const roma_piece_copy *first = primary_of(piece);
-        char who[64] = "another copy", where[160];
-
-        if (piece->copies == 2)
-                snprintf(who, sizeof(who), "the copy on osd.%d", piece->copy[first == &piece->copy[0]].id);
-        if (one->rc < 0 || other->rc < 0) {
-                ri_layout_remark(p->layout, ROMA_REMARK_BAD, "unreadable", (int64_t)i,
-                                 "%s of the object %s fails when it is read (%s; EINVAL: fewer bytes than "
-                                 "were written, EIO: a checksum "
-                                 "or the disk), another does not: `ceph pg repair %s` makes it anew",
-                                 one->rc < 0 ? "the copy that answers reads" : who, piece->name,
-                                 strerrorname_np(one->rc < 0 ? -one->rc : -other->rc), piece->group);
-                return;
-        }
-        first_difference(p, i, where, sizeof(where));
-        ri_layout_remark(
-                p->layout, ROMA_REMARK_BAD, "copies", (int64_t)i,
-                "the copies of the object %s differ, %s: osd.%d (which answers reads) has %llu bytes with "
-                "CRC-32C %08x, %s has %llu with %08x. Find out which is right (--against) before `ceph pg "
-                "repair %s`, which may take the wrong one",
-                piece->name, where, first ? first->id : -1, (unsigned long long)one->size, one->crc, who,
-                (unsigned long long)other->size, other->crc, piece->group);
-}
-
-/* In an erasure coded pool a read is put together from parts: there are no copies, and balanced reads are none. */
-static void ask_pool(struct ceph_pieces *p)
+/* Once, with the reason: in an erasure coded pool a read is put together from parts, and there are no copies. */
+static void tell_not_compared(struct ceph_pieces *p)
 {
         struct ri_str cmd = RI_STR_INIT(16384);
         char *json, profile[64];
-        bool erasure;
         int rc;
 
         p->pool_asked = true;
@@ -386,9 +292,7 @@ static void ask_pool(struct ceph_pieces *p)
         json = command(p, NULL, ri_str_cstr(&cmd), &rc);
         ri_str_free(&cmd);
         string_of(json, "erasure_code_profile", profile, sizeof(profile));
-        erasure = *profile != 0;
-        p->uncompared = !json || erasure || !COMPARE_COPIES;
-        if (erasure)
+        if (*profile)
                 ri_layout_remark(p->layout, ROMA_REMARK_NOTE, "not-compared", -1,
                                  "the pool is erasure coded: all bytes are read once, and its parts were not "
                                  "compared; a deep scrub does that");
@@ -397,7 +301,7 @@ static void ask_pool(struct ceph_pieces *p)
                                  "copies were not compared: the monitors do not tell what kind of pool it is "
                                  "(%s)",
                                  strerrorname_np(-rc));
-        else if (p->uncompared)
+        else
                 ri_layout_remark(
                         p->layout, ROMA_REMARK_NOTE, "not-compared", -1,
                         "only the copies that answer reads were read: to ask others can end an OSD that "
@@ -405,104 +309,53 @@ static void ask_pool(struct ceph_pieces *p)
         free(json);
 }
 
-enum said { SAME, DIFFER, MOVING, NO_ANSWER };
-
-/* What these two answers mean. NO_ANSWER: one of them is neither bytes nor damage. */
-static enum said compare(const struct answer *one, const struct answer *other)
-{
-        if (one->rc == -ENOENT || other->rc == -ENOENT)
-                return MOVING;
-        if ((one->rc < 0 && !damaged(one)) || (other->rc < 0 && !damaged(other)))
-                return NO_ANSWER;
-        if (one->rc >= 0 && other->rc >= 0 && one->version != other->version)
-                return MOVING;
-        return same(one, other) ? SAME : DIFFER;
-}
-
-/* The primary, then any copy, many times. */
-static enum said ask_copies(struct ceph_pieces *p, const roma_piece *piece, struct answer *one,
-                            struct answer *other)
-{
-        size_t tries = piece->copies < 2 || p->uncompared ? 0 : 4 * piece->copies + 2;
-        enum said said;
-
-        ask_copy(p, piece->name, 0, one, NULL, 0);
-        *other = *one;
-        said = compare(one, one);
-        for (size_t k = 0; k < tries && k < TRIES_MAX && said == SAME; k++) {
-                ask_copy(p, piece->name, LIBRADOS_OPERATION_BALANCE_READS, other, NULL, 0);
-                said = compare(one, other);
-        }
-        return said;
-}
-
-static void copies_unknown(struct ceph_pieces *p, size_t i, enum said said, const struct answer *one,
-                           const struct answer *other)
+/* What is damaged answers EIO (a checksum or the disk) or EINVAL (fewer bytes than were written). All else (no answer in
+ * time, shut out, not there) says nothing about the bytes. */
+static void unreadable(struct ceph_pieces *p, size_t i, int rc)
 {
         roma_piece *piece = ri_layout_at(p->layout, i);
-        int rc = one->rc < 0 && !damaged(one) ? one->rc : other->rc;
 
-        if (said == NO_ANSWER) {
-                if (one->rc < 0)
-                        piece->state = ROMA_PIECE_UNREADABLE;
-                ri_layout_remark(p->layout, ROMA_REMARK_UNKNOWN, "unreadable", (int64_t)i,
-                                 "the object %s could not be read from all copies (%s), which says nothing "
-                                 "about its bytes: look again later",
-                                 piece->name, strerrorname_np(-rc));
-        } else if (rc == -ENOENT) {
+        if (rc == -ENOENT) {
                 ri_layout_remark(p->layout, ROMA_REMARK_UNKNOWN, "moving", (int64_t)i,
                                  "the object %s is being removed, or a copy of it is gone: look again later, "
                                  "or scrub (`ceph pg deep-scrub %s`)",
                                  piece->name, piece->group);
-        } else {
-                ri_layout_remark(p->layout, ROMA_REMARK_UNKNOWN, "moving", (int64_t)i,
-                                 "the object %s is being written: look again later", piece->name);
-        }
-}
-
-/* Nobody says which copy has answered. */
-static void tell_chance(struct ceph_pieces *p)
-{
-        if (p->chance_told)
                 return;
-        p->chance_told = true;
-        ri_layout_remark(p->layout, ROMA_REMARK_NOTE, "chance", -1,
-                         "the cluster chose which copies answered, so perhaps not all were read, and after a "
-                         "write or a change of OSDs only the first: a deep scrub compares all");
+        }
+        piece->state = ROMA_PIECE_UNREADABLE;
+        if (rc == -EIO || rc == -EINVAL)
+                ri_layout_remark(
+                        p->layout, ROMA_REMARK_BAD, "unreadable", (int64_t)i,
+                        "the object %s cannot be read (%s): see `ceph health detail` for its placement "
+                        "group %s",
+                        piece->name, strerrorname_np(-rc), piece->group);
+        else
+                ri_layout_remark(p->layout, ROMA_REMARK_UNKNOWN, "unreadable", (int64_t)i,
+                                 "the object %s could not be read (%s), which says nothing about its bytes: "
+                                 "look again later",
+                                 piece->name, strerrorname_np(-rc));
 }
 
-void ceph_pieces_copies(struct ceph_pieces *p, size_t i)
+void ceph_pieces_content(struct ceph_pieces *p, size_t i)
 {
         roma_piece *piece = ri_layout_at(p->layout, i);
-        struct answer one, other;
-        enum said said = MOVING;
+        struct answer a = { .rc = -ENOENT };
         char sum[24];
 
         if (piece->state != ROMA_PIECE_THERE)
                 return;
         if (!p->pool_asked)
-                ask_pool(p);
-        for (int round = 0; round < ROUNDS && said == MOVING; round++)
-                said = ask_copies(p, piece, &one, &other);
-        if (said == MOVING || said == NO_ANSWER) {
-                copies_unknown(p, i, said, &one, &other);
-        } else if (said == DIFFER) {
-                copies_differ(p, i, &one, &other);
-        } else if (one.rc < 0) {
-                piece->state = ROMA_PIECE_UNREADABLE;
-                ri_layout_remark(
-                        p->layout, ROMA_REMARK_BAD, "unreadable", (int64_t)i,
-                        "the object %s cannot be read (%s): see `ceph health detail` for its placement "
-                        "group %s",
-                        piece->name, strerrorname_np(-one.rc), piece->group);
-        } else {
-                snprintf(sum, sizeof(sum), "crc32c:%08x", one.crc);
-                piece->checksum = ri_layout_text(p->layout, sum);
-                /* It may have grown or shrunk since it was asked for: what counts is what was read. */
-                piece->stored = one.size;
-                if (piece->copies > 1 && !p->uncompared)
-                        tell_chance(p);
+                tell_not_compared(p);
+        for (int round = 0; round < ROUNDS && a.rc == -ENOENT; round++)
+                read_all(p, piece->name, &a);
+        if (a.rc < 0) {
+                unreadable(p, i, a.rc);
+                return;
         }
+        snprintf(sum, sizeof(sum), "crc32c:%08x", a.crc);
+        piece->checksum = ri_layout_text(p->layout, sum);
+        /* It may have grown or shrunk since it was asked for: what counts is what was read. */
+        piece->stored = a.size;
 }
 
 /* ---- what scrubs have found ------------------------------------------------------------------------------- */

@@ -10,7 +10,7 @@
 struct ceph_pieces;
 void ceph_pieces_place(struct ceph_pieces *p, size_t i);
 void ceph_pieces_size(struct ceph_pieces *p, size_t i);
-void ceph_pieces_copies(struct ceph_pieces *p, size_t i);
+void ceph_pieces_content(struct ceph_pieces *p, size_t i);
 void ceph_pieces_scrub(struct ceph_pieces *p, size_t i);
 
 /* An OSD, asked for once. */
@@ -23,7 +23,7 @@ struct ceph_pieces {
         struct ri_job job;
         struct ri_op *op;
         struct rad_opts *o;
-        struct rad_io *io; /* with an I/O context of its own: versions are kept there */
+        struct rad_io *io; /* opened by the first portion of work */
         roma_layout *layout;
         unsigned flags;
         bool gap;
@@ -33,8 +33,7 @@ struct ceph_pieces {
         char (*group)[32]; /* whose scrubs were asked for */
         size_t groups, group_room;
         bool scrub_denied;
-        bool pool_asked, uncompared; /* uncompared: the pool keeps no copies, or nobody says whether */
-        bool chance_told;
+        bool pool_asked;
         size_t missing_told, short_told; /* remarks of one kind, which are not repeated for ever */
         struct ri_error e;
 };

@@ -204,25 +204,16 @@ static size_t cells(size_t pieces)
         return n < pieces ? n : pieces;
 }
 
-static bool differs(const roma_layout *y, size_t piece)
-{
-        for (size_t k = 0; k < y->remarks; k++)
-                if (y->remark[k].piece == (int64_t)piece && !strcmp(y->remark[k].kind, "copies"))
-                        return true;
-        return false;
-}
-
 /* The worst of the pieces of a cell that this server has. */
 static char cell(const roma_layout *y, int osd, size_t from, size_t to)
 {
-        static const char worse[] = " #s-D!";
+        static const char worse[] = " #s-!";
         const char *worst = worse;
 
         for (size_t i = from; i < to; i++) {
                 const roma_piece *p = &y->piece[i];
                 char c = p->state == ROMA_PIECE_UNREADABLE                        ? '!'
                          : p->state == ROMA_PIECE_MISSING                         ? '-'
-                         : differs(y, i)                                          ? 'D'
                          : p->state == ROMA_PIECE_THERE && p->stored != p->length ? 's'
                                                                                   : '#';
                 bool has = false;
@@ -259,7 +250,7 @@ static void draw(struct tool *t, const roma_layout *y)
         rows = servers(y, id);
         if (!rows)
                 return;
-        out(t, "  # there  s other length  - missing  D copies differ  ! unreadable\n");
+        out(t, "  # there  s other length  - missing  ! unreadable\n");
         for (size_t r = 0; r < rows; r++) {
                 out(t, "  osd.%-8d ", id[r]);
                 for (size_t c = 0; c < n; c++) {

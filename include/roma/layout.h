@@ -54,7 +54,7 @@ enum roma_remark_weight {
 
 typedef struct roma_remark {
         int weight;       /* enum roma_remark_weight */
-        const char *kind; /* for programs: "missing", "size", "copies", "scrub" ... */
+        const char *kind; /* for programs: "missing", "size", "unreadable", "scrub" ... */
         int64_t piece;    /* index; -1: the whole object */
         const char *text; /* a sentence, and what to do */
 } roma_remark;
