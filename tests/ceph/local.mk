@@ -8,6 +8,7 @@ EXTRA_DIST += \
 	tests/ceph/contract-cephfs.sh \
 	tests/ceph/first-download.sh \
 	tests/ceph/functions.sh \
+	tests/ceph/s3-functions.sh \
 	tests/ceph/other-cluster.sh \
 	tests/ceph/rados-contract.sh \
 	tests/ceph/rados-faults.sh \

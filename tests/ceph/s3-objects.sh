@@ -1,15 +1,10 @@
 #!/bin/bash
 # Odd keys and all sizes on a real gateway: put and read again byte for byte, times and types kept, lists complete.
 set -u
-if [ -z "${ROMA_CEPH_S3:-}" ] || [ ! -e "$BUILD_DIR/.libs/s3compat.so" ]; then
-  echo "no S3 gateway, or the module for S3 was not built"
-  exit 77
-fi
-export AWS_ACCESS_KEY_ID=$ROMA_CEPH_S3_ACCESS AWS_SECRET_ACCESS_KEY=$ROMA_CEPH_S3_SECRET
-unset AWS_SESSION_TOKEN AWS_PROFILE http_proxy HTTP_PROXY
+# shellcheck source=tests/ceph/s3-functions.sh
+. "$SRC_DIR/tests/ceph/s3-functions.sh"
 cd "$SCRATCH" || exit 1
 bucket=objects-$$
-query="?endpoint=$ROMA_CEPH_S3&vendor=radosgw"
 uri=s3://$bucket
 status=0
 fail() {

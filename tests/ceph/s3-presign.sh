@@ -1,19 +1,14 @@
 #!/bin/bash
 # Links and forms made by roma, used by curl, which has no keys: they do what they say and nothing else.
 set -u
-if [ -z "${ROMA_CEPH_S3:-}" ] || [ ! -e "$BUILD_DIR/.libs/s3compat.so" ]; then
-  echo "no S3 gateway, or the module for S3 was not built"
-  exit 77
-fi
+# shellcheck source=tests/ceph/s3-functions.sh
+. "$SRC_DIR/tests/ceph/s3-functions.sh"
 command -v curl >/dev/null || {
   echo "no curl"
   exit 77
 }
-export AWS_ACCESS_KEY_ID=$ROMA_CEPH_S3_ACCESS AWS_SECRET_ACCESS_KEY=$ROMA_CEPH_S3_SECRET
-unset AWS_SESSION_TOKEN AWS_PROFILE http_proxy HTTP_PROXY
 cd "$SCRATCH" || exit 1
 bucket=presign-$$
-query="?endpoint=$ROMA_CEPH_S3&vendor=radosgw"
 uri=s3://$bucket
 status=0
 fail() {

@@ -3,16 +3,12 @@
 # roma sync to and from a real S3 gateway: killed twice, ends equal; what is equal is not moved again.
 # timeout: 300
 set -u
-if [ -z "${ROMA_CEPH_S3:-}" ] || [ ! -e "$BUILD_DIR/.libs/s3compat.so" ]; then
-  echo "no S3 gateway, or the module for S3 was not built"
-  exit 77
-fi
+# shellcheck source=tests/ceph/s3-functions.sh
+. "$SRC_DIR/tests/ceph/s3-functions.sh"
 # shellcheck source=tests/sync.sh
 . "$SRC_DIR/tests/sync.sh"
 cd "$SCRATCH" || exit 1
-export AWS_ACCESS_KEY_ID=$ROMA_CEPH_S3_ACCESS AWS_SECRET_ACCESS_KEY=$ROMA_CEPH_S3_SECRET
-unset AWS_SESSION_TOKEN AWS_PROFILE http_proxy HTTP_PROXY
-bucket=s3://sync-$$ query="?endpoint=$ROMA_CEPH_S3&vendor=radosgw"
+bucket=s3://sync-$$
 roma mb "$bucket$query" || exit 1
 make_tree tree
 sync_suite tree tree "$bucket/copy$query"
