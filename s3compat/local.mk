@@ -4,8 +4,8 @@ s3compat_sources = \
 	s3compat/attempt.c \
 	s3compat/attr.c \
 	s3compat/copy.c \
-	s3compat/crc64.c \
-	s3compat/crc64.h \
+	s3compat/crc.c \
+	s3compat/crc.h \
 	s3compat/creds.c \
 	s3compat/creds.h \
 	s3compat/fields.c \

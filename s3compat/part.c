@@ -8,7 +8,7 @@
 
 #include "core/buf.h"
 #include "core/crc.h"
-#include "s3compat/crc64.h"
+#include "s3compat/crc.h"
 
 enum { DIGEST_ON_LOOP = 128 << 10, BLOCK = 1 << 20 };
 
@@ -106,9 +106,20 @@ static uint32_t crc_of(const unsigned char *bytes, size_t n, const roma_buf *buf
         return crc;
 }
 
+static int crc_kind(enum s3_checksum sum)
+{
+        switch (sum) {
+        case S3_SUM_CRC32C: return S3_CRC32C;
+        case S3_SUM_CRC64NVME: return S3_CRC64NVME;
+        case S3_SUM_CRC64: return S3_CRC64ECMA;
+        default: return -1;
+        }
+}
+
 int64_t s3_part_take(struct s3_part *p, const void *bytes, size_t n, roma_buf *buf, bool refer, uint32_t *crc)
 {
         uint64_t room = p->capacity - p->length;
+        int kind = crc_kind(p->st->profile.checksum);
         uint32_t these;
 
         if (n > room)
@@ -119,8 +130,7 @@ int64_t s3_part_take(struct s3_part *p, const void *bytes, size_t n, roma_buf *b
         these = crc_of(bytes, n, buf);
         p->crc32 = ri_crc32_combine(p->crc32, these, n);
         *crc = ri_crc32_combine(*crc, these, n);
-        if (p->st->profile.checksum == S3_SUM_CRC64)
-                p->crc64 = s3_crc64(p->crc64, bytes, n);
+        p->sum = kind < 0 ? p->crc32 : s3_crc((enum s3_crc_kind)kind, p->sum, bytes, n);
         return (int64_t)n;
 }
 
@@ -154,32 +164,69 @@ static void job_work(struct ri_job *job)
 
 /* Checksums */
 
-void s3_part_protect(const struct s3_part *p, struct s3_request *r, int sum)
+void s3_sum_text(char out[S3_SUM_TEXT], enum s3_checksum sum, uint64_t value)
 {
-        struct ri_str coded = RI_STR_INIT(16);
-        unsigned char be[4] = { (unsigned char)(p->crc32 >> 24), (unsigned char)(p->crc32 >> 16),
-                                (unsigned char)(p->crc32 >> 8), (unsigned char)p->crc32 };
+        struct ri_str coded = RI_STR_INIT(S3_SUM_TEXT - 1);
+        size_t n = s3_sum(sum)->size;
+        unsigned char be[8];
 
-        switch (sum) {
-        case S3_SUM_SIGNED: r->sha256 = p->digest; break;
-        case S3_SUM_MD5: s3_fields_add(&r->headers, "Content-MD5", p->md5_base64); break;
-        case S3_SUM_CRC32:
-                s3_base64(&coded, be, 4);
-                s3_fields_add(&r->headers, "x-amz-checksum-crc32", ri_str_cstr(&coded));
-                break;
-        default: break;
-        }
+        for (size_t i = 0; i < n; i++)
+                be[i] = (unsigned char)(value >> (8 * (n - 1 - i)));
+        s3_base64(&coded, be, n);
+        snprintf(out, S3_SUM_TEXT, "%s", ri_str_cstr(&coded));
         ri_str_free(&coded);
 }
 
-bool s3_part_confirmed(const struct s3_part *p, struct s3_request *r, int sum)
+uint64_t s3_sum_combine(enum s3_checksum sum, uint64_t a, uint64_t b, uint64_t len2)
+{
+        int kind = crc_kind(sum);
+
+        return kind < 0 ? ri_crc32_combine((uint32_t)a, (uint32_t)b, len2)
+                        : s3_crc_combine((enum s3_crc_kind)kind, a, b, len2);
+}
+
+void s3_part_protect(const struct s3_part *p, struct s3_request *r, enum s3_checksum sum)
+{
+        const struct s3_sum *kind = s3_sum(sum);
+        char text[S3_SUM_TEXT];
+
+        if (kind) {
+                s3_sum_text(text, sum, p->sum);
+                s3_fields_add(&r->headers, kind->header, text);
+        } else if (sum == S3_SUM_SIGNED) {
+                r->sha256 = p->digest;
+        } else if (sum == S3_SUM_MD5) {
+                s3_fields_add(&r->headers, "Content-MD5", p->md5_base64);
+        }
+}
+
+/* "-3" at the end of a checksum: it is one of checksums, and says nothing about these bytes alone. */
+static bool sum_confirmed(const struct s3_part *p, struct s3_request *r, enum s3_checksum sum)
+{
+        const struct s3_sum *kind = s3_sum(sum);
+        const char *told = kind ? s3_fields_get(&r->reply, kind->header) : NULL;
+        char ours[S3_SUM_TEXT];
+
+        if (!told || strchr(told, '-'))
+                return true;
+        s3_sum_text(ours, sum, p->sum);
+        if (strcmp(told, ours) == 0)
+                return true;
+        ri_error_set(&r->error, ROMA_ECORRUPT, r->server,
+                     "the server has %s %.24s of what was sent, it must be %s", kind->algorithm, told, ours);
+        return false;
+}
+
+bool s3_part_confirmed(const struct s3_part *p, struct s3_request *r, enum s3_checksum sum)
 {
         const char *crc64 = s3_fields_get(&r->reply, "x-oss-hash-crc64ecma"),
                    *etag = s3_fields_get(&r->reply, "etag");
         roma_attr a = { .size = sizeof(a) };
         char ours[24];
 
-        snprintf(ours, sizeof(ours), "%" PRIu64, p->crc64);
+        if (!sum_confirmed(p, r, sum))
+                return false;
+        snprintf(ours, sizeof(ours), "%" PRIu64, p->sum);
         if (sum == S3_SUM_CRC64 && crc64 && strcmp(crc64, ours) != 0) {
                 ri_error_set(&r->error, ROMA_ECORRUPT, r->server,
                              "the server has CRC-64 %.24s of what was sent, it must be %s", crc64, ours);

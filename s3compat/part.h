@@ -17,7 +17,7 @@ struct s3_part {
         size_t spans, spans_cap;
         size_t last_free; /* bytes of the last span's memory that are not used yet */
         uint32_t crc32;
-        uint64_t crc64;
+        uint64_t sum; /* what the profile's checksum is, where that is a CRC */
         /* in hexadecimal or base64, when it has been asked for */
         char digest[RI_DIGEST_HEX_MAX], md5_base64[32];
         struct s3_request *r;
@@ -38,10 +38,16 @@ int64_t s3_part_take(struct s3_part *p, const void *bytes, size_t n, roma_buf *b
 /* Computes a digest of all of it, on a worker when it is long; then `digested`, perhaps at once. While it works nothing of
  * the part may be by reference. */
 void s3_part_digest(struct s3_part *p, enum ri_digest_kind kind, void (*digested)(struct s3_part *p));
-/* The headers by which a server checks the part. sum: enum s3_sum; what it needs has been digested. */
-void s3_part_protect(const struct s3_part *p, struct s3_request *r, int sum);
+/* The headers by which a server checks the part; what they need has been digested. */
+void s3_part_protect(const struct s3_part *p, struct s3_request *r, enum s3_checksum sum);
 /* What the server says it has, against what was sent. false: they differ, and r->error is set. */
-bool s3_part_confirmed(const struct s3_part *p, struct s3_request *r, int sum);
+bool s3_part_confirmed(const struct s3_part *p, struct s3_request *r, enum s3_checksum sum);
+
+/* A CRC as servers write it: base64 of its bytes, the highest first. */
+enum { S3_SUM_TEXT = 16 };
+void s3_sum_text(char out[S3_SUM_TEXT], enum s3_checksum sum, uint64_t value);
+/* Of A followed by B, len2 bytes. */
+uint64_t s3_sum_combine(enum s3_checksum sum, uint64_t a, uint64_t b, uint64_t len2);
 /* The ETag of an object of n parts: MD5 of their MD5s and their number. first: ETag of the first part, the next is `stride`
  * bytes behind it. false: some ETag is no MD5. */
 bool s3_parts_etag(const char *first, size_t stride, size_t n, char out[80]);

@@ -15,10 +15,15 @@ enum { META_AWS = 2048, META_MOST = 8192 };
 /* Above this a server that says nothing while it copies is asked for parts, each of which is progress. */
 #define COPY_SILENT (UINT64_C(512) << 20)
 
+#define ANY   (1u << S3_SUM_NONE | 1u << S3_SUM_MD5)
+#define AMZ   (ANY | 1u << S3_SUM_SIGNED | 1u << S3_SUM_CRC32 | 1u << S3_SUM_CRC32C | 1u << S3_SUM_CRC64NVME)
+#define CRC64 (1u << S3_SUM_CRC64)
+
 static const struct s3_traits traits[] = {
         [S3_VENDOR_AWS] = { .name = "aws",
                             .dialect = S3_AWS4,
                             .checksum = S3_SUM_CRC32,
+                            .sums = AMZ,
                             .if_none_match = true,
                             .if_none_match_complete = true,
                             .if_match = S3_MATCH_QUOTED,
@@ -31,6 +36,7 @@ static const struct s3_traits traits[] = {
         [S3_VENDOR_OSS] = { .name = "oss",
                             .dialect = S3_OSS4,
                             .checksum = S3_SUM_CRC64,
+                            .sums = ANY | CRC64 | 1u << S3_SUM_SIGNED,
                             .forbid_overwrite = "x-oss-forbid-overwrite",
                             .list_v2 = true,
                             .list_encoding = true,
@@ -40,12 +46,14 @@ static const struct s3_traits traits[] = {
         [S3_VENDOR_OBS] = { .name = "obs",
                             .dialect = S3_OBS,
                             .checksum = S3_SUM_MD5,
+                            .sums = ANY | 1u << S3_SUM_SIGNED,
                             .min_part = MIN_PART_OSS,
                             .max_copy = COPY_MOST,
                             .max_meta = META_MOST },
         [S3_VENDOR_MINIO] = { .name = "minio",
                               .dialect = S3_AWS4,
                               .checksum = S3_SUM_CRC32,
+                              .sums = AMZ,
                               .path_style = true,
                               .if_none_match = true,
                               .if_none_match_complete = true,
@@ -58,6 +66,7 @@ static const struct s3_traits traits[] = {
         [S3_VENDOR_RADOSGW] = { .name = "radosgw",
                                 .dialect = S3_AWS4,
                                 .checksum = S3_SUM_SIGNED,
+                                .sums = AMZ,
                                 .path_style = true,
                                 .if_none_match = true,
                                 .if_match = S3_MATCH_BARE,
@@ -70,6 +79,7 @@ static const struct s3_traits traits[] = {
         [S3_VENDOR_GENERIC] = { .name = "generic",
                                 .dialect = S3_AWS4,
                                 .checksum = S3_SUM_SIGNED,
+                                .sums = AMZ | CRC64,
                                 .path_style = true,
                                 .list_v2 = true,
                                 .list_encoding = true,
@@ -77,6 +87,17 @@ static const struct s3_traits traits[] = {
                                 .max_copy = COPY_MOST,
                                 .max_meta = META_MOST },
 };
+
+const struct s3_sum *s3_sum(enum s3_checksum sum)
+{
+        static const struct s3_sum kinds[S3_SUMS] = {
+                [S3_SUM_CRC32] = { "x-amz-checksum-crc32", "CRC32", "ChecksumCRC32", 4 },
+                [S3_SUM_CRC32C] = { "x-amz-checksum-crc32c", "CRC32C", "ChecksumCRC32C", 4 },
+                [S3_SUM_CRC64NVME] = { "x-amz-checksum-crc64nvme", "CRC64NVME", "ChecksumCRC64NVME", 8 },
+        };
+
+        return kinds[sum].header ? &kinds[sum] : NULL;
+}
 
 const struct s3_traits *s3_traits(enum s3_vendor v)
 {
@@ -235,11 +256,32 @@ static int choose(const struct ri_uri *u, const char *name, const char *const *c
         return ri_uri_opt_choice(u, name, choices, v, err);
 }
 
+static const char *const sum_names[] = { "auto",  "none",   "signed",    "md5", "crc32",
+                                         "crc64", "crc32c", "crc64nvme", NULL };
+
+/* A checksum that nobody looks at would only look like protection. */
+static int take_checksum(struct s3_profile *p, size_t sum, struct ri_str *err)
+{
+        struct ri_str list = RI_STR_INIT(200);
+
+        p->checksum = sum == S3_SUM_AUTO ? p->traits->checksum : (enum s3_checksum)sum;
+        if (p->checksum == S3_SUM_SIGNED && p->dialect != S3_AWS4)
+                p->checksum = S3_SUM_MD5;
+        if (p->traits->sums & 1u << p->checksum)
+                return 0;
+        for (size_t i = 0; sum_names[i]; i++)
+                if (i == S3_SUM_AUTO || p->traits->sums & 1u << i)
+                        ri_str_printf(&list, "%s%s", list.len ? ", " : "", sum_names[i]);
+        ri_str_printf(err, "option checksum: %s is not checked by vendor %s; it takes %s", sum_names[sum],
+                      p->traits->name, ri_str_cstr(&list));
+        ri_str_free(&list);
+        return -1;
+}
+
 static int take_vendor(struct s3_profile *p, const struct ri_uri *u, struct ri_str *err)
 {
         static const char *const names[] = { "aws", "oss", "obs", "minio", "radosgw", "generic", NULL };
         static const char *const dialects[] = { "aws4", "aws2", "oss4", "oss1", "obs", NULL };
-        static const char *const sums[] = { "auto", "none", "signed", "md5", "crc32", "crc64", NULL };
         size_t v = guess_vendor(u->scheme, p->host), d, s = S3_SUM_AUTO;
 
         if (choose(u, "vendor", names, &v, err) < 0)
@@ -247,13 +289,10 @@ static int take_vendor(struct s3_profile *p, const struct ri_uri *u, struct ri_s
         p->vendor = (enum s3_vendor)v;
         p->traits = &traits[v];
         d = p->traits->dialect;
-        if (choose(u, "dialect", dialects, &d, err) < 0 || choose(u, "checksum", sums, &s, err) < 0)
+        if (choose(u, "dialect", dialects, &d, err) < 0 || choose(u, "checksum", sum_names, &s, err) < 0)
                 return -1;
         p->dialect = (enum s3_dialect)d;
-        p->checksum = s == S3_SUM_AUTO ? p->traits->checksum : (enum s3_checksum)s;
-        if (p->checksum == S3_SUM_SIGNED && p->dialect != S3_AWS4)
-                p->checksum = S3_SUM_MD5;
-        return 0;
+        return take_checksum(p, s, err);
 }
 
 static int take_addressing(struct s3_profile *p, const struct ri_uri *u, struct ri_str *err)

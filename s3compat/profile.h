@@ -22,8 +22,21 @@ enum s3_checksum {
         S3_SUM_SIGNED, /* a SHA-256 of the body in the signature */
         S3_SUM_MD5,    /* Content-MD5 */
         S3_SUM_CRC32,  /* x-amz-checksum-crc32 */
-        S3_SUM_CRC64   /* OSS: x-oss-hash-crc64ecma of the answer, compared */
+        S3_SUM_CRC64,  /* OSS: x-oss-hash-crc64ecma of the answer, compared */
+        S3_SUM_CRC32C, /* x-amz-checksum-crc32c */
+        S3_SUM_CRC64NVME,
+        S3_SUMS
 };
+
+/* How a checksum is called that servers are told, keep and tell. */
+struct s3_sum {
+        const char *header;    /* x-amz-checksum-... */
+        const char *algorithm; /* when parts of an object are begun */
+        const char *element;   /* in XML */
+        size_t size;           /* bytes */
+};
+/* NULL: none of that kind. */
+const struct s3_sum *s3_sum(enum s3_checksum sum);
 
 /* How an ETag is written in If-Match of a PUT. */
 enum s3_if_match { S3_MATCH_NONE, S3_MATCH_QUOTED, S3_MATCH_BARE };
@@ -33,6 +46,7 @@ struct s3_traits {
         const char *name;
         enum s3_dialect dialect;
         enum s3_checksum checksum;
+        unsigned sums; /* 1 << enum s3_checksum: what may be asked for */
         bool path_style;
         bool if_none_match;           /* "If-None-Match: *" of a PUT is atomic */
         bool if_none_match_complete;  /* and so is a condition at the end of an upload */

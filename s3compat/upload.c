@@ -537,7 +537,7 @@ static bool etag_is_right(const struct complete *c, const char *etag, struct ri_
         const struct s3_profile *p = &s3_of(c->op->store)->profile;
         char want[80];
 
-        if (p->dialect != S3_AWS4 || p->checksum == S3_SUM_CRC32 || strlen(etag) < 34 || etag[32] != '-' ||
+        if (p->dialect != S3_AWS4 || s3_sum(p->checksum) || strlen(etag) < 34 || etag[32] != '-' ||
             !s3_parts_etag(c->told[0].etag, sizeof(c->told[0]), c->n, want) || strcasecmp(etag, want) == 0)
                 return true;
         ri_error_set(e, ROMA_ECORRUPT, NULL, "the finished object has the ETag %.60s, it must be %.60s", etag,

@@ -13,7 +13,7 @@ struct s3u {
         struct s3_store *st;
         struct s3_part *part;
         struct ri_op *op; /* the commit */
-        int sum;
+        enum s3_checksum sum;
 };
 
 static void s3u_free(struct s3u *f)
@@ -63,7 +63,7 @@ static void part_open(struct ri_op *op, roma_writer *w)
                                       : known               ? 1
                                                             : MOST);
                 /* Which checksum the upload was begun with is not known to us any more: MD5 goes with any. */
-                f->sum = st->profile.checksum == S3_SUM_CRC32 ? S3_SUM_MD5 : st->profile.checksum;
+                f->sum = s3_sum(st->profile.checksum) ? S3_SUM_MD5 : st->profile.checksum;
         }
         if (!f || !f->part) {
                 free(f);

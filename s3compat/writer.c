@@ -11,7 +11,6 @@
 
 #include "core/crc.h"
 #include "core/writer.h"
-#include "s3compat/crc64.h"
 #include "s3compat/part.h"
 
 enum {
@@ -25,7 +24,7 @@ enum {
 
 struct told_part {
         char etag[80];
-        uint32_t crc32;
+        uint64_t sum;
         uint64_t length;
 };
 
@@ -54,7 +53,6 @@ struct s3w {
         struct s3_span span;
         bool committing, failed, aborting;
         struct ri_error why;
-        uint64_t crc64;
         struct ri_task failer;
 };
 
@@ -268,7 +266,7 @@ static int remember(struct s3w *f, const struct s3_part *p, const char *etag)
         }
         t = &f->told[p->number - 1];
         snprintf(t->etag, sizeof(t->etag), "%s", etag);
-        t->crc32 = p->crc32;
+        t->sum = p->sum;
         t->length = p->length;
         return 0;
 }
@@ -385,6 +383,7 @@ static void created(struct s3_request *r)
 static void create(struct s3w *f)
 {
         struct s3_request *r = request(f, "CreateMultipartUpload", "POST", created);
+        const struct s3_sum *kind = s3_sum(f->st->profile.checksum);
 
         if (!r) {
                 writer_fail_with(f, ROMA_ENOMEM, "no memory for a request");
@@ -393,8 +392,8 @@ static void create(struct s3w *f)
         r->has_body = true;
         s3_fields_add(&r->query, "uploads", NULL);
         s3_object_headers(r, f->w->key, &f->w->attr, f->w->props->v, f->w->props->n);
-        if (f->st->profile.checksum == S3_SUM_CRC32) {
-                s3_fields_add(&r->headers, "x-amz-checksum-algorithm", "CRC32");
+        if (kind) {
+                s3_fields_add(&r->headers, "x-amz-checksum-algorithm", kind->algorithm);
                 s3_fields_add(&r->headers, "x-amz-checksum-type", "FULL_OBJECT");
         }
         s3_request_start(r);
@@ -526,8 +525,6 @@ static void s3_write(struct ri_op *op, roma_writer *w, const void *data, size_t 
         *p = (struct pending){ .op = op, .data = data, .len = len, .buf = buf, .w = f };
         op->impl = p;
         op->cancel = write_cancel;
-        if (f->st->profile.checksum == S3_SUM_CRC64)
-                f->crc64 = s3_crc64(f->crc64, data, len);
         ri_list_add_tail(&f->pending, &p->link);
         ri_op_waits(op, "room for it: earlier parts are on their way", f->st->profile.host);
         pump(f);
@@ -652,17 +649,21 @@ static void put_single(struct s3w *f)
 
 /* Complete */
 
-static void base64_crc(struct ri_str *out, uint32_t crc)
+/* The checksum of all bytes, from those of the parts. */
+static uint64_t whole_sum(const struct s3w *f)
 {
-        unsigned char be[4] = { (unsigned char)(crc >> 24), (unsigned char)(crc >> 16),
-                                (unsigned char)(crc >> 8), (unsigned char)crc };
+        enum s3_checksum kind = f->st->profile.checksum;
+        uint64_t sum = 0;
 
-        s3_base64(out, be, 4);
+        for (unsigned i = 0; i < f->next_number; i++)
+                sum = s3_sum_combine(kind, sum, f->told[i].sum, f->told[i].length);
+        return sum;
 }
 
 static int complete_body(struct s3w *f)
 {
-        bool crc = f->st->profile.checksum == S3_SUM_CRC32;
+        const struct s3_sum *kind = s3_sum(f->st->profile.checksum);
+        char text[S3_SUM_TEXT];
 
         ri_str_reset(&f->body);
         ri_str_puts(&f->body, "<CompleteMultipartUpload xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">");
@@ -670,10 +671,9 @@ static int complete_body(struct s3w *f)
                 ri_str_printf(&f->body, "<Part><PartNumber>%u</PartNumber><ETag>", i + 1);
                 s3_xml_escape(&f->body, f->told[i].etag);
                 ri_str_puts(&f->body, "</ETag>");
-                if (crc) {
-                        ri_str_puts(&f->body, "<ChecksumCRC32>");
-                        base64_crc(&f->body, f->told[i].crc32);
-                        ri_str_puts(&f->body, "</ChecksumCRC32>");
+                if (kind) {
+                        s3_sum_text(text, f->st->profile.checksum, f->told[i].sum);
+                        ri_str_printf(&f->body, "<%s>%s</%s>", kind->element, text, kind->element);
                 }
                 ri_str_puts(&f->body, "</Part>");
         }
@@ -685,12 +685,23 @@ static bool expected_etag(const struct s3w *f, char out[80])
         return s3_parts_etag(f->told[0].etag, sizeof(f->told[0]), f->next_number, out);
 }
 
-static int result_etag(void *arg, const char *path, const char *text)
-{
-        char *etag = arg;
+struct result {
+        const struct s3_sum *kind; /* NULL: none was sent */
+        char etag[80], sum[32];
+};
 
-        if (strcmp(path, "CompleteMultipartUploadResult/ETag") == 0 && text)
-                snprintf(etag, 80, "%s", text);
+static int result_element(void *arg, const char *path, const char *text)
+{
+        static const char of[] = "CompleteMultipartUploadResult/";
+        struct result *r = arg;
+
+        if (!text || strncmp(path, of, sizeof(of) - 1) != 0)
+                return 0;
+        path += sizeof(of) - 1;
+        if (strcmp(path, "ETag") == 0)
+                snprintf(r->etag, sizeof(r->etag), "%s", text);
+        else if (r->kind && strcmp(path, r->kind->element) == 0)
+                snprintf(r->sum, sizeof(r->sum), "%s", text);
         return 0;
 }
 
@@ -728,34 +739,56 @@ static void find_out(struct s3w *f, const struct ri_error *e)
         s3_request_start(r);
 }
 
-/* What the finished object is said to be, against what we know. */
-static void check_complete(struct s3w *f, struct s3_request *r, const char *etag)
+/* A server that has not understood FULL_OBJECT tells a checksum of the parts' checksums, "-3" at its end: then there is nothing
+ * to compare, the parts have been. */
+static bool sum_is_right(const struct s3w *f, const struct result *told, struct s3_request *r)
 {
-        const char *crc64 = s3_fields_get(&r->reply, "x-oss-hash-crc64ecma");
-        char want[80], ours[24];
-        roma_attr a = { .size = sizeof(a) };
+        char ours[S3_SUM_TEXT];
 
-        snprintf(ours, sizeof(ours), "%" PRIu64, f->crc64);
-        s3_etag(&a, etag);
-        if (f->st->profile.checksum == S3_SUM_CRC64 && crc64 && strcmp(crc64, ours) != 0)
+        if (!*told->sum || strchr(told->sum, '-'))
+                return true;
+        s3_sum_text(ours, f->st->profile.checksum, whole_sum(f));
+        if (strcmp(told->sum, ours) == 0)
+                return true;
+        ri_error_set(&r->error, ROMA_ECORRUPT, r->server, "the finished object has %s %.24s, it must be %s",
+                     told->kind->algorithm, told->sum, ours);
+        return false;
+}
+
+/* What the finished object is said to be, against what we know. */
+static bool is_right(const struct s3w *f, const struct result *told, struct s3_request *r)
+{
+        const struct s3_profile *p = &f->st->profile;
+        const char *crc64 = s3_fields_get(&r->reply, "x-oss-hash-crc64ecma");
+        roma_attr a = { .size = sizeof(a) };
+        char want[80];
+
+        s3_etag(&a, told->etag);
+        if (p->checksum == S3_SUM_CRC64 && crc64) {
+                snprintf(want, sizeof(want), "%" PRIu64, whole_sum(f));
+                if (strcmp(crc64, want) == 0)
+                        return true;
                 ri_error_set(&r->error, ROMA_ECORRUPT, r->server,
-                             "the finished object has CRC-64 %.24s, it must be %s", crc64, ours);
-        else if (f->st->profile.dialect == S3_AWS4 && strlen(a.etag) > 33 && a.etag[32] == '-' &&
-                 f->st->profile.checksum != S3_SUM_CRC32 && expected_etag(f, want) &&
-                 strcasecmp(a.etag, want) != 0)
-                ri_error_set(&r->error, ROMA_ECORRUPT, r->server,
-                             "the finished object has the ETag %.60s, it must be %.60s", a.etag, want);
-        if (r->error.code)
-                r->error.outcome = ROMA_UNKNOWN; /* it is there, and it is not what was sent */
+                             "the finished object has CRC-64 %.24s, it must be %s", crc64, want);
+                return false;
+        }
+        if (told->kind)
+                return sum_is_right(f, told, r);
+        if (p->dialect != S3_AWS4 || strlen(a.etag) <= 33 || a.etag[32] != '-' || !expected_etag(f, want) ||
+            strcasecmp(a.etag, want) == 0)
+                return true;
+        ri_error_set(&r->error, ROMA_ECORRUPT, r->server,
+                     "the finished object has the ETag %.60s, it must be %.60s", a.etag, want);
+        return false;
 }
 
 /* A server that sends blanks while it joins may fail behind them: only a whole answer says that it is done. */
-static bool read_result(struct s3_request *r, char *etag)
+static bool read_result(struct s3_request *r, struct result *result)
 {
         struct ri_str err = RI_STR_INIT(300);
-        bool good =
-                s3_xml_read(r->answer.p ? r->answer.p : "", r->answer.len, result_etag, etag, &err) == 0 &&
-                *etag;
+        bool good = s3_xml_read(r->answer.p ? r->answer.p : "", r->answer.len, result_element, result,
+                                &err) == 0 &&
+                    *result->etag;
 
         if (!good) {
                 ri_error_set(&r->error, ROMA_EPROTOCOL, r->server,
@@ -770,15 +803,15 @@ static bool read_result(struct s3_request *r, char *etag)
 static void completed(struct s3_request *r)
 {
         struct s3w *f = r->arg;
-        char etag[80] = "";
+        struct result result = { .kind = s3_sum(f->st->profile.checksum) };
         struct ri_error e;
         bool refused = condition_failed(f, r, &r->error);
         bool lost = r->attempt > 0 && (r->error.code == ROMA_ENOENT || refused);
 
         if (!r->error.code) {
-                lost = !read_result(r, etag);
-                if (!lost)
-                        check_complete(f, r, etag);
+                lost = !read_result(r, &result);
+                if (!lost && !is_right(f, &result, r))
+                        r->error.outcome = ROMA_UNKNOWN; /* it is there, and it is not what was sent */
         }
         e = r->error;
         end_request(f);
@@ -789,11 +822,13 @@ static void completed(struct s3_request *r)
         else if (e.code)
                 commit_failed(f, &e);
         else
-                committed(f, etag);
+                committed(f, result.etag);
 }
 
 static void complete(struct s3w *f)
 {
+        const struct s3_sum *kind = s3_sum(f->st->profile.checksum);
+        char text[S3_SUM_TEXT];
         struct s3_request *r;
 
         if (complete_body(f) < 0) {
@@ -816,13 +851,12 @@ static void complete(struct s3w *f)
         condition(f, r);
         r->safe = true; /* a second one finds no upload, and then we look */
         r->counted = f->w->precondition != ROMA_ALWAYS;
-        if (f->st->profile.checksum == S3_SUM_CRC32) {
-                struct ri_str coded = RI_STR_INIT(16);
-
-                base64_crc(&coded, f->w->crc);
-                s3_fields_add(&r->headers, "x-amz-checksum-crc32", ri_str_cstr(&coded));
+        if (kind) {
+                /* The CRC-32 is that of the source's bytes, which came along with them. */
+                s3_sum_text(text, f->st->profile.checksum,
+                            f->st->profile.checksum == S3_SUM_CRC32 ? f->w->crc : whole_sum(f));
+                s3_fields_add(&r->headers, kind->header, text);
                 s3_fields_add(&r->headers, "x-amz-checksum-type", "FULL_OBJECT");
-                ri_str_free(&coded);
         }
         s3_request_start(r);
 }

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "s3compat/crc64.h"
+#include "s3compat/crc.h"
 #include "s3compat/creds.h"
 #include "s3compat/policy.h"
 #include "s3compat/store.h"
@@ -171,14 +171,66 @@ START_TEST(attributes)
 }
 END_TEST
 
-START_TEST(crc64)
+static uint64_t bit_by_bit(unsigned width, uint64_t poly, const unsigned char *p, size_t n)
 {
-        char bytes[1000];
+        const uint64_t ones = UINT64_MAX >> (64 - width);
+        uint64_t crc = ones;
 
-        for (size_t i = 0; i < sizeof(bytes); i++)
-                bytes[i] = (char)(i * 7);
-        ck_assert_uint_eq(s3_crc64(0, "123456789", 9), UINT64_C(0x995dc9bbdf1939fa));
-        ck_assert_uint_eq(s3_crc64(s3_crc64(0, bytes, 333), bytes + 333, 667), s3_crc64(0, bytes, 1000));
+        while (n--) {
+                crc ^= *p++;
+                for (int i = 0; i < 8; i++)
+                        crc = crc & 1 ? (crc >> 1) ^ poly : crc >> 1;
+        }
+        return crc ^ ones;
+}
+
+START_TEST(crcs)
+{
+        static const struct {
+                unsigned width;
+                uint64_t poly, check, zeros,
+                        ones; /* of "123456789", of 32 bytes 0x00 and 0xff: RFC 3720 B.4 for CRC-32C */
+        } known[S3_CRC_KINDS] = {
+                [S3_CRC32C] = { 32, 0x82f63b78, 0xe3069283, 0x8a9136aa, 0x62a8ab43 },
+                [S3_CRC64NVME] = { 64, UINT64_C(0x9a6c9329ac4bc9b5), UINT64_C(0xae8b14860a799888), 0, 0 },
+                [S3_CRC64ECMA] = { 64, UINT64_C(0xc96c5795d7870f42), UINT64_C(0x995dc9bbdf1939fa), 0, 0 },
+        };
+        /* Around what is taken in one step, and what needs all of them. */
+        static const size_t len[] = { 0,  1,   7,   8,   15,   16,    17,    63,    64,
+                                      65, 127, 128, 129, 1000, 24575, 24576, 24577, 70001 };
+        const size_t n = sizeof(len) / sizeof(len[0]);
+        unsigned char *bytes = malloc(200000), same[32];
+        uint32_t x = 12345;
+
+        ck_assert_ptr_nonnull(bytes);
+        for (size_t i = 0; i < 200000; i++) {
+                x = x * 1664525 + 1013904223;
+                bytes[i] = (unsigned char)(x >> 24);
+        }
+        for (int k = 0; k < S3_CRC_KINDS; k++) {
+                enum s3_crc_kind kind = (enum s3_crc_kind)k;
+
+                ck_assert_uint_eq(s3_crc(kind, 0, "123456789", 9), known[k].check);
+                ck_assert_uint_eq(s3_crc(kind, s3_crc(kind, 0, "1234", 4), "56789", 5), known[k].check);
+                memset(same, 0, sizeof(same));
+                ck_assert(!known[k].zeros || s3_crc(kind, 0, same, 32) == known[k].zeros);
+                memset(same, 255, sizeof(same));
+                ck_assert(!known[k].ones || s3_crc(kind, 0, same, 32) == known[k].ones);
+                for (size_t i = 0; i < n; i++) {
+                        uint64_t a = s3_crc(kind, 0, bytes + i, len[i]);
+
+                        ck_assert_uint_eq(a, bit_by_bit(known[k].width, known[k].poly, bytes + i, len[i]));
+                        ck_assert_uint_eq(a, s3_crc_by_tables(kind, 0, bytes + i, len[i]));
+                        for (size_t j = 0; j < n; j++) {
+                                const unsigned char *next = bytes + i + len[i];
+
+                                ck_assert_uint_eq(
+                                        s3_crc_combine(kind, a, s3_crc(kind, 0, next, len[j]), len[j]),
+                                        s3_crc(kind, a, next, len[j]));
+                        }
+                }
+        }
+        free(bytes);
 }
 END_TEST
 
@@ -214,7 +266,7 @@ int main(void)
         tcase_add_test(tc, keys);
         tcase_add_test(tc, places);
         tcase_add_test(tc, attributes);
-        tcase_add_test(tc, crc64);
+        tcase_add_test(tc, crcs);
         tcase_add_test(tc, conditions);
         suite_add_tcase(s, tc);
         sr = srunner_create(s);
