@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tools/look.h"
+#include "tools/mix.h"
 
 enum { RUN = 16 /* blocks read at once */ };
 
@@ -108,7 +108,7 @@ static void got_run(struct flight *f, const roma_result *r)
                 return;
         u->failed = true;
         if (look_is_rot(&u->w->v->l, u->w->look.copy[u->copy].server, r)) {
-                k->seen[u->first + came] = DG_BAD;
+                look_bad(&u->w->v->l, &u->w->look, u->copy, u->first + came);
         } else if (!(r->flags & ROMA_RETRIABLE) || ++u->w->look.copy[u->copy].unread > 3) {
                 /* This copy has nothing more to give. */
                 for (uint32_t b = 0; b < DG_BLOCKS; b++)
@@ -306,7 +306,10 @@ static void salvage_chunk(struct salvage *v, size_t index, uint32_t blocks)
         w->blocks = blocks;
         look_init(&v->l, &w->look, index < v->map->chunks ? &v->map->chunk[index] : &hole, v->length);
         look_tables(&v->l, &one, 1, true);
-        if (v->has_original && !v->md5_only) {
+        if (v->md5_only) {
+                w->look.k.has_want = original_found(&v->original, (uint32_t)index, w->look.k.want);
+                w->look.k.want_length = v->length;
+        } else if (v->has_original) {
                 w->look.k.has_want = original_crcs(&v->original, (uint32_t)index, w->look.k.want);
                 w->look.k.want_length = v->original.length;
         }
@@ -418,27 +421,39 @@ static void set_length(struct salvage *v)
         answer_free(&a);
 }
 
-static bool same_map(const roma_mfs_map *a, const roma_mfs_map *b)
-{
-        if (a->length != b->length || a->chunks != b->chunks || a->inode != b->inode)
-                return false;
-        for (size_t i = 0; i < a->chunks; i++)
-                if (a->chunk[i].id != b->chunk[i].id || a->chunk[i].version != b->chunk[i].version)
-                        return false;
-        return true;
-}
-
 static void check_unchanged(struct salvage *v)
 {
         roma_mfs_map *now = look_map(&v->l, v->from.key, v->from.shown);
 
-        if (!now || !same_map(v->map, now)) {
+        if (!now || !look_same_map(v->map, now)) {
                 complain(v->tool,
                          "salvage: %s changed while it was read: do it again when nobody writes to it",
                          v->from.shown);
                 v->failed = true;
         }
         roma_mfs_map_unref(now);
+}
+
+/* Which copies have the original's MD5 when blocks are taken from them. Without one the blocks are chosen as always. */
+static void search_md5(struct salvage *v)
+{
+        struct mix m;
+
+        mix_search(&v->l, v->map, v->length, v->original.md5, true, &m);
+        if (m.result == MIX_FOUND) {
+                v->original.found = m.want;
+                v->original.found_chunks = m.chunks;
+                m.want = NULL;
+                fprintf(v->map_file,
+                        "# of %" PRIu64 " combinations of blocks one has the MD5 of the original\n", m.tried);
+        } else if (m.points && !v->tool->stopping) {
+                complain(v->tool,
+                         "salvage: %s: %" PRIu64
+                         " combinations of what the copies have were tried, and none has the MD5 %s%s%s; "
+                         "blocks are taken as without it",
+                         v->from.shown, m.tried, v->original.md5, m.why ? ": " : "", m.why ? m.why : "");
+        }
+        mix_free(&m);
 }
 
 static void check_md5(struct salvage *v)
@@ -509,6 +524,8 @@ static void run(struct salvage *v)
                 v->failed = true;
                 return;
         }
+        if (v->md5_only)
+                search_md5(v);
         all_chunks(v);
         if (!v->failed && !t->stopping)
                 check_unchanged(v);

@@ -51,9 +51,23 @@ static void forget(struct subject *s)
         s->map_message = NULL;
 }
 
+static void forget_md5(struct subject *s)
+{
+        free(s->md5_message);
+        s->md5_message = NULL;
+        s->md5[0] = 0;
+        s->mixed = false;
+        mix_free(&s->mix);
+        roma_mfs_map_unref(s->mix_map);
+        s->mix_map = NULL;
+        if (s->o)
+                original_forget(s->o);
+}
+
 void examine_clear(struct subject *s)
 {
         forget(s);
+        forget_md5(s);
         free(s->range);
         free(s->note);
         free(s->key);
@@ -544,7 +558,10 @@ static bool examine_chunk(struct subject *s, size_t index)
         uint8_t moving[DG_BLOCKS] = { 0 };
         bool busy = false, any = false;
 
-        if (s->o && !s->o->md5[0]) {
+        if (s->o && s->o->md5[0]) {
+                look->k.has_want = original_found(s->o, look->k.index, look->k.want);
+                look->k.want_length = s->map->length;
+        } else if (s->o) {
                 look->k.has_want = original_crcs(s->o, look->k.index, look->k.want);
                 look->k.want_length = s->o->length;
                 if (!look->k.has_want)
@@ -582,7 +599,8 @@ static bool examine_chunk(struct subject *s, size_t index)
 
 /* ---- the file --------------------------------------------------------------------------------------------- */
 
-static void compare_md5(struct subject *s)
+/* The MD5 of the file as readers see it now. */
+static void compute_md5(struct subject *s)
 {
         const roma_opts opts = request_opts(s->l->tool);
         struct answer a = { 0 };
@@ -590,25 +608,71 @@ static void compare_md5(struct subject *s)
         for (size_t i = 0; i < s->ranges; i++) {
                 if (!s->range[i].rot)
                         continue;
-                examine_note(s, NOTE_UNKNOWN, "md5", -1,
-                             "the MD5 was not computed, to spare the disk with CRC errors");
+                s->md5_message = need_copy("the MD5 was not computed, to spare the disk with CRC errors");
                 return;
         }
         ANSWER(s->l->tool, &a,
                roma_aio_hash(s->l->place->store, s->key, ROMA_MD5, &opts, flight_done, &a.flight));
         answer_wait(s->l->tool, &a);
-        if (a.code != ROMA_OK) {
-                examine_note(s, NOTE_UNKNOWN, "md5", -1, "the MD5 could not be computed: %s", a.message);
-        } else {
+        if (a.code == ROMA_OK)
                 snprintf(s->md5, sizeof(s->md5), "%s", a.text);
-                if (strcmp(s->md5, s->o->md5))
-                        examine_note(
-                                s, NOTE_BAD, "md5", -1, "the MD5 is %s, that of the original %s%s", s->md5,
-                                s->o->md5,
-                                s->ranges ? ""
-                                          : "; the copies agree, so only the original itself can show where");
-        }
+        else
+                s->md5_message = need_format("the MD5 could not be computed: %s", a.message);
         answer_free(&a);
+}
+
+/* When only the MD5 is known: whether some mix of the copies has it. True: one has, and the file is to be looked at again, in
+ * comparison with that. */
+static bool found_mix(struct subject *s)
+{
+        if (!s->o || !s->o->md5[0] || s->mixed)
+                return false;
+        compute_md5(s);
+        s->mixed = true;
+        /* Copies that agree, and have the MD5 or no others beside them, leave nothing to choose. */
+        if (!s->ranges && (!strcmp(s->md5, s->o->md5) || !(s->facts.old || s->facts.invalid)))
+                return false;
+        mix_search(s->l, s->map, s->map->length, s->o->md5, false, &s->mix);
+        s->mix_map = roma_mfs_map_ref(s->map);
+        s->o->found = s->mix.want;
+        s->o->found_chunks = s->mix.want ? s->mix.chunks : 0;
+        s->mix.want = NULL;
+        return s->o->found != NULL;
+}
+
+static void note_mix(struct subject *s)
+{
+        const struct mix *m = &s->mix;
+        unsigned long long tried = m->tried;
+
+        if (m->result == MIX_FOUND) {
+                examine_note(s, NOTE_INFO, "mix", -1,
+                             "taken from the copies that are as the original (one of %llu combinations that "
+                             "were tried) the file has this MD5; roma salvage --against %s writes it",
+                             tried, s->o->md5);
+        } else if (m->points && m->result == MIX_NONE) {
+                examine_note(s, NOTE_INFO, "mix", -1,
+                             "none of %llu combinations of what the copies have has this MD5%s%s; %s", tried,
+                             m->why ? ", and more were not tried: " : "", m->why ? m->why : "",
+                             m->all ? "the right bytes are in no copy, or the length is wrong"
+                                    : "only the original itself can show what is right");
+        } else if (m->why) {
+                examine_note(s, NOTE_UNKNOWN, "mix", -1, "which copy is right was not searched: %s", m->why);
+        }
+}
+
+static void compare_md5(struct subject *s)
+{
+        if (!*s->md5)
+                examine_note(s, s->mix.result == MIX_FOUND ? NOTE_INFO : NOTE_UNKNOWN, "md5", -1, "%s",
+                             s->md5_message ? s->md5_message : "interrupted");
+        else if (strcmp(s->md5, s->o->md5))
+                examine_note(s, NOTE_BAD, "md5", -1, "the MD5 is %s, that of the original %s%s", s->md5,
+                             s->o->md5,
+                             s->ranges || s->mix.points
+                                     ? ""
+                                     : "; the copies agree, so only the original itself can show where");
+        note_mix(s);
 }
 
 static void conclude(struct subject *s)
@@ -678,13 +742,19 @@ enum verdict examine(struct subject *s)
                         examine_prepare(s, 1);
                 if (!s->map)
                         return CANNOT_TELL;
-                if (all_chunks(s)) {
+                if (all_chunks(s) && !(s->mix_map && !look_same_map(s->mix_map, s->map))) {
+                        if (!s->l->tool->stopping && found_mix(s)) {
+                                forget(s);
+                                start--;
+                                continue;
+                        }
                         if (!s->l->tool->stopping)
                                 conclude(s);
                         return examine_verdict(s);
                 }
                 if (s->l->tool->stopping)
                         return CANNOT_TELL;
+                forget_md5(s);
                 forget(s);
                 look_pause(s->l->tool, 300000000);
         }

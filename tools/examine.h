@@ -3,7 +3,7 @@
 #ifndef EXAMINE_H
 #define EXAMINE_H
 
-#include "tools/look.h"
+#include "tools/mix.h"
 
 enum verdict { CLEAN = 0, DIFFERS = 1, CANNOT_TELL = 2 };
 
@@ -39,7 +39,11 @@ struct subject {
         unsigned peeks;
         struct probe *probes;
         unsigned probed;
-        char md5[33]; /* of the file as it is read now; "" when it was not computed */
+        char md5[33];      /* of the file as it is read now; "" when it was not computed */
+        char *md5_message; /* why not */
+        bool mixed;        /* the copies were searched for the MD5 */
+        struct mix mix;
+        roma_mfs_map *mix_map; /* of what was searched */
         struct dg_cause cause[DG_CAUSES_MAX];
         size_t causes;
 };

@@ -8,6 +8,7 @@ diagnose_sources = \
 	tools/diagnose/chunkfile.c \
 	tools/diagnose/crc.c \
 	tools/diagnose/diagnose.h \
+	tools/diagnose/mix.c \
 	tools/diagnose/picture.c \
 	tools/diagnose/table.c \
 	tools/diagnose/vote.c
@@ -66,6 +67,8 @@ roma_SOURCES = $(diagnose_sources) \
 	tools/look.c \
 	tools/look.h \
 	tools/memory.c \
+	tools/mix.c \
+	tools/mix.h \
 	tools/names.c \
 	tools/options.c \
 	tools/original.c \

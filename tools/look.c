@@ -28,6 +28,9 @@ void looker_free(struct looker *l)
                 l->servers = s->next;
                 free(s);
         }
+        free(l->rot);
+        l->rot = NULL;
+        l->rots = 0;
 }
 
 static struct look_server *server_of(struct looker *l, const roma_mfs_copy *copy)
@@ -121,6 +124,16 @@ roma_mfs_map *look_map(struct looker *l, const char *key, const char *shown)
         return a.map;
 }
 
+bool look_same_map(const roma_mfs_map *a, const roma_mfs_map *b)
+{
+        if (a->length != b->length || a->chunks != b->chunks || a->inode != b->inode)
+                return false;
+        for (size_t i = 0; i < a->chunks; i++)
+                if (a->chunk[i].id != b->chunk[i].id || a->chunk[i].version != b->chunk[i].version)
+                        return false;
+        return true;
+}
+
 struct place_answer {
         struct flight flight;
         int code;
@@ -156,6 +169,24 @@ int look_settled(struct looker *l, uint32_t inode, uint32_t index, roma_mfs_plac
 
 /* ---- tables ----------------------------------------------------------------------------------------------- */
 
+static bool is_of(const struct look_rot *r, const struct look *look, size_t copy)
+{
+        const roma_mfs_copy *at = look->copy[copy].at;
+
+        return r->chunk == look->chunk->id && r->version == look->chunk->version && r->ip == at->ip &&
+               r->port == at->port;
+}
+
+void look_bad(struct looker *l, struct look *look, size_t copy, uint32_t block)
+{
+        const roma_mfs_copy *at = look->copy[copy].at;
+
+        look->k.copy[copy].seen[block] = DG_BAD;
+        l->rot = need(realloc(l->rot, (l->rots + 1) * sizeof(*l->rot)));
+        l->rot[l->rots++] =
+                (struct look_rot){ look->chunk->id, look->chunk->version, at->ip, block, at->port };
+}
+
 void look_init(struct looker *l, struct look *look, const roma_mfs_chunk *chunk, uint64_t length)
 {
         size_t n = chunk->copies < DG_COPIES ? chunk->copies : DG_COPIES;
@@ -172,6 +203,9 @@ void look_init(struct looker *l, struct look *look, const roma_mfs_chunk *chunk,
                 look->copy[i].server = server_of(l, &chunk->copy[i]);
                 look->k.copy[i].part = chunk->copy[i].part;
                 look->k.copy[i].current = is_current(&chunk->copy[i]);
+                for (size_t r = 0; r < l->rots; r++)
+                        if (is_of(&l->rot[r], look, i))
+                                look->k.copy[i].seen[l->rot[r].block] = DG_BAD;
         }
 }
 
@@ -403,7 +437,7 @@ static void got_blocks(struct flight *f, const roma_result *r)
         if (r->code == ROMA_OK) {
                 d->failures = 0;
         } else if (look_is_rot(d->looker, c->server, r)) {
-                d->look->k.copy[d->copy].seen[d->next++] = DG_BAD;
+                look_bad(d->looker, d->look, d->copy, d->next++);
         } else if (++d->failures >= TRIES || !(r->flags & ROMA_RETRIABLE)) {
                 give_up(d, "could not be read", r->message);
         }
@@ -504,6 +538,6 @@ enum look_result look_block(struct looker *l, struct look *look, size_t copy, ui
         flight_drive(l->tool);
         look_pay(l, DG_BLOCK);
         if (a.result == LOOK_BAD)
-                look->k.copy[copy].seen[block] = DG_BAD;
+                look_bad(l, look, copy, block);
         return a.result;
 }

@@ -18,10 +18,19 @@ struct look_server {
         uint64_t quiet_ns; /* nothing is read before this time; 0: no error is known */
 };
 
+/* A block that does not match its CRC: never asked for again, since each time counts against the disk. */
+struct look_rot {
+        uint64_t chunk;
+        uint32_t version, ip, block;
+        uint16_t port;
+};
+
 struct looker {
         struct tool *tool;
         struct place *place;
         struct look_server *servers;
+        struct look_rot *rot;
+        size_t rots;
         uint64_t free_ns; /* --rate: when the next wave may start */
         uint64_t bytes;   /* read so far */
 };
@@ -61,6 +70,8 @@ enum look_result look_block(struct looker *l, struct look *look, size_t copy, ui
 bool look_allowed(struct looker *l, struct look_server *s);
 /* Waits until this server may be read again; false: interrupted. */
 bool look_wait(struct looker *l, struct look_server *s);
+/* This block of this copy does not match its CRC; that is remembered as long as the looker lives. */
+void look_bad(struct looker *l, struct look *look, size_t copy, uint32_t block);
 /* A read failed with this: is it a damaged block? Then the server is left in peace. */
 bool look_is_rot(struct looker *l, struct look_server *s, const roma_result *r);
 void look_pause(struct tool *t, uint64_t ns);
@@ -68,6 +79,8 @@ void look_pay(struct looker *l, uint64_t bytes);
 /* 1: nobody was writing there, and *place says what is there; 0: somebody writes; -1: could not be asked. */
 int look_settled(struct looker *l, uint32_t inode, uint32_t index, roma_mfs_place *place);
 const char *look_state(unsigned state);
+/* Whether these maps of one file are of the same chunks, versions and length. */
+bool look_same_map(const roma_mfs_map *a, const roma_mfs_map *b);
 
 /* original.c: what the file should be. */
 struct original {
@@ -76,6 +89,9 @@ struct original {
         roma_file *file;
         uint64_t length;
         char md5[33]; /* not empty: only this is known */
+        uint32_t **
+                found; /* by chunk: CRCs that a search for the MD5 has found; NULL: none, or nothing to choose there */
+        size_t found_chunks;
         unsigned char *buf;
 };
 /* A path, a URI or 32 hexadecimal digits. False after a message. */
@@ -83,6 +99,9 @@ bool original_open(struct tool *t, struct original *o, const char *arg);
 void original_close(struct original *o);
 /* The CRCs of one chunk, padded with zeros. False after a message. */
 bool original_crcs(struct original *o, uint32_t index, uint32_t crc[DG_BLOCKS]);
+/* Those that a search for the MD5 has found. False: none. */
+void original_forget(struct original *o); /* what was found */
+bool original_found(const struct original *o, uint32_t index, uint32_t crc[DG_BLOCKS]);
 /* len bytes at offset, zeros behind the end. False after a message. */
 bool original_read(struct original *o, void *buf, size_t len, uint64_t offset);
 

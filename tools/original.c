@@ -70,6 +70,15 @@ bool original_open(struct tool *t, struct original *o, const char *arg)
         return a.good;
 }
 
+void original_forget(struct original *o)
+{
+        for (size_t i = 0; i < o->found_chunks; i++)
+                free(o->found[i]);
+        free(o->found);
+        o->found = NULL;
+        o->found_chunks = 0;
+}
+
 void original_close(struct original *o)
 {
         struct answer a = { 0 };
@@ -79,6 +88,7 @@ void original_close(struct original *o)
                 answer_wait(o->tool, &a);
                 answer_free(&a);
         }
+        original_forget(o);
         free(o->buf);
         location_free(&o->at);
         memset(o, 0, sizeof(*o));
@@ -128,6 +138,14 @@ bool original_read(struct original *o, void *buf, size_t len, uint64_t offset)
                         good &= piece[--n].good;
         }
         return good && !o->tool->stopping;
+}
+
+bool original_found(const struct original *o, uint32_t index, uint32_t crc[DG_BLOCKS])
+{
+        if (index >= o->found_chunks || !o->found[index])
+                return false;
+        memcpy(crc, o->found[index], DG_BLOCKS * sizeof(*crc));
+        return true;
 }
 
 bool original_crcs(struct original *o, uint32_t index, uint32_t crc[DG_BLOCKS])

@@ -43,7 +43,7 @@ static bool get_good(struct subject *s, struct look *look, const struct dg_range
         uint64_t start = file_offset(r, block);
 
         memset(b->around, 0, sizeof(b->around));
-        if (r->by_original) {
+        if (r->by_original && !s->o->md5[0]) {
                 uint64_t before = start ? DG_BLOCK : 0;
                 return original_read(s->o, b->around + DG_BLOCK - before, (size_t)(2 * DG_BLOCK + before),
                                      start - before);
@@ -134,7 +134,7 @@ static void refine(struct subject *s, struct look *look, size_t i, struct blocks
                 r->sure = true;
                 if (r->pattern == DG_TAIL && r->count > 1)
                         r->pattern = DG_CONTENT; /* the blocks behind it are not zero */
-                if (r->pattern == DG_CONTENT && r->by_original)
+                if (r->pattern == DG_CONTENT && r->by_original && !s->o->md5[0])
                         remember(s, i, &first, b);
         }
         if (r->count > 1 && peek(s, look, r, (uint32_t)end_block, b, &last))

@@ -34,6 +34,7 @@ EXTRA_DIST += \
 	tests/integration/interop-repeat.sh \
 	tests/integration/model.sh \
 	tests/integration/quickstart.sh \
+	tests/integration/mixes.sh \
 	tests/integration/salvage.sh \
 	tests/integration/torture.sh \
 	tests/integration/wire-clean.sh \

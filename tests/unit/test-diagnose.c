@@ -483,6 +483,90 @@ START_TEST(votes)
 }
 END_TEST
 
+static struct dg_piece piece[DG_BLOCKS];
+
+static size_t pieces(uint32_t blocks, enum dg_mix how, bool others)
+{
+        size_t n = dg_pieces(&chunk, blocks, how, others, piece);
+        uint32_t next = 0;
+
+        for (size_t i = 0; i < n; i++) {
+                ck_assert_uint_eq(piece[i].first, next);
+                ck_assert_uint_gt(piece[i].count, 0);
+                next += piece[i].count;
+        }
+        ck_assert_uint_eq(next, blocks);
+        return n;
+}
+
+/* How many combinations the pieces give. */
+static uint64_t combinations(uint32_t blocks, enum dg_mix how, bool others)
+{
+        struct dg_cost cost = { .states = 1 };
+
+        dg_cost_add(&cost, piece, pieces(blocks, how, others), (uint64_t)blocks * DG_BLOCK);
+        return cost.states;
+}
+
+START_TEST(mixes)
+{
+        struct dg_cost cost = { .states = 1 };
+
+        fresh(2, 40, false);
+        ck_assert_uint_eq(pieces(40, DG_MIX_RUNS, true), 1);
+        ck_assert_uint_eq(combinations(40, DG_MIX_CHUNKS, true), 1);
+        /* Two runs that were lost in one copy, one in the other, the last two side by side. */
+        lose(0, 3, 2);
+        lose(0, 20, 1);
+        lose(1, 21, 4);
+        ck_assert_uint_eq(pieces(40, DG_MIX_RUNS, false), 6);
+        ck_assert_uint_eq(piece[1].options, 2);
+        ck_assert_uint_eq(piece[1].with[0], 1);
+        ck_assert_uint_eq(piece[1].with[1], 2);
+        ck_assert_uint_eq(combinations(40, DG_MIX_RUNS, false), 8);
+        ck_assert_uint_eq(combinations(40, DG_MIX_BLOCKS, false), 128);
+        ck_assert_uint_eq(combinations(40, DG_MIX_CHUNKS, false), 2);
+        ck_assert_uint_eq(pieces(40, DG_MIX_CHUNKS, false), 3);
+        ck_assert_uint_eq(piece[1].first, 3);
+        ck_assert_uint_eq(piece[1].count, 22);
+        ck_assert_uint_eq(combinations(40, DG_MIX_DATA, false), 1);
+        ck_assert_uint_eq(pieces(40, DG_MIX_DATA, false), 6);
+        ck_assert(piece[1].left_out);
+        ck_assert_uint_eq(piece[1].with[0], 2);
+        /* A block that is damaged in one copy is no choice; a file that ends before it has fewer. */
+        copy[0].seen[20] = DG_BAD;
+        ck_assert_uint_eq(combinations(40, DG_MIX_RUNS, false), 4);
+        ck_assert_uint_eq(combinations(20, DG_MIX_RUNS, false), 2);
+        copy[1].seen[20] = DG_BAD;
+        dg_cost_add(&cost, piece, pieces(40, DG_MIX_RUNS, false), 40 * DG_BLOCK);
+        ck_assert_uint_eq(cost.unreadable, 1);
+
+        /* Three contents; copies of another version only when asked for. */
+        fresh(3, 10, false);
+        copy[0].crc[5] = 1;
+        copy[1].crc[5] = 2;
+        ck_assert_uint_eq(combinations(10, DG_MIX_RUNS, false), 3);
+        copy[1].current = false;
+        ck_assert_uint_eq(combinations(10, DG_MIX_RUNS, false), 2);
+        ck_assert_uint_eq(combinations(10, DG_MIX_RUNS, true), 3);
+        /* 5 blocks once, one block in three ways, and what follows for each of them. */
+        cost = (struct dg_cost){ .states = 1 };
+        dg_cost_add(&cost, piece, pieces(10, DG_MIX_RUNS, true), 9 * DG_BLOCK + 7);
+        ck_assert_uint_eq(cost.bytes, 5 * DG_BLOCK + 3 * (4 * DG_BLOCK + 7));
+        ck_assert_uint_eq(cost.points, 1);
+
+        /* More than can be counted. */
+        fresh(2, DG_BLOCKS, false);
+        for (uint32_t b = 0; b < DG_BLOCKS; b += 2)
+                copy[b / 2 % 2].crc[b] ^= 1;
+        ck_assert_uint_eq(combinations(DG_BLOCKS, DG_MIX_RUNS, false), UINT64_MAX);
+        cost = (struct dg_cost){ .states = 1 };
+        dg_cost_add(&cost, piece, pieces(DG_BLOCKS, DG_MIX_BLOCKS, false), ROMA_MFS_CHUNK_SIZE);
+        ck_assert_uint_eq(cost.bytes, UINT64_MAX);
+        ck_assert_uint_eq(cost.points, 512);
+}
+END_TEST
+
 START_TEST(pictures)
 {
         char row[65];
@@ -596,6 +680,7 @@ int main(void)
         tcase_add_test(t, causes_of_copies);
         tcase_add_test(t, causes_of_all);
         tcase_add_test(t, votes);
+        tcase_add_test(t, mixes);
         tcase_add_test(t, pictures);
         tcase_add_test(t, chunk_files);
         suite_add_tcase(s, t);

@@ -196,6 +196,38 @@ struct dg_vote {
  * breaks ties, so that a file is not mixed more than it must. */
 void dg_choose(const struct dg_chunk *chunk, uint32_t block, int last, struct dg_vote *out);
 
+/* ---- mix.c: only the MD5 of the file is known ------------------------------------------------------------- */
+
+enum dg_mix {
+        DG_MIX_RUNS,   /* blocks in which the same copies differ are taken from the same copy */
+        DG_MIX_BLOCKS, /* each block by itself */
+        DG_MIX_DATA,   /* as runs, but no zeros where another copy has data */
+        DG_MIX_CHUNKS, /* one copy for all of a chunk */
+        DG_MIXES
+};
+
+/* Blocks that are taken from one copy. */
+struct dg_piece {
+        uint32_t first, count;
+        uint32_t options;         /* different contents; 0: no copy can be read, 1: nothing to choose */
+        bool left_out;            /* and some that were zeros, where another copy has data */
+        uint32_t with[DG_COPIES]; /* the copies that have each of them, one bit each */
+};
+/* The first `blocks` (1..1024) of a chunk as pieces, in order; `out` has room for as many. others: also copies of another
+ * version, and those that the master calls damaged. Returns how many pieces. */
+size_t dg_pieces(const struct dg_chunk *chunk, uint32_t blocks, enum dg_mix how, bool others,
+                 struct dg_piece *out);
+
+/* What it costs to try all combinations when one digest for each is carried through the file; starts as { .states = 1 }. */
+struct dg_cost {
+        uint64_t states; /* combinations so far */
+        uint64_t bytes;  /* to digest; UINT64_MAX: more than can be counted */
+        uint64_t points; /* pieces with a choice */
+        uint64_t unreadable;
+};
+/* Adds the pieces of the next chunk, which holds `bytes` of the file. */
+void dg_cost_add(struct dg_cost *cost, const struct dg_piece *piece, size_t n, uint64_t bytes);
+
 /* ---- picture.c -------------------------------------------------------------------------------------------- */
 
 enum dg_cell {
