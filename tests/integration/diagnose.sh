@@ -159,7 +159,10 @@ struck block-from-start 1 block-number
 diagnose 1 -r --resume journal "$here"
 tail -n 1 found | grep -q ' differ, 0 could not be judged$' || fail "diagnose -r: $(tail -n 3 found)"
 bad=$(grep -c ': DIFFERS: ' found)
-[ "$bad" -ge 5 ] || fail "diagnose -r found $bad bad files: $(cat found)"
+# These are no race with the servers; of the others some leave the same in all copies, now this one, now that.
+for bug in head-only end-zero end-short end-relative; do
+  grep -q "/$bug-[0-9]*: DIFFERS: " found || fail "diagnose -r did not find $bug among $bad bad files: $(cat found)"
+done
 diagnose 1 -r --resume journal "$here" # all done: nothing is looked at again
 [ "$(grep -c ': DIFFERS: ' found)" = 0 ] || fail "diagnose --resume began anew"
 diagnose 2 --resume journal -r "mfs://$ROMA_MFS_MASTER/"
