@@ -70,6 +70,7 @@ struct peer_conn {
         /* master */
         uint32_t declared;
         struct peer_session *session;
+        bool tools; /* registered as a tool, not as a mount */
         uint8_t challenge[32];
         bool challenged;
 
@@ -264,7 +265,9 @@ struct peer_node {
         uint32_t parent;      /* folders */
         uint32_t open;        /* sessions that have it open */
         uint32_t retention;
-        uint64_t reserved; /* end of what appenders have reserved */
+        uint8_t goal, eattr;
+        struct peer_acl *acl[2]; /* for access, and for what is made in the folder */
+        uint64_t reserved;       /* end of what appenders have reserved */
         struct ri_list xattrs, locks;
         uint8_t *target;
         uint32_t target_len;
@@ -308,8 +311,15 @@ void peer_edge_remove(struct mfs_peer *p, struct peer_node *dir, struct peer_edg
 /* Gone when it has no name and nobody has it open. */
 void peer_node_settle(struct mfs_peer *p, struct peer_node *n);
 struct peer_node *peer_node_walk(struct mfs_peer *p, const char *path);
-/* What is in a folder and below: inodes, bytes, blocks of 64 KiB that chunks take. False: no memory. */
-bool peer_below(struct peer_node *dir, uint64_t *inodes, uint64_t *length, uint64_t *blocks);
+/* A node and all below it: bytes as readers see them, in one copy of each chunk, in all. */
+struct peer_sizes {
+        uint32_t inodes, dirs, files, chunks;
+        uint64_t length, size, real;
+};
+bool peer_sizes_of(struct peer_node *n, struct peer_sizes *out); /* false: no memory */
+/* Calls fn for the node, and when `below` is set for everything in it. False: no memory. */
+bool peer_each(struct peer_node *n, bool below, void (*fn)(void *arg, struct peer_node *n), void *arg);
+bool peer_in_groups(const struct peer_ug *ug, uint32_t gid);
 bool peer_may(const struct peer_node *n, const struct peer_ug *ug, unsigned mask);
 
 bool peer_chunk_room(struct peer_node *n, uint32_t index);
@@ -363,7 +373,8 @@ struct peer_command {
 };
 /* Each ends with a NULL handler. */
 extern const struct peer_command peer_commands_session[], peer_commands_nodes[], peer_commands_names[],
-        peer_commands_chunks[], peer_commands_info[], peer_commands_locks[], peer_commands_xattr[];
+        peer_commands_chunks[], peer_commands_info[], peer_commands_locks[], peer_commands_xattr[],
+        peer_commands_acl[], peer_commands_tools[];
 
 void peer_reply_init(const struct peer_req *r, struct wire_msg *reply);
 bool peer_reply(const struct peer_req *r, struct wire_msg *reply);
@@ -402,6 +413,16 @@ void peer_notify_length(struct peer_conn *from, const struct peer_node *n);
 void peer_locks_drop(struct mfs_peer *p, struct peer_node *n, uint32_t session); /* it has closed the file */
 void peer_locks_free(struct mfs_peer *p, struct peer_node *n);
 void peer_xattrs_free(struct peer_node *n);
+bool peer_xattrs_clone(const struct peer_node *from, struct peer_node *to); /* false: no memory */
+
+/* acl.c */
+void peer_acl_chmod(struct peer_node *n); /* its mode has changed */
+/* The folder has a list for what is made in it; the mode of n is the one that was asked for. False: no memory. */
+bool peer_acl_inherit(const struct peer_node *dir, struct peer_node *n);
+bool peer_acl_clone(const struct peer_node *from, struct peer_node *to); /* false: no memory */
+void peer_acls_free(struct peer_node *n);
+/* rwx of this user; the node has a list. */
+unsigned peer_acl_bits(const struct peer_node *n, const struct peer_ug *ug);
 
 /* ---- chunkservers: cs.c, cswrite.c ------------------------------------------------------------------------- */
 

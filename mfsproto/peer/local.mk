@@ -3,6 +3,7 @@ noinst_LTLIBRARIES += libroma-peer.la
 peer_libs = libroma-peer.la
 libroma_peer_la_CFLAGS = $(AM_CFLAGS) -fvisibility=default -fno-semantic-interposition
 libroma_peer_la_SOURCES = \
+	mfsproto/peer/acl.c \
 	mfsproto/peer/audit.c \
 	mfsproto/peer/call.h \
 	mfsproto/peer/chunks.c \
@@ -24,6 +25,7 @@ libroma_peer_la_SOURCES = \
 	mfsproto/peer/script.c \
 	mfsproto/peer/serve.c \
 	mfsproto/peer/sessions.c \
+	mfsproto/peer/tools.c \
 	mfsproto/peer/tree.c \
 	mfsproto/peer/xattr.c
 

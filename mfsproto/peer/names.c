@@ -36,7 +36,7 @@ static uint8_t place_of(struct peer_req *r, enum wire_field dir, enum wire_field
 
 /* ---- making ------------------------------------------------------------------------------------------------ */
 
-/* A new node under the name. *made stays NULL unless the status is OK. */
+/* A new node under the name; the mode is as asked for, before the umask. *made stays NULL unless the status is OK. */
 static uint8_t make(struct peer_req *r, uint8_t type, uint16_t mode, struct peer_node **made)
 {
         struct place at;
@@ -55,7 +55,12 @@ static uint8_t make(struct peer_req *r, uint8_t type, uint16_t mode, struct peer
                 return WIRE_STATUS_OUTOFMEMORY;
         if (at.dir->attr.mode & 02000)
                 n->attr.gid = at.dir->attr.gid;
-        status = peer_edge_add(r->p, at.dir, n, at.name, at.len);
+        if (!at.dir->acl[1] || type == WIRE_NODE_SYMLINK)
+                n->attr.mode &= (uint16_t)~wire_get_u_or(&r->msg, WF_UMASK, 0);
+        else if (!peer_acl_inherit(at.dir, n))
+                status = WIRE_STATUS_OUTOFMEMORY;
+        if (!status)
+                status = peer_edge_add(r->p, at.dir, n, at.name, at.len);
         if (status) {
                 n->attr.nlink = 0;
                 peer_node_settle(r->p, n);
@@ -65,15 +70,10 @@ static uint8_t make(struct peer_req *r, uint8_t type, uint16_t mode, struct peer
         return WIRE_STATUS_OK;
 }
 
-static uint16_t masked_mode(struct peer_req *r)
-{
-        return (uint16_t)(wire_get_u16(&r->msg, WF_MODE) & ~wire_get_u_or(&r->msg, WF_UMASK, 0));
-}
-
 static bool on_mkdir(struct peer_req *r)
 {
         struct peer_node *n;
-        uint8_t status = make(r, WIRE_NODE_DIRECTORY, masked_mode(r), &n);
+        uint8_t status = make(r, WIRE_NODE_DIRECTORY, wire_get_u16(&r->msg, WF_MODE), &n);
 
         return status ? peer_status(r, status) : peer_reply_node(r, n);
 }
@@ -86,7 +86,7 @@ static bool on_mknod(struct peer_req *r)
         if (type < WIRE_NODE_FILE || type > WIRE_NODE_SOCKET || type == WIRE_NODE_DIRECTORY ||
             type == WIRE_NODE_SYMLINK)
                 return peer_status(r, WIRE_STATUS_EINVAL);
-        status = make(r, type, masked_mode(r), &n);
+        status = make(r, type, wire_get_u16(&r->msg, WF_MODE), &n);
         if (status)
                 return peer_status(r, status);
         n->attr.major = (uint16_t)(wire_get_u32(&r->msg, WF_RDEV) >> 16);
@@ -118,7 +118,7 @@ static bool on_create(struct peer_req *r)
         struct peer_node *n;
         struct wire_attr attr;
         struct wire_msg m;
-        uint8_t status = make(r, WIRE_NODE_FILE, masked_mode(r), &n);
+        uint8_t status = make(r, WIRE_NODE_FILE, wire_get_u16(&r->msg, WF_MODE), &n);
         struct place at;
 
         if (status == WIRE_STATUS_EEXIST && peer_bug(r->p, MFS_BUG_CREATE_OPENS) &&

@@ -160,6 +160,8 @@ static bool on_setattr(struct peer_req *r)
                 return peer_status(r, WIRE_STATUS_EPERM);
         if (mask & WIRE_SET_MODE)
                 n->attr.mode = wire_get_u16(&r->msg, WF_MODE) & 07777;
+        if (mask & WIRE_SET_MODE)
+                peer_acl_chmod(n);
         if (mask & WIRE_SET_UID)
                 n->attr.uid = wire_get_u32(&r->msg, WF_ATTR_UID);
         if (mask & WIRE_SET_GID)

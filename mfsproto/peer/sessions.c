@@ -249,6 +249,19 @@ static bool reg_again(struct peer_req *r)
         return peer_reply(r, &m);
 }
 
+/* A tool of 3.x beside a mount, whose session it names. */
+static bool reg_tools(struct peer_req *r)
+{
+        struct peer_session *s = session_find(r->p, wire_get_u32(&r->msg, WF_SESSIONID));
+
+        if (!s)
+                return reg_status(r, WIRE_STATUS_BADSESSIONID);
+        r->c->session = s;
+        r->c->declared = declared_version(r);
+        r->c->tools = true;
+        return reg_status(r, WIRE_STATUS_OK);
+}
+
 static bool reg_close(struct peer_req *r)
 {
         struct peer_session *s = r->c->session;
@@ -275,6 +288,7 @@ static bool on_register(struct peer_req *r)
         case WIRE_REGISTER_GETRANDOM: return reg_random(r);
         case WIRE_REGISTER_NEWSESSION: return reg_new(r);
         case WIRE_REGISTER_RECONNECT: return reg_again(r);
+        case WIRE_REGISTER_TOOLS: return reg_tools(r);
         case WIRE_REGISTER_CLOSESESSION: return reg_close(r);
         case WIRE_REGISTER_NEWMETASESSION: return reg_status(r, WIRE_STATUS_EACCES);
         default: return false;

@@ -40,6 +40,7 @@ struct peer_node *peer_node_make(struct mfs_peer *p, uint8_t type, uint16_t mode
         n->attr.atime = n->attr.mtime = n->attr.ctime = peer_time();
         n->attr.nlink = type == WIRE_NODE_DIRECTORY ? 2 : 0;
         n->retention = 86400;
+        n->goal = (uint8_t)(p->cfg.copies ? p->cfg.copies : 1);
         ri_map_init(&n->names);
         ri_list_init(&n->edges);
         ri_list_init(&n->xattrs);
@@ -55,6 +56,7 @@ static void node_free(struct mfs_peer *p, struct peer_node *n)
                         peer_chunk_unref(p, n->chunk[i]);
         peer_locks_free(p, n);
         peer_xattrs_free(n);
+        peer_acls_free(n);
         ri_map_remove(&p->nodes, &n->by_inode);
         ri_map_free(&n->names);
         free(n->chunk);
@@ -152,32 +154,66 @@ static bool later(struct todo *t, struct peer_node *dir)
         return true;
 }
 
-bool peer_below(struct peer_node *dir, uint64_t *inodes, uint64_t *length, uint64_t *blocks)
+bool peer_each(struct peer_node *n, bool below, void (*fn)(void *arg, struct peer_node *n), void *arg)
 {
         struct todo t = { 0 };
-        bool ok = later(&t, dir);
+        bool ok = true;
 
+        fn(arg, n);
+        if (below && n->attr.type == WIRE_NODE_DIRECTORY)
+                ok = later(&t, n);
         while (ok && t.n) {
                 struct peer_node *d = t.v[--t.n];
 
                 ri_list_for_each(l, &d->edges)
                 {
-                        struct peer_node *n = ri_container_of(l, struct peer_edge, link)->node;
+                        struct peer_node *in = ri_container_of(l, struct peer_edge, link)->node;
 
-                        ++*inodes;
-                        if (n->attr.type == WIRE_NODE_DIRECTORY)
-                                ok = ok && later(&t, n);
-                        else if (n->attr.type == WIRE_NODE_FILE)
-                                *length += n->attr.length;
-                        for (uint32_t i = 0; i < n->chunks; i++)
-                                *blocks += n->chunk[i] ? WIRE_BLOCKS_PER_CHUNK : 0;
+                        fn(arg, in);
+                        if (in->attr.type == WIRE_NODE_DIRECTORY)
+                                ok = ok && later(&t, in);
                 }
         }
         free(t.v);
         return ok;
 }
 
-static bool in_groups(const struct peer_ug *ug, uint32_t gid)
+/* As real masters count: a copy of a chunk takes whole blocks and two tables of 4 KiB. */
+static uint64_t chunk_size(const struct peer_node *n, uint32_t index)
+{
+        uint64_t at = (uint64_t)index * WIRE_CHUNK_SIZE, left = n->attr.length > at ? n->attr.length - at : 0;
+
+        if (left > WIRE_CHUNK_SIZE)
+                left = WIRE_CHUNK_SIZE;
+        return (left + WIRE_BLOCK_SIZE - 1) / WIRE_BLOCK_SIZE * WIRE_BLOCK_SIZE + 8192;
+}
+
+static void add_sizes(void *arg, struct peer_node *n)
+{
+        struct peer_sizes *s = arg;
+
+        s->inodes++;
+        s->dirs += n->attr.type == WIRE_NODE_DIRECTORY;
+        s->files += n->attr.type == WIRE_NODE_FILE;
+        if (n->attr.type == WIRE_NODE_FILE)
+                s->length += n->attr.length;
+        s->length += n->target_len;
+        for (uint32_t i = 0; i < n->chunks; i++) {
+                if (!n->chunk[i])
+                        continue;
+                s->chunks++;
+                s->size += chunk_size(n, i);
+                s->real += n->chunk[i]->copies * chunk_size(n, i);
+        }
+}
+
+bool peer_sizes_of(struct peer_node *n, struct peer_sizes *out)
+{
+        memset(out, 0, sizeof *out);
+        return peer_each(n, true, add_sizes, out);
+}
+
+bool peer_in_groups(const struct peer_ug *ug, uint32_t gid)
 {
         if (ug->gid == gid)
                 return true;
@@ -193,9 +229,11 @@ bool peer_may(const struct peer_node *n, const struct peer_ug *ug, unsigned mask
 
         if (ug->uid == 0)
                 return true;
-        if (ug->uid == n->attr.uid)
+        if (n->acl[0])
+                bits = peer_acl_bits(n, ug);
+        else if (ug->uid == n->attr.uid)
                 bits >>= 6;
-        else if (in_groups(ug, n->attr.gid))
+        else if (peer_in_groups(ug, n->attr.gid))
                 bits >>= 3;
         return (bits & mask) == mask;
 }

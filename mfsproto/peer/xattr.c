@@ -82,6 +82,18 @@ static uint8_t add(struct peer_node *n, const uint8_t *name, size_t name_len, co
         return status;
 }
 
+bool peer_xattrs_clone(const struct peer_node *from, struct peer_node *to)
+{
+        ri_list_for_each(l, &from->xattrs)
+        {
+                const struct xattr *x = ri_container_of(l, struct xattr, link);
+
+                if (add(to, x->name, x->name_len, x->value, x->len))
+                        return false;
+        }
+        return true;
+}
+
 static bool begins(const uint8_t *name, size_t len, const char *prefix)
 {
         size_t n = strlen(prefix);
@@ -202,7 +214,7 @@ static bool on_quota(struct peer_req *r)
                                                 WF_SLENGTH, WF_SSIZE,  WF_SREALSIZE, WF_HINODES,
                                                 WF_HLENGTH, WF_HSIZE,  WF_HREALSIZE };
         struct peer_node *n;
-        uint64_t inodes = 0, length = 0, blocks = 0;
+        struct peer_sizes s;
         struct wire_msg m;
 
         if (wire_get_u8(&r->msg, WF_QFLAGS))
@@ -212,15 +224,15 @@ static bool on_quota(struct peer_req *r)
                 return peer_status(r, WIRE_STATUS_ENOENT);
         if (n->attr.type != WIRE_NODE_DIRECTORY)
                 return peer_status(r, WIRE_STATUS_EPERM);
-        if (!peer_below(n, &inodes, &length, &blocks))
+        if (!peer_sizes_of(n, &s))
                 return peer_status(r, WIRE_STATUS_OUTOFMEMORY);
         peer_reply_init(r, &m);
         for (size_t i = 0; i < sizeof zero / sizeof zero[0]; i++)
                 wire_set_u(&m, zero[i], 0);
-        wire_set_u(&m, WF_CINODES, inodes);
-        wire_set_u(&m, WF_CLENGTH, length);
-        wire_set_u(&m, WF_CSIZE, blocks * WIRE_BLOCK_SIZE);
-        wire_set_u(&m, WF_CREALSIZE, blocks * WIRE_BLOCK_SIZE);
+        wire_set_u(&m, WF_CINODES, s.inodes - 1); /* without the folder itself */
+        wire_set_u(&m, WF_CLENGTH, s.length);
+        wire_set_u(&m, WF_CSIZE, s.size);
+        wire_set_u(&m, WF_CREALSIZE, s.real);
         return peer_reply(r, &m);
 }
 
