@@ -154,6 +154,7 @@ roma_op roma_aio_file_close(roma_file *file, const roma_opts *opts, roma_done *d
 static void data_settle(struct ri_op *op)
 {
         ri_list_del(&op->in_file);
+        op->file = NULL;
 }
 
 static struct ri_op *data(roma_file *file, const char *name, unsigned need, enum ri_op_kind kind,
@@ -168,6 +169,7 @@ static struct ri_op *data(roma_file *file, const char *name, unsigned need, enum
         if (!op)
                 return NULL;
         ri_list_add_tail(&file->ops, &op->in_file);
+        op->file = file;
         op->settle = data_settle;
         if (need & ~file->flags) {
                 ri_op_fail(op, ROMA_EINVAL, "the file was not opened for %s",

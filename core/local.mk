@@ -38,6 +38,7 @@ core_sources = \
 	core/folder_writer.c \
 	core/folder_writer.h \
 	core/list.h \
+	core/limits.c \
 	core/list_cursor.c \
 	core/list_level.c \
 	core/listing.c \
@@ -93,6 +94,7 @@ unit_tests += \
 	tests/unit/test-crc \
 	tests/unit/test-digest \
 	tests/unit/test-heap \
+	tests/unit/test-limits \
 	tests/unit/test-listing \
 	tests/unit/test-loop \
 	tests/unit/test-map \

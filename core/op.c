@@ -12,43 +12,8 @@
 #include "core/props.h"
 #include "core/str.h"
 
-enum { STALL_MS = 60000, SINGLE_DEADLINE_MS = 90000 };
-
 static void op_deliver(struct ri_task *t);
-static void stall_fired(struct ri_timer *t);
-static void deadline_fired(struct ri_timer *t);
-
 /* Making */
-
-static uint32_t limit(uint32_t asked, uint32_t usual)
-{
-        return asked ? asked : usual;
-}
-
-static void op_limits(struct ri_op *op, enum ri_op_kind kind, const void *opts)
-{
-        const roma_opts *o = opts;
-        roma_store *store = op->store;
-
-        op->stall_ms = limit(o ? o->stall_ms : 0, store && store->stall_ms ? store->stall_ms : STALL_MS);
-        op->deadline_ms =
-                limit(o ? o->deadline_ms : 0, kind == RI_TRANSFER ? ROMA_NEVER : SINGLE_DEADLINE_MS);
-        if (store && op->stall_ms < store->min_stall_ms)
-                op->stall_ms = store->min_stall_ms;
-}
-
-static int op_timers(struct ri_op *op)
-{
-        op->stall.fire = stall_fired;
-        op->deadline.fire = deadline_fired;
-        if (op->stall_ms != ROMA_NEVER && ri_timer_start(op->loop, &op->stall, op->stall_ms) < 0)
-                return -1;
-        if (op->deadline_ms != ROMA_NEVER && ri_timer_start(op->loop, &op->deadline, op->deadline_ms) < 0) {
-                ri_timer_stop(&op->stall);
-                return -1;
-        }
-        return 0;
-}
 
 static char *op_object(roma_store *store, const char *object)
 {
@@ -85,9 +50,9 @@ struct ri_op *ri_op_new(roma_loop *loop, roma_store *store, enum ri_op_kind kind
                 op->loop = loop;
                 op->store = store;
                 op->object = op_object(store, object);
-                op_limits(op, kind, opts);
+                ri_limits_set(op, kind, opts);
         }
-        if (!op || !op->object || op_timers(op) < 0) {
+        if (!op || !op->object || ri_limits_start(op) < 0) {
                 if (op)
                         free(op->object);
                 free(op);
@@ -330,74 +295,7 @@ void ri_op_drop(roma_loop *loop, roma_op id)
                 ri_op_abort(op, ROMA_ECANCELED, "no longer wanted");
 }
 
-/* Limits */
-
-/* An operation that was started before its own parent was adopted still names that one. */
-static bool descends(const struct ri_op *op, uint64_t from)
-{
-        for (int depth = 0; op && op->parent && depth < 8; depth++) {
-                if (op->parent == from)
-                        return true;
-                op = ri_op_find(op->loop, op->parent);
-        }
-        return false;
-}
-
-/* What a composite waits for is known to the operations it has started: best to the one that waits for a server. */
-static void ask_children(struct ri_op *op)
-{
-        const struct ri_op *best = NULL;
-
-        ri_map_for_each(n, &op->loop->ops)
-        {
-                const struct ri_op *o = ri_container_of(n, struct ri_op, by_id);
-
-                if (!o->finished && o->waiting && (!best || !best->server[0]) && descends(o, op->id))
-                        best = o;
-        }
-        if (best && !op->server[0])
-                ri_op_waits(op, best->waiting, best->server);
-}
-
-static void stall_fired(struct ri_timer *t)
-{
-        struct ri_op *op = ri_container_of(t, struct ri_op, stall);
-        uint64_t due = op->progress_at + (uint64_t)op->stall_ms * 1000000u;
-
-        if (ri_now() < due) {
-                /* Progress only notes the time; the heap is touched once in a stall time. Cannot fail: the room of this
-                 * timer was just given back. */
-                ri_timer_start_at(op->loop, t, due);
-                return;
-        }
-        ask_children(op);
-        ri_op_abort(op, ROMA_ETIMEDOUT,
-                    "no progress for %.3g s, waiting for %s%s%s; see whether the server is alive, or allow "
-                    "more with stall",
-                    op->stall_ms / 1000., op->waiting ? op->waiting : "an answer",
-                    op->server[0] ? " from " : "", op->server);
-}
-
-static void deadline_fired(struct ri_timer *t)
-{
-        struct ri_op *op = ri_container_of(t, struct ri_op, deadline);
-
-        ask_children(op);
-        ri_op_abort(op, ROMA_ETIMEDOUT, "not done within its deadline of %.3g s, waiting for %s%s%s",
-                    op->deadline_ms / 1000., op->waiting ? op->waiting : "an answer",
-                    op->server[0] ? " from " : "", op->server);
-}
-
-void ri_op_progress(struct ri_op *op)
-{
-        op->progress_at = ri_now();
-}
-
-void ri_op_waits(struct ri_op *op, const char *what, const char *server)
-{
-        op->waiting = what;
-        snprintf(op->server, sizeof op->server, "%s", server ? server : "");
-}
+/* Others that look for it */
 
 struct ri_op *ri_op_find(roma_loop *loop, roma_op id)
 {

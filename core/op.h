@@ -18,6 +18,7 @@ struct ri_op {
         struct ri_map_node by_id;
         struct ri_list in_store;
         struct ri_list in_file; /* data operations: they end with their file */
+        const void *file;       /* and tell by it who waits in one line with them */
         roma_loop *loop;
         roma_store *store; /* NULL for operations of the loop itself */
         const char *name;  /* "pread"; static */
@@ -38,7 +39,10 @@ struct ri_op {
 
         uint32_t stall_ms, deadline_ms;
         struct ri_timer stall, deadline;
-        uint64_t progress_at;
+        uint64_t progress_at; /* its start, then as moved_at */
+        uint64_t moved_at;    /* 0: never */
+        bool stall_asked;     /* the program or the URI has said how long, it is not the default */
+        bool patient; /* waits for a program at the other end of a pipe, which takes the time it takes */
         uint64_t started_ns;
         bool finished; /* queued for delivery */
         bool ending;   /* RI_ENDING */
@@ -96,8 +100,13 @@ void ri_error_errno(struct ri_error *e, int err, const char *what, const char *p
 void ri_error_set(struct ri_error *e, int code, const char *server, const char *fmt, ...)
         __attribute__((format(printf, 4, 5)));
 
-/* Bytes moved: resets the stall time. */
+/* Bytes moved: resets the stall time of this operation, and of those that wait with it: what it was started for, what
+ * was started for the same, and what waits its turn in the same file. */
 void ri_op_progress(struct ri_op *op);
+
+/* core/limits.c, for ri_op_new(): the two times from opts, the store and the defaults; their timers, -1 without memory. */
+void ri_limits_set(struct ri_op *op, enum ri_op_kind kind, const void *opts);
+int ri_limits_start(struct ri_op *op);
 /* What it waits for now, for the sentence of a time-out. server may be NULL. */
 void ri_op_waits(struct ri_op *op, const char *what, const char *server);
 

@@ -89,6 +89,7 @@ static void sr_next(struct ri_op *op, roma_reader *base)
         struct stream_reader *r = ri_container_of(base, struct stream_reader, base);
 
         op->cancel = next_cancel;
+        op->patient = true;
         ri_op_waits(op, "data from the other end", NULL);
         if (!r->ready && !r->waiting && !r->child) {
                 r->waiting = true;

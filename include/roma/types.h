@@ -55,7 +55,8 @@ typedef void roma_done(void *arg, const struct roma_result *r);
 
 /* What every options struct starts with. Times in milliseconds; 0 means the default.
  * stall_ms: longest time without any progress (default 60 000; a MooseFS store takes at least 35 000, since its
- *   master parks requests for 30 s). ROMA_NEVER switches it off.
+ *   master parks requests for 30 s). ROMA_NEVER switches it off. Bytes of the same transfer or open file are progress,
+ *   up to ten stall times long; a pipe as source is waited for unless a time is given here or in the URI.
  * deadline_ms: longest time for the whole operation (default: none for transfers, 90 000 for single requests). */
 typedef struct roma_opts {
         size_t size;
