@@ -141,13 +141,22 @@ static void removed(void *arg, const roma_result *r)
         next(g);
 }
 
+/* A writer that keeps the times of its source sets them shortly before the name: only the store's own time tells then
+ * that somebody is at it. */
+static int64_t touched(const roma_attr *a)
+{
+        if (!(a->mask & ROMA_ATTR_MTIME))
+                return INT64_MAX;
+        return (a->mask & ROMA_ATTR_CTIME) && a->ctime_ns > a->mtime_ns ? a->ctime_ns : a->mtime_ns;
+}
+
 static bool is_old(const struct gc *g, const roma_entry *e)
 {
         const char *slash = strrchr(e->key, '/');
         const char *name = slash ? slash + 1 : e->key;
 
         return ri_temp_is(name, strlen(name)) && e->attr->type != ROMA_TYPE_DIR &&
-               (e->attr->mask & ROMA_ATTR_MTIME) && e->attr->mtime_ns <= g->before_ns;
+               touched(e->attr) <= g->before_ns;
 }
 
 /* The folder of the upload has been listed to its end. */
@@ -175,10 +184,8 @@ static int upload_see(struct gc *g, const roma_entry *e, const char *id)
                 memcpy(g->upload.id, id, RI_UPLOAD_ID);
                 g->upload_touched = INT64_MIN;
         }
-        if (!(e->attr->mask & ROMA_ATTR_MTIME))
-                g->upload_touched = INT64_MAX;
-        else if (e->attr->mtime_ns > g->upload_touched)
-                g->upload_touched = e->attr->mtime_ns;
+        if (touched(e->attr) > g->upload_touched)
+                g->upload_touched = touched(e->attr);
         return 0;
 }
 

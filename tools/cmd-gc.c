@@ -21,12 +21,19 @@ static bool is_temporary(const char *key)
                strspn(name + 6, "0123456789abcdefghijklmnopqrstuvwxyz") == 16;
 }
 
+/* As the library does: the times that a writer gives its temporary do not make it old. */
+static bool is_old(const roma_attr *a, int64_t before_ns)
+{
+        return (a->mask & ROMA_ATTR_MTIME) && a->mtime_ns <= before_ns &&
+               (!(a->mask & ROMA_ATTR_CTIME) || a->ctime_ns <= before_ns);
+}
+
 static void entry(struct walk *w, const roma_entry *e)
 {
         struct show *s = w->arg;
         struct tool *t = w->flight.tool;
 
-        if (!is_temporary(e->key) || !(e->attr->mask & ROMA_ATTR_MTIME) || e->attr->mtime_ns > s->before_ns)
+        if (!is_temporary(e->key) || !is_old(e->attr, s->before_ns))
                 return;
         s->count++;
         if (t->opt.json) {
