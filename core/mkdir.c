@@ -13,6 +13,8 @@ struct parents {
         size_t depth; /* bytes of the key that are tried now */
         size_t whole;
         bool up;
+        struct ri_error
+                lost; /* the answer of the mkdir that is looked at; code 0: it said that the name is taken */
         char key[];
 };
 
@@ -34,7 +36,9 @@ static void checked(void *arg, const roma_result *r)
 
         p->child = 0;
         if (!dir) {
-                if (r->code)
+                if (r->code && p->lost.code)
+                        ri_op_fail_error(op, &p->lost);
+                else if (r->code)
                         ri_op_fail_from(op, r);
                 else
                         ri_op_fail(op, ROMA_EEXIST, "\"%.*s\" is there and is not a folder", (int)p->depth,
@@ -68,7 +72,10 @@ static void made(void *arg, const roma_result *r)
 
         p->child = 0;
         p->op->outcome = ROMA_UNKNOWN;
-        if (r->code == ROMA_EEXIST) {
+        if (r->code == ROMA_EEXIST || r->outcome == ROMA_UNKNOWN) { /* whoever made it, it is there or not */
+                p->lost.code = ROMA_OK;
+                if (r->code != ROMA_EEXIST)
+                        ri_error_from(&p->lost, r);
                 p->up = false;
                 check(p);
                 return;
