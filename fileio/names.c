@@ -233,6 +233,25 @@ static void rename_at(struct fio_job *j, int from, const char *from_base, int to
         }
 }
 
+/* A finished object: its bytes are safe, and from here on its name has to be too. Whoever is told that it is there may
+ * remove the only other copy. */
+static void name_safe(struct fio_job *j, int folder, const char *from_base)
+{
+        int fd;
+
+        if (j->err || j->code || !ri_temp_is(from_base, strlen(from_base)))
+                return;
+        fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+                return; /* a folder that may be written and not be read: there is no way */
+        if (fsync(fd) < 0 && errno != EINVAL && errno != ENOTSUP) {
+                j->done = 1;
+                j->second = true;
+                fio_job_errno(j, "fsync the folder of");
+        }
+        close(fd);
+}
+
 static void rename_work(struct fio_job *j)
 {
         const char *from_base, *to_base;
@@ -243,6 +262,7 @@ static void rename_work(struct fio_job *j)
         to = open_parent(j, true, &to_base);
         if (to >= 0) {
                 rename_at(j, from, from_base, to, to_base);
+                name_safe(j, to, from_base);
                 close(to);
         }
         close(from);
@@ -270,6 +290,7 @@ static void link_work(struct fio_job *j)
                         j->second = errno == EEXIST;
                         fio_job_errno(j, "link");
                 }
+                name_safe(j, to, from_base);
                 close(to);
         }
         close(from);
