@@ -378,11 +378,13 @@ struct transfer {
         bool in_tree;      /* missing folders above are made */
         bool link;         /* a symbolic link is made again, not followed */
         bool over_link;    /* the destination's name is a link, which goes first */
-        bool link_again;   /* the name was taken: it was removed, one more try */
         bool link_parents; /* its folder was missing: it was made, one more try */
         char *target;      /* of a symbolic link */
-        bool *failed;      /* set when it does not end well */
-        uint64_t *good;    /* counts those that do; may be NULL */
+        char *spare;       /* its temporary name, when its own is taken */
+        char *fault;       /* why it could not get its own */
+        int fault_code;
+        bool *failed;   /* set when it does not end well */
+        uint64_t *good; /* counts those that do; may be NULL */
 };
 /* Takes over what the ends own. */
 struct transfer *transfer_new(struct tool *t, const struct end *from, const struct end *to);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 
 #include "tools/tool.h"
@@ -27,6 +28,8 @@ static void drop(struct task *task)
         end_free(&x->from);
         end_free(&x->to);
         free(x->target);
+        free(x->spare);
+        free(x->fault);
         free(x);
 }
 
@@ -188,18 +191,77 @@ static void done(struct flight *f, const roma_result *r)
                      roma_aio_stat(x->from.place->store, x->from.key, ROMA_NOFOLLOW, &opts, flight_done, f));
 }
 
-/* Symbolic links: read, make; a name that is taken is replaced. */
+/* Symbolic links: read, make. Where the name is taken: made under the name of a temporary and moved over it, so that
+ * what was there stays until the link is. */
 
 static void link_make(struct transfer *x);
 
-static void link_room(struct flight *f, const roma_result *r)
+static void spare_gone(struct flight *f, const roma_result *r)
 {
         struct transfer *x = of_flight(f);
+        char *fault = x->fault;
 
-        if (r->code != ROMA_OK && r->code != ROMA_ENOENT)
+        (void)r; /* roma gc takes it when this could not */
+        x->fault = NULL;
+        refuse(x, x->fault_code, fault);
+}
+
+static void spare_moved(struct flight *f, const roma_result *r)
+{
+        struct transfer *x = of_flight(f);
+        const roma_opts opts = request_opts(x->tool);
+
+        if (r->code == ROMA_OK) {
+                done(f, r);
+                return;
+        }
+        x->fault_code = r->code;
+        x->fault = need_copy(r->message);
+        flight_track(
+                x->tool, f, spare_gone,
+                roma_aio_unlink(x->to.place->store, x->spare, ROMA_UNLINK_NO_TRASH, &opts, flight_done, f));
+}
+
+static void spare_made(struct flight *f, const roma_result *r)
+{
+        struct transfer *x = of_flight(f);
+        const roma_opts opts = request_opts(x->tool);
+
+        if (r->code != ROMA_OK)
                 fail(x, r);
         else
-                link_make(x);
+                flight_track(
+                        x->tool, f, spare_moved,
+                        roma_aio_rename(x->to.place->store, x->spare, x->to.key, 0, &opts, flight_done, f));
+}
+
+/* The key of a temporary beside it. NULL: no random numbers. */
+static char *spare_key(const char *key)
+{
+        static const char letters[] = "0123456789abcdefghijklmnopqrstuvwxyz";
+        const char *slash = strrchr(key, '/');
+        unsigned char random[16];
+        char name[sizeof random + 1] = "";
+
+        if (getrandom(random, sizeof random, 0) != (ssize_t)sizeof random)
+                return NULL;
+        for (size_t i = 0; i < sizeof random; i++)
+                name[i] = letters[random[i] % (sizeof letters - 1)];
+        return need_format("%.*s.roma~%s", slash ? (int)(slash + 1 - key) : 0, key, name);
+}
+
+static void link_replace(struct transfer *x)
+{
+        const roma_opts opts = request_opts(x->tool);
+
+        x->spare = spare_key(x->to.key);
+        if (!x->spare)
+                refuse(x, ROMA_ESYSTEM,
+                       need_format("no random numbers for a temporary beside %s", x->to.shown));
+        else
+                flight_track(x->tool, &x->flight, spare_made,
+                             roma_aio_symlink(x->to.place->store, x->target, x->spare, &opts, flight_done,
+                                              &x->flight));
 }
 
 static void link_folder(struct flight *f, const roma_result *r)
@@ -239,14 +301,10 @@ static void link_made(struct flight *f, const roma_result *r)
 
         if (r->code == ROMA_ENOENT && link_parents(x))
                 return;
-        if (r->code != ROMA_EEXIST || x->link_again || t->opt.if_absent || t->stopping) {
+        if (r->code == ROMA_EEXIST && !t->opt.if_absent && !t->stopping)
+                link_replace(x);
+        else
                 done(f, r);
-                return;
-        }
-        const roma_opts opts = request_opts(t);
-        x->link_again = true;
-        flight_track(t, f, link_room,
-                     roma_aio_unlink(x->to.place->store, x->to.key, 0, &opts, flight_done, f));
 }
 
 static void link_make(struct transfer *x)
