@@ -13,6 +13,7 @@
 #include "core/buf.h"
 #include "core/op.h"
 #include "core/uri.h"
+#include "core/whole.h"
 
 #define RI_BACKEND_ABI 5
 
@@ -71,8 +72,8 @@ struct roma_file {
         struct ri_child child;
         struct ri_list ops; /* data operations in flight: ri_op.in_file */
         bool closing;
-        bool whole_known; /* the store keeps a CRC-32 of all bytes: set by file_open, compared by a reader of all */
-        uint32_t whole_crc;
+        struct ri_whole
+                whole; /* what the store knows of all bytes: set by file_open, compared by a reader of all */
 };
 
 /* core/store.c: goes on closing when something has ended. */

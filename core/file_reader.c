@@ -7,10 +7,9 @@
 #include <string.h>
 
 #include "core/compose.h"
-#include "core/crc.h"
 #include "core/reader.h"
 
-enum { AHEAD = 8 << 20, LANES = 2 };
+enum { AHEAD = 8 << 20, LANES = 2, SUM_AHEAD = 4 << 20 };
 
 struct file_reader;
 
@@ -43,8 +42,8 @@ struct file_reader {
         uint64_t ahead, asked; /* bytes in pieces */
         struct ri_list pieces;
         bool paused, checked, failed;
-        bool summed; /* all is read, in order, and the store has told its CRC-32 */
-        uint32_t crc;
+        struct ri_summer *
+                summer; /* all is read, in order, and the store knows something of it; NULL: not, or it is done */
         roma_op check;
 };
 
@@ -72,15 +71,17 @@ static void give(struct file_reader *r, struct piece *p)
                 ri_op_fail_error(op, &p->error);
                 return;
         }
+        if (r->summer && ri_summer_feed(r->summer, roma_buf_data(p->buf), p->buf->len) < 0) {
+                r->failed = true;
+                op->cancel = NULL;
+                ri_op_fail(op, ROMA_ENOMEM, "out of memory");
+                return;
+        }
         op->res.buf = roma_buf_ref(p->buf);
         op->res.bytes = p->buf->len;
         op->res.offset = p->offset;
         op->res.has_crc32 = p->has_crc;
         op->res.crc32 = p->crc;
-        if (r->summed && p->has_crc)
-                r->crc = ri_crc32_combine(r->crc, p->crc, p->buf->len);
-        else if (r->summed)
-                r->crc = ri_crc32(r->crc, roma_buf_data(p->buf), p->buf->len);
         piece_free(p);
         ri_op_finish(op);
         fill(r);
@@ -145,21 +146,30 @@ static void checked(void *arg, const roma_result *res)
                 ri_op_finish(op);
 }
 
+/* false: it is not known yet, or the operation has failed. */
+static bool sum_is_right(struct file_reader *r, struct ri_op *op)
+{
+        struct ri_summer *s = r->summer;
+        struct ri_error e;
+
+        if (ri_summer_pending(s))
+                return false;
+        r->summer = NULL;
+        r->failed = ri_summer_end(s, &e) < 0;
+        ri_summer_free(s);
+        if (r->failed)
+                ri_op_fail_error(op, &e);
+        return !r->failed;
+}
+
 /* The end. Where others may write under our hands, the object must still be what it was. */
 static void give_end(struct file_reader *r)
 {
         struct ri_op *op = r->base.next;
         roma_opts opts = ri_child_opts(op);
 
-        if (r->summed && r->crc != r->file->whole_crc) {
-                r->failed = true;
-                ri_op_fail(op, ROMA_ECORRUPT,
-                           "its bytes have CRC-32 %08x as they came, and %08x as the server was given them: "
-                           "they are "
-                           "damaged there or on the way; read it again",
-                           r->crc, r->file->whole_crc);
+        if (r->summer && !sum_is_right(r, op))
                 return;
-        }
         if (r->checked || !(r->base.store->be->flags & RI_RECHECK)) {
                 ri_op_finish(op);
                 return;
@@ -202,6 +212,9 @@ static void step(struct file_reader *r)
                 return;
         }
         p = ri_container_of(ri_list_first(&r->pieces), struct piece, link);
+        /* What is read faster than it is summed waits, and nothing more is read. */
+        if (p->ready && r->summer && ri_summer_pending(r->summer) >= SUM_AHEAD)
+                return;
         if (p->ready) {
                 give(r, p);
                 return;
@@ -210,6 +223,15 @@ static void step(struct file_reader *r)
         /* a time-out asks it what it waits for */
         if (p->op)
                 ri_adopt(r->base.next, p->op);
+}
+
+static void summed(void *arg)
+{
+        struct file_reader *r = arg;
+
+        if (r->base.next)
+                ri_op_progress(r->base.next);
+        step(r);
 }
 
 /* Asking */
@@ -336,6 +358,7 @@ static void fr_close(roma_reader *base, bool now)
         while ((l = ri_list_first(&r->pieces)))
                 piece_free(ri_container_of(l, struct piece, link));
         ri_op_drop(base->loop, r->check);
+        ri_summer_free(r->summer);
         if (now || !ri_file_end(r->file))
                 ri_file_drop(r->file);
         ri_reader_fini(base);
@@ -348,7 +371,7 @@ static bool fr_lanes(roma_reader *base, uint64_t stripe)
         struct file_reader *r = ri_container_of(base, struct file_reader, base);
         struct lane *l = &r->lane[0];
 
-        if (r->summed || r->lanes != 1 || stripe % RI_PIECE || l->at >= stripe || r->end <= stripe)
+        if (r->summer || r->lanes != 1 || stripe % RI_PIECE || l->at >= stripe || r->end <= stripe)
                 return false;
         l->end = r->fresh = stripe;
         r->stripe = stripe;
@@ -383,6 +406,17 @@ static void open_discard(struct ri_op *op)
         op->res.reader = NULL;
 }
 
+/* -1: it cannot be summed, and somebody wants to know; err says why. */
+static int summer_start(struct file_reader *r, const roma_attr *attr, struct ri_str *err)
+{
+        const struct ri_whole *w = &r->file->whole;
+
+        if (!w->name || r->lane[0].at != 0 || r->end != attr->length)
+                return 0;
+        r->summer = ri_summer_new(r->base.loop, w, attr->length, summed, r, err);
+        return r->summer || !w->asked ? 0 : -1;
+}
+
 static struct file_reader *reader_make(const struct opening *o, roma_file *file, const roma_attr *attr)
 {
         struct file_reader *r = calloc(1, sizeof *r);
@@ -402,7 +436,6 @@ static struct file_reader *reader_make(const struct opening *o, roma_file *file,
         left = attr->length - r->lane[0].at;
         r->end = r->lane[0].at + (o->length < left ? o->length : left);
         r->lane[0].end = r->fresh = r->end;
-        r->summed = file->whole_known && r->lane[0].at == 0 && r->end == attr->length;
         return r;
 }
 
@@ -438,6 +471,7 @@ static void file_opened(void *arg, const roma_result *res)
 {
         struct opening *o = arg;
         struct ri_op *op = o->op;
+        struct ri_str err = RI_STR_INIT(RI_STR_MAX_ERROR);
         struct file_reader *r = NULL;
         roma_reader *base;
         struct ri_error e;
@@ -475,6 +509,13 @@ static void file_opened(void *arg, const roma_result *res)
                 ri_op_fail(op, ROMA_ENOMEM, "out of memory");
                 return;
         }
+        if (r && summer_start(r, res->attr, &err) < 0) {
+                ri_op_fail(op, ROMA_ESYSTEM, "%s", ri_str_cstr(&err));
+                roma_reader_close(base);
+                ri_str_free(&err);
+                return;
+        }
+        ri_str_free(&err);
         if (res->n_props && ri_op_set_props(op, res->props, res->n_props) < 0) {
                 roma_reader_close(base);
                 return;

@@ -11,6 +11,8 @@ core_sources = \
 	core/config_store.c \
 	core/crc.c \
 	core/crc.h \
+	core/whole.c \
+	core/whole.h \
 	core/digest.c \
 	core/digest.h \
 	core/file.c \

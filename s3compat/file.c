@@ -7,6 +7,7 @@
 
 #include "s3compat/sign/sign.h"
 #include "s3compat/store.h"
+#include "s3compat/sums.h"
 
 struct s3_file {
         uint64_t length;
@@ -14,22 +15,6 @@ struct s3_file {
 };
 
 /* Opening */
-
-/* What the server keeps of the whole object, since it was put or since its parts were joined. "-3" at the end: only of its
- * parts' checksums. */
-static void take_crc(roma_file *file, const struct s3_fields *reply)
-{
-        const char *text = s3_fields_get(reply, "x-amz-checksum-crc32"),
-                   *type = s3_fields_get(reply, "x-amz-checksum-type");
-        unsigned char be[4];
-        size_t n;
-
-        if (!text || strchr(text, '-') || (type && strcmp(type, "FULL_OBJECT") != 0) ||
-            s3_base64_decode(text, be, sizeof(be), &n) < 0 || n != sizeof(be))
-                return;
-        file->whole_known = true;
-        file->whole_crc = (uint32_t)be[0] << 24 | (uint32_t)be[1] << 16 | (uint32_t)be[2] << 8 | be[3];
-}
 
 static void opened(struct s3_request *r)
 {
@@ -45,7 +30,7 @@ static void opened(struct s3_request *r)
         }
         op = s3_op_take(r);
         s3_attr_from_reply(&a, &r->reply);
-        take_crc(file, &r->reply);
+        s3_whole(&file->whole, &r->st->profile, &r->reply);
         given = s3_props_give(op, &r->reply);
         s3_request_free(r);
         if (given < 0)
@@ -81,7 +66,7 @@ void s3_file_open(struct ri_op *op, roma_file *file, const char *key, unsigned f
         if (!r)
                 return;
         r->arg = file;
-        if (r->st->profile.checksum == S3_SUM_CRC32)
+        if (s3_asks_sums(&r->st->profile))
                 s3_fields_add(&r->headers, "x-amz-checksum-mode", "ENABLED");
         s3_request_start(r);
 }
@@ -133,6 +118,7 @@ void s3_file_stat(struct ri_op *op, roma_file *file)
 
 struct reading {
         struct s3_request *r;
+        const struct ri_whole *whole; /* of the object, which is open as long as this is read */
         uint64_t offset, want, length;
         int n;
         struct iovec iov[];
@@ -165,6 +151,31 @@ static const char *check_range(const struct reading *g)
         return total == g->length ? NULL : "the object has another length now";
 }
 
+/* A server may tell a checksum of the range that it sends: AWS does where that is a part. Others would tell that of the whole object,
+ * which says nothing of a range. */
+static bool sum_is_right(const struct reading *g, struct ri_error *e)
+{
+        const struct s3_request *r = g->r;
+        char text[RI_DIGEST_HEX_MAX];
+        enum s3_checksum kind;
+        uint64_t told, sum = 0;
+
+        if (r->st->profile.verify == S3_VERIFY_NO || !s3_body_sum(&r->reply, &kind, &told))
+                return true;
+        snprintf(text, sizeof(text), "%0*" PRIx64, (int)(2 * s3_sum(kind)->size), told);
+        if (g->want != g->length && strcmp(text, g->whole->want) == 0)
+                return true;
+        for (int i = 0; i < g->n; i++)
+                sum = s3_sum_add(kind, sum, g->iov[i].iov_base, g->iov[i].iov_len);
+        if (sum == told)
+                return true;
+        ri_error_set(e, ROMA_ECORRUPT, r->server,
+                     "%" PRIu64 " bytes came that have %s %0*" PRIx64
+                     ", and %s as the server says: read them again",
+                     g->want, s3_sum(kind)->algorithm, (int)(2 * s3_sum(kind)->size), sum, text);
+        return false;
+}
+
 static void read_done(struct s3_request *r)
 {
         struct reading *g = r->arg;
@@ -184,6 +195,8 @@ static void read_done(struct s3_request *r)
                 ri_error_set(&e, ROMA_ECORRUPT, r->server, "%zu bytes came where %" PRIu64 " were promised",
                              r->got, g->want);
         }
+        if (!e.code)
+                sum_is_right(g, &e);
         op->res.bytes = e.code ? 0 : g->want;
         s3_request_free(r);
         free(g);
@@ -236,6 +249,7 @@ void s3_file_preadv(struct ri_op *op, roma_file *file, const struct iovec *iov, 
                 return;
         }
         g->r = r;
+        g->whole = &file->whole;
         r->arg = g;
         r->into = g->iov;
         r->into_n = g->n;
@@ -245,5 +259,7 @@ void s3_file_preadv(struct ri_op *op, roma_file *file, const struct iovec *iov, 
         s3_fields_addf(&r->headers, "Range", "bytes=%" PRIu64 "-%" PRIu64, offset, offset + g->want - 1);
         if (*f->etag)
                 s3_fields_add(&r->headers, "If-Match", f->etag);
+        if (s3_asks_sums(&r->st->profile))
+                s3_fields_add(&r->headers, "x-amz-checksum-mode", "ENABLED");
         s3_request_start(r);
 }

@@ -34,6 +34,8 @@ s3compat_sources = \
 	s3compat/sign/v4.c \
 	s3compat/store.c \
 	s3compat/store.h \
+	s3compat/sums.c \
+	s3compat/sums.h \
 	s3compat/upload.c \
 	s3compat/upload_part.c \
 	s3compat/writer.c \

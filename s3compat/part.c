@@ -8,7 +8,6 @@
 
 #include "core/buf.h"
 #include "core/crc.h"
-#include "s3compat/crc.h"
 
 enum { DIGEST_ON_LOOP = 128 << 10, BLOCK = 1 << 20 };
 
@@ -106,20 +105,10 @@ static uint32_t crc_of(const unsigned char *bytes, size_t n, const roma_buf *buf
         return crc;
 }
 
-static int crc_kind(enum s3_checksum sum)
-{
-        switch (sum) {
-        case S3_SUM_CRC32C: return S3_CRC32C;
-        case S3_SUM_CRC64NVME: return S3_CRC64NVME;
-        case S3_SUM_CRC64: return S3_CRC64ECMA;
-        default: return -1;
-        }
-}
-
 int64_t s3_part_take(struct s3_part *p, const void *bytes, size_t n, roma_buf *buf, bool refer, uint32_t *crc)
 {
         uint64_t room = p->capacity - p->length;
-        int kind = crc_kind(p->st->profile.checksum);
+        enum s3_checksum sum = p->st->profile.checksum;
         uint32_t these;
 
         if (n > room)
@@ -130,7 +119,7 @@ int64_t s3_part_take(struct s3_part *p, const void *bytes, size_t n, roma_buf *b
         these = crc_of(bytes, n, buf);
         p->crc32 = ri_crc32_combine(p->crc32, these, n);
         *crc = ri_crc32_combine(*crc, these, n);
-        p->sum = kind < 0 ? p->crc32 : s3_crc((enum s3_crc_kind)kind, p->sum, bytes, n);
+        p->sum = sum == S3_SUM_CRC32 ? p->crc32 : s3_sum_add(sum, p->sum, bytes, n);
         return (int64_t)n;
 }
 
@@ -163,27 +152,6 @@ static void job_work(struct ri_job *job)
 }
 
 /* Checksums */
-
-void s3_sum_text(char out[S3_SUM_TEXT], enum s3_checksum sum, uint64_t value)
-{
-        struct ri_str coded = RI_STR_INIT(S3_SUM_TEXT - 1);
-        size_t n = s3_sum(sum)->size;
-        unsigned char be[8];
-
-        for (size_t i = 0; i < n; i++)
-                be[i] = (unsigned char)(value >> (8 * (n - 1 - i)));
-        s3_base64(&coded, be, n);
-        snprintf(out, S3_SUM_TEXT, "%s", ri_str_cstr(&coded));
-        ri_str_free(&coded);
-}
-
-uint64_t s3_sum_combine(enum s3_checksum sum, uint64_t a, uint64_t b, uint64_t len2)
-{
-        int kind = crc_kind(sum);
-
-        return kind < 0 ? ri_crc32_combine((uint32_t)a, (uint32_t)b, len2)
-                        : s3_crc_combine((enum s3_crc_kind)kind, a, b, len2);
-}
 
 void s3_part_protect(const struct s3_part *p, struct s3_request *r, enum s3_checksum sum)
 {

@@ -5,6 +5,7 @@
 
 #include "core/digest.h"
 #include "s3compat/store.h"
+#include "s3compat/sums.h"
 
 struct s3_part {
         struct ri_list link; /* in its owner's */
@@ -42,12 +43,6 @@ void s3_part_digest(struct s3_part *p, enum ri_digest_kind kind, void (*digested
 void s3_part_protect(const struct s3_part *p, struct s3_request *r, enum s3_checksum sum);
 /* What the server says it has, against what was sent. false: they differ, and r->error is set. */
 bool s3_part_confirmed(const struct s3_part *p, struct s3_request *r, enum s3_checksum sum);
-
-/* A CRC as servers write it: base64 of its bytes, the highest first. */
-enum { S3_SUM_TEXT = 16 };
-void s3_sum_text(char out[S3_SUM_TEXT], enum s3_checksum sum, uint64_t value);
-/* Of A followed by B, len2 bytes. */
-uint64_t s3_sum_combine(enum s3_checksum sum, uint64_t a, uint64_t b, uint64_t len2);
 /* The ETag of an object of n parts: MD5 of their MD5s and their number. first: ETag of the first part, the next is `stride`
  * bytes behind it. false: some ETag is no MD5. */
 bool s3_parts_etag(const char *first, size_t stride, size_t n, char out[80]);

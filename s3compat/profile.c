@@ -24,6 +24,8 @@ static const struct s3_traits traits[] = {
                             .dialect = S3_AWS4,
                             .checksum = S3_SUM_CRC32,
                             .sums = AMZ,
+                            .tells_sums = true,
+                            .etag_md5 = true,
                             .if_none_match = true,
                             .if_none_match_complete = true,
                             .if_match = S3_MATCH_QUOTED,
@@ -47,6 +49,7 @@ static const struct s3_traits traits[] = {
                             .dialect = S3_OBS,
                             .checksum = S3_SUM_MD5,
                             .sums = ANY | 1u << S3_SUM_SIGNED,
+                            .etag_md5 = true,
                             .min_part = MIN_PART_OSS,
                             .max_copy = COPY_MOST,
                             .max_meta = META_MOST },
@@ -54,6 +57,8 @@ static const struct s3_traits traits[] = {
                               .dialect = S3_AWS4,
                               .checksum = S3_SUM_CRC32,
                               .sums = AMZ,
+                              .tells_sums = true,
+                              .etag_md5 = true,
                               .path_style = true,
                               .if_none_match = true,
                               .if_none_match_complete = true,
@@ -67,6 +72,7 @@ static const struct s3_traits traits[] = {
                                 .dialect = S3_AWS4,
                                 .checksum = S3_SUM_SIGNED,
                                 .sums = AMZ,
+                                .etag_md5 = true,
                                 .path_style = true,
                                 .if_none_match = true,
                                 .if_match = S3_MATCH_BARE,
@@ -87,17 +93,6 @@ static const struct s3_traits traits[] = {
                                 .max_copy = COPY_MOST,
                                 .max_meta = META_MOST },
 };
-
-const struct s3_sum *s3_sum(enum s3_checksum sum)
-{
-        static const struct s3_sum kinds[S3_SUMS] = {
-                [S3_SUM_CRC32] = { "x-amz-checksum-crc32", "CRC32", "ChecksumCRC32", 4 },
-                [S3_SUM_CRC32C] = { "x-amz-checksum-crc32c", "CRC32C", "ChecksumCRC32C", 4 },
-                [S3_SUM_CRC64NVME] = { "x-amz-checksum-crc64nvme", "CRC64NVME", "ChecksumCRC64NVME", 8 },
-        };
-
-        return kinds[sum].header ? &kinds[sum] : NULL;
-}
 
 const struct s3_traits *s3_traits(enum s3_vendor v)
 {
@@ -127,6 +122,7 @@ const char *const s3_options[] = { "access_key",
                                    "secret_key_file",
                                    "session_token_file",
                                    "vendor",
+                                   "verify",
                                    NULL };
 
 void s3_profile_clear(struct s3_profile *p)
@@ -281,16 +277,19 @@ static int take_checksum(struct s3_profile *p, size_t sum, struct ri_str *err)
 static int take_vendor(struct s3_profile *p, const struct ri_uri *u, struct ri_str *err)
 {
         static const char *const names[] = { "aws", "oss", "obs", "minio", "radosgw", "generic", NULL };
+        static const char *const verifies[] = { "auto", "no", "etag", NULL };
         static const char *const dialects[] = { "aws4", "aws2", "oss4", "oss1", "obs", NULL };
-        size_t v = guess_vendor(u->scheme, p->host), d, s = S3_SUM_AUTO;
+        size_t v = guess_vendor(u->scheme, p->host), d, s = S3_SUM_AUTO, verify = S3_VERIFY_AUTO;
 
         if (choose(u, "vendor", names, &v, err) < 0)
                 return -1;
         p->vendor = (enum s3_vendor)v;
         p->traits = &traits[v];
         d = p->traits->dialect;
-        if (choose(u, "dialect", dialects, &d, err) < 0 || choose(u, "checksum", sum_names, &s, err) < 0)
+        if (choose(u, "dialect", dialects, &d, err) < 0 || choose(u, "checksum", sum_names, &s, err) < 0 ||
+            choose(u, "verify", verifies, &verify, err) < 0)
                 return -1;
+        p->verify = s == S3_SUM_NONE && verify == S3_VERIFY_AUTO ? S3_VERIFY_NO : (enum s3_verify)verify;
         p->dialect = (enum s3_dialect)d;
         return take_checksum(p, s, err);
 }

@@ -28,15 +28,12 @@ enum s3_checksum {
         S3_SUMS
 };
 
-/* How a checksum is called that servers are told, keep and tell. */
-struct s3_sum {
-        const char *header;    /* x-amz-checksum-... */
-        const char *algorithm; /* when parts of an object are begun */
-        const char *element;   /* in XML */
-        size_t size;           /* bytes */
+/* What a read of a whole object is compared with. */
+enum s3_verify {
+        S3_VERIFY_AUTO, /* a checksum that the server tells, else the ETag where the vendor's are MD5 */
+        S3_VERIFY_NO,
+        S3_VERIFY_ETAG /* also where that is not known */
 };
-/* NULL: none of that kind. */
-const struct s3_sum *s3_sum(enum s3_checksum sum);
 
 /* How an ETag is written in If-Match of a PUT. */
 enum s3_if_match { S3_MATCH_NONE, S3_MATCH_QUOTED, S3_MATCH_BARE };
@@ -46,7 +43,9 @@ struct s3_traits {
         const char *name;
         enum s3_dialect dialect;
         enum s3_checksum checksum;
-        unsigned sums; /* 1 << enum s3_checksum: what may be asked for */
+        unsigned sums;   /* 1 << enum s3_checksum: what may be asked for */
+        bool etag_md5;   /* the ETag of an object that was put whole and is not encrypted */
+        bool tells_sums; /* x-amz-checksum-... to whoever asks */
         bool path_style;
         bool if_none_match;           /* "If-None-Match: *" of a PUT is atomic */
         bool if_none_match_complete;  /* and so is a condition at the end of an upload */
@@ -65,6 +64,7 @@ struct s3_profile {
         const struct s3_traits *traits;
         enum s3_dialect dialect;
         enum s3_checksum checksum;
+        enum s3_verify verify;
         bool tls, path_style, anonymous, insecure, list_v2, if_absent;
         char *bucket;                       /* "" only for presigning nothing: always given */
         char *prefix;                       /* of all keys: "" or with a slash at its end */

@@ -1,6 +1,6 @@
 #!/bin/bash
-# Checksums of what is put, by a scripted server: which header goes to whom, for a whole object, its parts and all of them; and
-# that an answer with another checksum is no success.
+# Checksums, by a scripted server: which header goes to whom, for a whole object, its parts and all of them; that an answer with
+# another checksum is no success; and that bytes which do not have what the server says of them are not taken for the object.
 set -u
 # shellcheck source=tests/s3/functions.sh
 . "$SRC_DIR/tests/s3/functions.sh"
@@ -80,6 +80,74 @@ for how in 'oss crc32c' 'obs crc64nvme' 'aws crc64' 'radosgw crc64' 'obs crc32';
   vendor=${how% *} more="&addressing=path&checksum=${how#* }" go 2 put "$work/five" "$scheme://b/kQUERY"
   says "${how#* } is not checked by vendor ${how% *}"
   asked 0
+done
+
+# reads EXIT VENDOR OPTION HEAD-LINE...: hello, of which the answer to HEAD says that
+vendor=
+reads() {
+  local want=$1
+  vendor=$2 more=$3
+  shift 3
+  answer "${head5[@]:0:2}" "$@" 'Last-Modified: Fri, 24 May 2013 00:00:00 GMT' ''
+  answer "${ranged[@]:0:2}" 'Content-Length: AUTO' '' hello
+  rm -f "$work/got"
+  go "$want" get s3://b/kQUERY "$work/got"
+  if [ "$want" = 0 ]; then cmp "$work/got" "$work/five" || fail "other bytes"; elif [ -e "$work/got" ]; then fail "damaged bytes were stored"; fi
+}
+good=5d41402abc4b2a76b9719d911017c592 bad=00000000000000000000000000000000
+while read -r sum right wrong; do
+  begin "get: the server keeps $sum"
+  reads 0 aws '' "x-amz-checksum-$sum: $right" "ETag: \"$good\""
+  grep -qi '^x-amz-checksum-mode: ENABLED' "$folder/log" || fail "it was not asked for"
+  begin "get: the server keeps another $sum"
+  reads 7 aws '' "x-amz-checksum-$sum: $wrong" 'x-amz-checksum-type: FULL_OBJECT' "ETag: \"$good\""
+  says "as the server was given them: they are damaged there or on the way; read it again"
+done <<'END'
+crc32 NhCmhg== NhCmhw==
+crc32c mnG7TA== mnG7TQ==
+crc64nvme M3eFcAZSQlc= M3eFcAZSQlg=
+sha1 qvTGHdzF6KLavt4PO0gs2a6pQ00= qvTGHdzF6KLavt4PO0gs2a6pQ04=
+sha256 LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ= LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCU=
+END
+begin "get: a checksum of the parts' checksums says nothing of the bytes"
+reads 0 aws '' 'x-amz-checksum-crc32c: AAAAAA==' 'x-amz-checksum-type: COMPOSITE' "ETag: \"$bad-2\""
+for sum in '11177612005948864433 0' '11177612005948864434 7'; do
+  begin "get: the CRC-64 of OSS is ${sum% *}"
+  reads "${sum#* }" oss '&dialect=aws4&addressing=path' "x-oss-hash-crc64ecma: ${sum% *}" "ETag: \"$bad\""
+done
+
+# Nothing but the ETag. It is what it is on each of these; in capitals too.
+for how in "aws|0|ETag: \"$good\"" "radosgw|0|ETag: \"${good^^}\"" "aws|7|ETag: \"$bad\"" "minio|7|ETag: \"$bad\"" \
+  "radosgw|7|ETag: \"$bad\"" "generic|0|ETag: \"$bad\"" "radosgw|0|ETag: \"$bad-2\"" 'radosgw|0|ETag: "x"'; do
+  IFS='|' read -r vendor want etag <<<"$how"
+  begin "get from $vendor with $etag"
+  reads "$want" "$vendor" '' "$etag"
+  [ "$want" = 0 ] || says "its bytes have MD5 $good as they came, and $bad as its ETag says"
+  [ "$want" = 0 ] || says "?verify=no"
+done
+for line in 'x-amz-server-side-encryption: aws:kms' 'x-amz-server-side-encryption-customer-algorithm: AES256' 'x-rgw-object-type: Appendable'; do
+  begin "get: the ETag is no MD5, because of $line"
+  reads 0 radosgw '' "ETag: \"$bad\"" "$line"
+done
+begin "get: encrypted with the server's own keys it is one"
+reads 7 aws '' "ETag: \"$bad\"" 'x-amz-server-side-encryption: AES256'
+for more in '&verify=no 0' '&checksum=none 0' '&checksum=none&verify=etag 7'; do
+  begin "get with ${more% *}"
+  reads "${more#* }" radosgw "${more% *}" "ETag: \"$bad\""
+done
+begin "get from generic, whose ETags are said to be MD5"
+reads 7 generic '&verify=etag' "ETag: \"$bad\""
+begin "cat of a part of it: nothing to compare"
+answer "${head5[@]:0:2}" "ETag: \"$bad\"" ''
+answer 'HTTP/1.1 206 Partial Content' 'Content-Range: bytes 1-3/5' 'Content-Length: AUTO' '' ell
+more='' vendor=radosgw go 0 cat --offset 1 --length 3 s3://b/kQUERY
+# Of ell: of a range the server may say something too.
+for sum in 'PBHZAQ== 0' 'PBHZAA== 7' 'NhCmhg== 0'; do
+  begin "a range of which the server says ${sum% *}"
+  answer "${head5[@]:0:2}" "ETag: \"$good\"" 'x-amz-checksum-crc32: NhCmhg==' ''
+  answer 'HTTP/1.1 206 Partial Content' 'Content-Range: bytes 1-3/5' "x-amz-checksum-crc32: ${sum% *}" 'Content-Length: AUTO' '' ell
+  more='' vendor=aws go "${sum#* }" cat --offset 1 --length 3 s3://b/kQUERY
+  [ "${sum#* }" = 0 ] || says "read them again"
 done
 
 finish "checksums"
