@@ -28,6 +28,7 @@ struct copy {
         roma_put_opts opts;
         roma_attr ask; /* opts.attr, copied */
         struct ri_props *props;
+        bool carried; /* some of them are the source's */
         char *if_match;
         roma_reader *reader;
         roma_writer *writer;
@@ -175,6 +176,19 @@ static void fail_from(struct copy *c, const roma_result *r, bool local)
         if (local && e.code >= ROMA_ENOENT && e.code != ROMA_EEXIST && e.code != ROMA_ECORRUPT)
                 e.code = ROMA_ELOCALIO;
         end_badly(c, &e);
+}
+
+/* What a destination does not take may be what the source has. */
+static void fail_writer(struct copy *c, const struct ri_error *e)
+{
+        struct ri_error more = *e;
+        size_t n = strlen(more.text);
+
+        if (c->carried && c->opts.precondition == ROMA_ALWAYS &&
+            (e->code == ROMA_EINVAL || e->code == ROMA_ENOTSUP))
+                snprintf(more.text + n, sizeof more.text - n,
+                         "; what the source has of metadata can be left out (--no-meta, ROMA_NO_PROPS)");
+        end_badly(c, &more);
 }
 
 static void fail(struct copy *c, int code, const char *why)
@@ -520,8 +534,15 @@ static void writer_opened(void *arg, const roma_result *r)
         struct copy *c = arg;
 
         c->child = 0;
+        if (r->code && !c->ends.to_path) {
+                struct ri_error e;
+
+                ri_error_from(&e, r);
+                fail_writer(c, &e);
+                return;
+        }
         if (r->code) {
-                fail_from(c, r, c->ends.to_path);
+                fail_from(c, r, true);
                 return;
         }
         c->writer = r->writer;
@@ -559,12 +580,27 @@ static int carry_props(struct copy *c, const roma_result *r)
 
         if (!r->n_props || !c->ends.to || !(c->ends.to->be->caps & ROMA_CAP_PROPS))
                 return 0;
-        p = ri_props_for_copy(r->props, r->n_props, c->props, timed);
+        p = ri_props_for_copy(r->props, r->n_props, c->props, timed, c->opts.flags & ROMA_NO_PROPS);
         if (!p)
                 return -1;
+        c->carried = p->n > c->props->n;
         free(c->props);
         c->props = p;
         return 0;
+}
+
+static void writer_start(struct copy *c, const roma_writer_opts *w)
+{
+        const roma_result *r = &c->ends.loop->refused;
+        roma_op child = c->ends.writer(c->ends.arg, w, writer_opened, c);
+        struct ri_error e;
+
+        if (child || !r->code) {
+                started(c, child);
+                return;
+        }
+        ri_error_set(&e, r->code, NULL, "%s", c->ends.loop->error);
+        fail_writer(c, &e);
 }
 
 static void reader_opened(void *arg, const roma_result *r)
@@ -588,7 +624,7 @@ static void reader_opened(void *arg, const roma_result *r)
         w.deadline_ms = ROMA_NEVER;
         w.size_hint = c->size;
         w.precondition = c->opts.precondition;
-        w.flags = c->opts.flags;
+        w.flags = c->opts.flags & ~(unsigned)ROMA_NO_PROPS;
         w.props = c->props->v;
         w.n_props = c->props->n;
         w.if_match = c->if_match;
@@ -611,7 +647,7 @@ static void reader_opened(void *arg, const roma_result *r)
         }
         w.attr = attr.mask ? &attr : NULL;
         if (digester_start(c))
-                started(c, c->ends.writer(c->ends.arg, &w, writer_opened, c));
+                writer_start(c, &w);
 }
 
 static const char *verify_fault(const struct copy *c)

@@ -60,7 +60,13 @@ static bool is_carried(const roma_prop *p, bool timed)
         return false;
 }
 
-struct ri_props *ri_props_for_copy(const roma_prop *v, size_t n, const struct ri_props *asked, bool timed)
+static bool is_type(const roma_prop *p)
+{
+        return p->kind == ROMA_PROP_HEADER && strcasecmp(p->name, "content-type") == 0;
+}
+
+struct ri_props *ri_props_for_copy(const roma_prop *v, size_t n, const struct ri_props *asked, bool timed,
+                                   bool bare)
 {
         roma_prop *all = calloc(n + asked->n + 1, sizeof(*all));
         struct ri_props *p;
@@ -69,7 +75,7 @@ struct ri_props *ri_props_for_copy(const roma_prop *v, size_t n, const struct ri
         if (!all)
                 return NULL;
         for (size_t i = 0; i < n; i++)
-                if (is_carried(&v[i], timed) && !is_among(asked, &v[i]))
+                if ((bare ? is_type(&v[i]) : is_carried(&v[i], timed)) && !is_among(asked, &v[i]))
                         all[m++] = v[i];
         for (size_t i = 0; i < asked->n; i++)
                 all[m++] = asked->v[i];

@@ -27,7 +27,7 @@ struct copying {
         char *from_key, *key, *match, *none_match;
         struct ri_props *asked; /* by the caller */
         struct ri_props *props; /* of the copy, with the source's; NULL: not yet */
-        bool keep_times, itself;
+        bool keep_times, itself, bare;
         roma_progress *progress;
         void *progress_arg;
         uint64_t done;
@@ -350,7 +350,7 @@ static bool replaces(const struct copying *c)
         for (size_t i = 0; i < c->props->n; i++)
                 timed = timed ||
                         (c->props->v[i].kind == ROMA_PROP_META && !strcasecmp(c->props->v[i].name, "mtime"));
-        return c->asked->n || (c->keep_times && !timed);
+        return c->asked->n || c->bare || (c->keep_times && !timed);
 }
 
 static void describe(const struct copying *c, struct s3_request *r)
@@ -619,7 +619,7 @@ static void looked_at_source(struct s3_request *r)
         if (!e.code) {
                 s3_attr_from_reply(&c->was, &r->reply);
                 c->opaque = s3_etag_is_opaque(&r->reply);
-                c->props = s3_props_for_copy(&r->reply, c->asked);
+                c->props = s3_props_for_copy(&r->reply, c->asked, c->bare);
         }
         end_request(c);
         if (e.code) {
@@ -693,6 +693,7 @@ void s3_copy(struct ri_op *op, roma_store *from, const char *from_key, const cha
                 c->none_match = text_or_null(o->source_none_match, &failed);
                 c->asked = ri_props_copy(o->props, o->n_props);
                 c->keep_times = o->keep_times;
+                c->bare = o->flags & ROMA_NO_PROPS;
                 c->progress = o->progress;
                 c->progress_arg = o->progress_arg;
         }
@@ -710,7 +711,7 @@ void s3_copy(struct ri_op *op, roma_store *from, const char *from_key, const cha
                 return;
         }
         c->itself = same;
-        if (same && !c->asked->n) {
+        if (same && !c->asked->n && !c->bare) {
                 fail_with(c, ROMA_EINVAL, "source and destination are the same object");
                 return;
         }

@@ -191,7 +191,7 @@ static size_t collect(const struct s3_fields *reply, roma_prop *v)
         return n;
 }
 
-struct ri_props *s3_props_for_copy(struct s3_fields *reply, const struct ri_props *asked)
+struct ri_props *s3_props_for_copy(struct s3_fields *reply, const struct ri_props *asked, bool bare)
 {
         roma_prop *v = calloc(reply->n + 1, sizeof(*v));
         struct ri_props *p;
@@ -199,7 +199,7 @@ struct ri_props *s3_props_for_copy(struct s3_fields *reply, const struct ri_prop
         if (!v)
                 return NULL;
         s3_fields_lower(reply);
-        p = ri_props_for_copy(v, collect(reply, v), asked, false);
+        p = ri_props_for_copy(v, collect(reply, v), asked, false, bare);
         free(v);
         return p;
 }

@@ -155,8 +155,9 @@ void s3_object_headers(struct s3_request *r, const char *key, const roma_attr *a
 int s3_props_check(const struct s3_store *st, const roma_prop *v, size_t n, struct ri_error *e);
 /* As headers; what is there under that name already is replaced. */
 void s3_props_add(struct s3_request *r, const roma_prop *v, size_t n);
-/* Of a source's answer those that its copy gets, and what was asked for instead or besides. NULL: no memory. */
-struct ri_props *s3_props_for_copy(struct s3_fields *reply, const struct ri_props *asked);
+/* Of a source's answer those that its copy gets (bare: its type alone), and what was asked for instead or besides. NULL: no
+ * memory. */
+struct ri_props *s3_props_for_copy(struct s3_fields *reply, const struct ri_props *asked, bool bare);
 /* Those of an answer, as the result. Makes its names lower case. 0, or -1 (and op has failed). */
 int s3_props_give(struct ri_op *op, struct s3_fields *reply);
 

@@ -32,6 +32,7 @@ enum id {
         ID_KEEP_TIMES,
         ID_SIZE_HINT,
         ID_NO_TRASH,
+        ID_NO_META,
         ID_OLDER_THAN,
         ID_DRY_RUN,
         ID_CRC,
@@ -108,6 +109,8 @@ static const struct definition definitions[] = {
         { ID_FORCE, "force", OPT_LENGTH, no_argument, NULL, "replace the destination and its map" },
         { ID_NO_TRASH, "no-trash", OPT_NO_TRASH, no_argument, NULL,
           "without going to the trash of the store, where it has one" },
+        { ID_NO_META, "no-meta", OPT_WRITE | OPT_SYNC, no_argument, NULL,
+          "leave out the source's metadata and headers, but its type (between stores like S3)" },
         { ID_ALGORITHM, "algorithm", OPT_ALGORITHM, required_argument, "NAME",
           "md5 (default), sha256 or crc32" },
         { ID_OLDER_THAN, "older-than", OPT_GC, required_argument, "TIME",
@@ -398,6 +401,7 @@ static bool set(struct options *o, int id, const char *text)
         case ID_PARENTS: o->parents = true; return true;
         case ID_FORCE: o->force = true; return true;
         case ID_NO_TRASH: o->no_trash = true; return true;
+        case ID_NO_META: o->no_meta = true; return true;
         case ID_DRY_RUN: o->dry_run = true; return true;
         case ID_CRC: o->crc = true; return true;
         case ID_PREFIX: o->prefix = true; return true;

@@ -71,7 +71,7 @@ struct options {
         bool long_form, all, nofollow;
         uint64_t max; /* 0: no limit */
         uint64_t offset, length;
-        bool if_absent, keep_times, parents, force, no_trash, dry_run, crc;
+        bool if_absent, keep_times, parents, force, no_trash, no_meta, dry_run, crc;
         int verify; /* enum roma_verify */
         uint64_t size_hint;
         unsigned jobs;

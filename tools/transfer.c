@@ -354,7 +354,8 @@ static roma_put_opts options(struct transfer *x)
                 opts.precondition = ROMA_IF_MATCH;
                 opts.if_match = o->if_match;
         }
-        opts.flags = o->parents || x->in_tree ? ROMA_WRITER_PARENTS : 0;
+        opts.flags =
+                (o->parents || x->in_tree ? ROMA_WRITER_PARENTS : 0u) | (o->no_meta ? ROMA_NO_PROPS : 0u);
         opts.keep_times = o->keep_times || x->move;
         if (x->from.path && from_special(&x->from))
                 opts.size_hint = o->size_hint;

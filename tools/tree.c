@@ -30,6 +30,15 @@ static bool same_place(const struct location *from, const struct end *to)
         return from->place && from->place == to->place && !strcmp(from->key, to->key);
 }
 
+/* An object gets new headers and metadata by a copy to itself. */
+static bool gets_new_props(const struct job *job, const struct location *from)
+{
+        const struct options *o = &job->tool->opt;
+
+        return !job->move && (o->nprops || o->no_meta) &&
+               roma_store_caps(from->place->store) & ROMA_CAP_PROPS;
+}
+
 /* x and x/... : a folder cannot be copied into itself. */
 static bool inside(const struct location *from, const struct end *to)
 {
@@ -171,7 +180,8 @@ static void carry_folder(struct job *job, const struct location *from, const rom
 
         target_end(job->target, from, "", &to);
         location_end(from, "", &source);
-        if (inside(from, &to) || lies_in(t, to.place, to.key, from->place, from->key)) {
+        bool itself = same_place(from, &to) && gets_new_props(job, from);
+        if (!itself && (inside(from, &to) || lies_in(t, to.place, to.key, from->place, from->key))) {
                 usage(t, "%s cannot be copied into itself (%s)", from->shown, to.shown);
         } else {
                 if (*to.key)
@@ -199,7 +209,7 @@ static void carry_object(struct job *job, const struct location *from, const rom
 
         target_end(job->target, from, "", &to);
         location_end(from, "", &source);
-        if (same_place(from, &to)) {
+        if (same_place(from, &to) && !gets_new_props(job, from)) {
                 usage(t, "%s and %s are the same object", source.shown, to.shown);
                 end_free(&source);
                 end_free(&to);

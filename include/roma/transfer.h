@@ -20,6 +20,12 @@ enum roma_verify {
 /* done_bytes of total_bytes (ROMA_SIZE_UNKNOWN when not known). At most every 100 ms, and once at the end. */
 typedef void roma_progress(void *arg, uint64_t done_bytes, uint64_t total_bytes);
 
+/* Besides the flags of a writer. */
+enum roma_transfer_flags {
+        ROMA_NO_PROPS =
+                0x100 /* a copy has nothing of the source's metadata, and of its headers only Content-Type */
+};
+
 /* precondition, if_match, flags, attr, props: as for a writer. source_match, source_none_match: ETags that the source must
  * have or must not have, as for a reader; NULL: any. size_hint for sources whose size cannot be seen (pipes).
  * keep_times: the object gets the source's mtime (and mode, where the destination keeps modes).
@@ -77,9 +83,9 @@ ROMA_API int roma_get_path(roma_store *store, const char *key, const char *path,
 
 /* Any store to any store of the same loop. Nothing touches the disk in between. Between stores with ROMA_CAP_PROPS the copy has
  * the source's metadata and, of its headers, Content-Type, Cache-Control, Content-Disposition, Content-Encoding,
- * Content-Language and Expires, unless props says otherwise. Within one S3-like server, with the same keys, the server makes the
+ * Content-Language and Expires, unless props or ROMA_NO_PROPS says otherwise. Within one S3-like server, with the same keys, the server makes the
  * copy, of one version of the source, if verify is ROMA_VERIFY_DEFAULT or ROMA_STREAMED and there is no precondition, expected
- * CRC or attr; the result then has no crc32. An object is not copied to itself, but with props. */
+ * CRC or attr; the result then has no crc32. An object is not copied to itself, but with props or ROMA_NO_PROPS: then it has new ones. */
 ROMA_API roma_op roma_aio_copy(roma_store *from, const char *from_key, roma_store *to, const char *to_key,
                                const roma_copy_opts *opts, roma_done *done, void *arg);
 ROMA_API int roma_copy(roma_store *from, const char *from_key, roma_store *to, const char *to_key,

@@ -140,6 +140,33 @@ answer "${head5[@]}"
 go 2 cp s3://b/fromQUERY s3://b/fromQUERY
 says "the same object"
 if grep -q '^PUT\|^DELETE' "$folder/log"; then fail "something was changed"; fi
+for how in '--meta taste=sour' --no-meta '--content-type text/x-new'; do
+  begin "a copy to itself gives it new metadata: $how"
+  answer "${source5[@]}" # it is no folder
+  answer "${source5[@]}"
+  good "$copied"
+  answer "${head5[@]}"
+  # shellcheck disable=SC2086 # words
+  go 0 cp $how s3://b/fromQUERY s3://b/fromQUERY
+  copies
+  sent 'x-amz-metadata-directive: REPLACE'
+  sent "x-amz-copy-source-if-match: \"$etag\""
+  sent 'x-amz-copy-source: /b/from'
+  case $how in
+  --no-meta) not_sent x-amz-meta-colour && not_sent cache-control && sent 'Content-Type: text/x-odd' ;;
+  --meta*) sent 'x-amz-meta-taste: sour' && sent 'x-amz-meta-colour: blue' && sent 'Content-Type: text/x-odd' ;;
+  *) sent 'Content-Type: text/x-new' && sent 'x-amz-meta-colour: blue' && sent 'Cache-Control: no-store' ;;
+  esac
+done
+begin "a copy to itself: it is replaced meanwhile"
+answer "${source5[@]}"
+answer "${source5[@]}"
+error '412 Precondition Failed' PreconditionFailed
+go 7 cp --meta a=b s3://b/fromQUERY s3://b/fromQUERY
+says "replaced while it was copied"
+begin "a file has no metadata that could be new"
+go 2 cp --no-meta "$work/five" "$work/five"
+says "the same object"
 begin "a move to itself"
 for _ in 1 2 3; do answer "${head5[@]}"; done
 go 2 mv s3://b/fromQUERY s3://b/fromQUERY
@@ -212,6 +239,28 @@ for how in '&copy=no' --verify=crc32; do
   not_sent x-amz-copy-source
   for line in 'Content-Type: text/x-odd' 'Cache-Control: no-store' 'x-amz-meta-colour: blue'; do sent "$line"; done
   not_sent x-amz-storage-class
+done
+
+# What the destination does not take of the source's metadata: an error that names the way out, which is one.
+for meta in 'x-amz-meta-a_b: c' 'x-amz-meta-colour: bl\xc3\xbc' 'x-amz-meta-empty:' "x-amz-meta-long: $(head -c 8193 /dev/zero | tr '\0' x)" \
+  'Content-Disposition: inline; filename="\xc3\xbc"'; do
+  for how in '' --no-meta; do
+    begin "carried over here $how: ${meta:0:40}"
+    free_name
+    answer "${head5[@]:0:4}" 'Content-Type: text/x-odd' "$(printf '%b' "$meta")" 'x-amz-meta-good: yes' ''
+    answer "${ranged[@]}" 'Content-Length: AUTO' '' hello
+    answer 'HTTP/1.1 200 OK' "ETag: \"$etag\"" 'Content-Length: 0' ''
+    # shellcheck disable=SC2086 # none or one
+    more='&copy=no' go "$([ -z "$how" ] && echo 2 || echo 0)" cp $how s3://b/fromQUERY s3://b/toQUERY
+    if [ -z "$how" ]; then
+      says "(--no-meta, ROMA_NO_PROPS)"
+      if grep -q '^PUT' "$folder/log"; then fail "it was put"; fi
+    else
+      sent 'Content-Type: text/x-odd'
+      not_sent x-amz-meta
+      not_sent content-disposition
+    fi
+  done
 done
 
 finish "copies"
