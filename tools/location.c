@@ -40,14 +40,23 @@ static bool decode(char *s)
         return true;
 }
 
-static void cut_slashes(struct location *l)
+static void cut_slashes(char *key)
 {
-        size_t n = strlen(l->key);
+        size_t n = strlen(key);
 
-        l->slash = n == 0 || l->key[n - 1] == '/';
-        while (n && l->key[n - 1] == '/')
-                l->key[--n] = 0;
-        l->no_name = n == 0;
+        while (n && key[n - 1] == '/')
+                key[--n] = 0;
+}
+
+/* Slashes at the end mean a folder. One that is written %2F is a part of the key, on stores where keys may end so. false: it is not
+ * well written. */
+static bool take_key(struct location *l, const char *path, size_t len)
+{
+        l->slash = len == 0 || path[len - 1] == '/';
+        l->key = need(strndup(path, len));
+        cut_slashes(l->key);
+        l->no_name = *l->key == 0;
+        return decode(l->key);
 }
 
 static bool split_uri(struct location *l, const char *arg)
@@ -59,11 +68,7 @@ static bool split_uri(struct location *l, const char *arg)
         const char *path = slash ? slash + 1 : end;
 
         l->root = need_format("%.*s/%s", (int)((slash ? slash : end) - arg), arg, query ? query : "");
-        l->key = need(strndup(path, (size_t)(end - path)));
-        if (!decode(l->key))
-                return false;
-        cut_slashes(l);
-        return true;
+        return take_key(l, path, (size_t)(end - path));
 }
 
 /* "name:path?option=value": a store of roma.conf. */
@@ -74,11 +79,7 @@ static bool split_named(struct location *l, const char *arg, const char *colon)
 
         l->root = need_format("%.*s:%s", (int)(colon - arg), arg, query);
         path += *path == '/';
-        l->key = need(strndup(path, query > path ? (size_t)(query - path) : 0));
-        if (!decode(l->key))
-                return false;
-        cut_slashes(l);
-        return true;
+        return take_key(l, path, query > path ? (size_t)(query - path) : 0);
 }
 
 /* Absolute, without "." and empty components. ".." is left to realpath(), which knows where symbolic links lead;
@@ -182,6 +183,8 @@ bool location_open(struct tool *t, struct location *l)
 {
         if (!l->place && !l->stdio)
                 l->place = place_open(t, l->root);
+        if (l->place && place_has_folders(l->place))
+                cut_slashes(l->key);
         return l->place != NULL;
 }
 

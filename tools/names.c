@@ -101,6 +101,11 @@ const char *name_base(const char *path)
         return slash ? slash + 1 : path;
 }
 
+char *key_join(const char *folder, const char *name)
+{
+        return need_format("%s%s%s", folder, *folder && *name ? "/" : "", name);
+}
+
 char *path_join(const char *folder, const char *name)
 {
         size_t n = strlen(folder);

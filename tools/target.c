@@ -45,6 +45,14 @@ bool target_find(struct tool *t, struct target *d, const char *arg, int sources)
         return false;
 }
 
+static char *below_key(const char *folder, const char *name, const char *below)
+{
+        char *first = key_join(folder, name), *whole = key_join(first, below);
+
+        free(first);
+        return whole;
+}
+
 static char *below_name(const char *folder, const char *name, const char *below)
 {
         char *first = path_join(folder, name), *whole = path_join(first, below);
@@ -53,12 +61,24 @@ static char *below_name(const char *folder, const char *name, const char *below)
         return whole;
 }
 
+/* The last component, with slashes that end it. */
+static const char *last_name(const char *key)
+{
+        size_t n = strlen(key);
+
+        while (n && key[n - 1] == '/')
+                n--;
+        while (n && key[n - 1] != '/')
+                n--;
+        return key + n;
+}
+
 void target_end(const struct target *d, const struct location *from, const char *below, struct end *to)
 {
-        const char *name = d->into && !from->no_name ? name_base(from->key) : "";
+        const char *name = d->into && !from->no_name ? last_name(from->key) : "";
 
         to->place = d->at.place;
-        to->key = below_name(d->at.key, name, below);
+        to->key = below_key(d->at.key, name, below);
         to->path = d->at.path ? below_name(d->at.path, name, below) : NULL;
         to->shown = below_name(d->at.shown, name, below);
 }
@@ -66,7 +86,7 @@ void target_end(const struct target *d, const struct location *from, const char 
 void location_end(const struct location *l, const char *below, struct end *e)
 {
         e->place = l->place;
-        e->key = path_join(l->key, below);
+        e->key = key_join(l->key, below);
         e->path = l->path ? path_join(l->path, below) : NULL;
         e->shown = path_join(l->shown, below);
 }

@@ -218,7 +218,8 @@ bool name_is_utf8(const char *name);
 void json_name(json_t *object, const char *field, const char *name);
 json_t *json_of(json_t *value); /* ends the program when memory was missing */
 const char *name_base(const char *path);
-char *path_join(const char *folder, const char *name);
+char *key_join(const char *folder, const char *name);  /* exactly so: a slash at the end is a part of a key */
+char *path_join(const char *folder, const char *name); /* with one slash between them */
 
 /* attrs.c */
 const char *type_name(unsigned type);
@@ -285,7 +286,7 @@ struct location {
         const char *arg;
         char *shown;  /* the argument without options of a URI: for messages */
         char *root;   /* URI of the store */
-        char *key;    /* without slashes at the end */
+        char *key;    /* without slashes at the end, but for those that were written %2F */
         char *path;   /* of a local file, as it was given; NULL otherwise */
         bool stdio;   /* "-" */
         bool slash;   /* ends in a slash: a folder is meant */

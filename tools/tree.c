@@ -22,6 +22,8 @@ struct branch {
         struct job *job;
         const struct location *from;
         struct folders sources; /* a move removes them at the end */
+        char **mark;            /* and these empty objects that stand for folders */
+        size_t marks, room;
         bool failed;
 };
 
@@ -128,6 +130,73 @@ bool name_leads_out(const char *name)
         return false;
 }
 
+static void mark_add(struct branch *b, const char *key)
+{
+        if (b->marks == b->room) {
+                b->room = b->room ? 2 * b->room : 16;
+                b->mark = need(reallocarray(b->mark, b->room, sizeof(*b->mark)));
+        }
+        b->mark[b->marks++] = need_copy(key);
+}
+
+static void told(struct tool *t, struct chore *c, const roma_result *r)
+{
+        if (r->code != ROMA_OK)
+                report_failure(t, r, c->shown);
+}
+
+static roma_op look(struct tool *t, struct chore *c)
+{
+        const roma_opts opts = request_opts(t);
+
+        return roma_aio_stat(c->place->store, c->key, ROMA_NOFOLLOW, &opts, flight_done, &c->flight);
+}
+
+/* Still empty: so nothing is lost with it. */
+static void looked(struct tool *t, struct chore *c, const roma_result *r)
+{
+        struct chore *next;
+
+        if (r->code != ROMA_OK) {
+                told(t, c, r);
+        } else if (r->attr->type == ROMA_TYPE_FILE && r->attr->length == 0) {
+                next = chore_new(c->place, c->key, c->shown, chore_unlink);
+                next->end = told;
+                chore_add(c->arg, next);
+        }
+}
+
+/* What is on the way, or has not become a folder, needs them still. */
+static void marks_remove(struct tool *t, struct branch *b, bool all_well)
+{
+        for (size_t i = 0; i < b->marks; i++) {
+                if (all_well && !t->stopping) {
+                        char *shown = path_join(b->from->shown, b->mark[i] + strlen(b->walk.prefix));
+                        struct chore *c = chore_new(b->from->place, b->mark[i], shown, look);
+
+                        c->end = looked;
+                        c->arg = &b->job->pool;
+                        chore_add(&b->job->pool, c);
+                        free(shown);
+                }
+                free(b->mark[i]);
+        }
+        flight_drive(t);
+        free(b->mark);
+}
+
+/* An object that stands for the folder itself goes with the others where that is an object too. */
+static void carry_own_mark(struct branch *b, const roma_entry *e, struct end *from, struct end *to)
+{
+        char *key = need_format("%s/", to->key);
+
+        free(from->key);
+        from->key = need_copy(e->key);
+        free(to->key);
+        to->key = key;
+        object_entry(b, from, to, e->attr);
+}
+
 static void entry(struct walk *w, const roma_entry *e)
 {
         struct branch *b = w->arg;
@@ -154,16 +223,24 @@ static void entry(struct walk *w, const roma_entry *e)
                 return;
         }
         free(below);
+        if (n == 0 && b->job->move && !place_has_folders(to.place)) {
+                carry_own_mark(b, e, &from, &to);
+                return;
+        }
         if (!can_carry(b->job->tool, &from, &to, e->attr) ||
             ((folder || n == 0) && !is_mark(b->job->tool, from.shown, to.place, e->attr))) {
                 b->failed = true;
                 end_free(&from);
                 end_free(&to);
         } else if (n == 0) { /* an object that stands for the folder itself */
+                if (b->job->move && e->attr->type != ROMA_TYPE_DIR)
+                        mark_add(b, e->key);
                 end_free(&from);
                 end_free(&to);
         } else if (folder || e->attr->type == ROMA_TYPE_DIR) {
                 folder_entry(b, &from, &to, e->attr);
+                if (b->job->move && e->attr->type != ROMA_TYPE_DIR)
+                        mark_add(b, e->key);
                 end_free(&from);
                 end_free(&to);
         } else {
@@ -193,6 +270,7 @@ static void carry_folder(struct job *job, const struct location *from, const rom
                 b.walk.arg = &b;
                 walk_start(t, &b.walk);
                 flight_drive(t);
+                marks_remove(t, &b, !b.failed && !b.walk.failed && !t->status);
                 walk_clear(&b.walk);
         }
         if (!b.failed && !b.walk.failed) /* what was not copied stays, and so do its folders */
@@ -211,6 +289,14 @@ static void carry_object(struct job *job, const struct location *from, const rom
         location_end(from, "", &source);
         if (same_place(from, &to) && !gets_new_props(job, from)) {
                 usage(t, "%s and %s are the same object", source.shown, to.shown);
+                end_free(&source);
+                end_free(&to);
+                return;
+        }
+        if (job->target->into && *from->key && from->key[strlen(from->key) - 1] == '/' &&
+            place_has_folders(to.place)) {
+                usage(t, "%s ends in a slash, which no name can there: say what it is to be called",
+                      from->shown);
                 end_free(&source);
                 end_free(&to);
                 return;

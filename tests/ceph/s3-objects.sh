@@ -40,16 +40,27 @@ done
 "$ROMA" put --if-absent part "$uri/long$query" 2>err && fail "if-absent of more than one request can carry"
 grep -q "64 MiB" err || fail "no word about the limit: $(cat err)"
 
-keys=('sp ace' 'plus+' 'per%25cent' 'double//slash' './dot' '../dots' '.hidden' 'ünïcode-日本' "quo'te\"" 'a&b=c;d' '~*()!$,@:[]' 'slash/' "$(printf 'k%.0s' {1..1024})")
+keys=('sp ace' 'plus+' 'per%25cent' 'double//slash' './dot' '../dots' '.hidden' 'ünïcode-日本' "quo'te\"" 'a&b=c;d' '~*()!$,@:[]' 'slash%2F' "$(printf 'k%.0s' {1..1024})")
 for key in "${keys[@]}"; do
-  # A slash at the end means a folder to put: by way of a writer on that very key it is an object.
-  case $key in */) continue ;; esac
   printf %s "$key" >small
   "$ROMA" put small "$uri/$key$query" || fail "put $key"
   "$ROMA" cat "$uri/$key$query" | cmp - small || fail "key $key"
 done
 "$ROMA" put small "$uri/$(printf 'k%.0s' {1..1025})$query" 2>err && fail "a key of 1025 bytes"
-[ "$("$ROMA" ls -r "$uri/$query" | wc -l)" = 19 ] || fail "the list has $("$ROMA" ls -r "$uri/$query" | wc -l) names"
+[ "$("$ROMA" ls -r "$uri/$query" | wc -l)" = 20 ] || fail "the list has $("$ROMA" ls -r "$uri/$query" | wc -l) names"
+# A slash at the end means a folder; written %2F it is a part of the key.
+"$ROMA" stat "$uri/slash$query" | grep -q 'type: folder' || fail "slash is no folder: $("$ROMA" stat "$uri/slash$query")"
+"$ROMA" stat "$uri/slash%2F$query" | grep -q 'length: 8$' || fail "stat of slash%2F"
+[ "$("$ROMA" ls --json "$uri/slash%2F$query" | grep -c '"key": *"slash/"')" = 1 ] || fail "ls of slash%2F"
+"$ROMA" get "$uri/slash%2F$query" got-slash && cmp got-slash <(printf slash%%2F) || fail "get of slash%2F"
+mkdir -p into
+"$ROMA" get "$uri/slash%2F$query" into 2>err && fail "get of slash%2F into a folder"
+grep -q 'ends in a slash' err || fail "get of slash%2F into a folder: $(cat err)"
+"$ROMA" mv "$uri/slash%2F$query" "$uri/other%2F$query" || fail "mv of slash%2F"
+"$ROMA" cp "$uri/other%2F$query" "$uri/into/$query" || fail "cp of other%2F into a folder"
+"$ROMA" cat "$uri/into/other%2F$query" | cmp - got-slash || fail "the bytes of into/other%2F"
+"$ROMA" rm "$uri/slash%2F$query" 2>/dev/null && fail "mv left slash%2F"
+"$ROMA" rm "$uri/into/other%2F$query" "$uri/other%2F$query" || fail "rm of other%2F"
 # Such a key is only a name there, but a way out of the destination here.
 for key in tree/../../dots tree/plain; do
   "$ROMA" put small "$uri/$key$query" || fail "put $key"
@@ -97,7 +108,24 @@ for copy in marks2 marks3; do
 done
 named marks/below/ part
 [ "$("$ROMA" sync "$uri/marks$query" "$uri/marks3$query")" = '1 copied, 2 the same, 0 removed' ] || fail "sync of a changed mark"
-for name in plant plant2 marks marks2 marks3; do
+# A tree that is moved leaves nothing, and loses nothing that is more than a name.
+moving() {
+  "$ROMA" put nothing "$uri/$1%2F$query" && "$ROMA" put nothing "$uri/$1/empty%2F$query" && "$ROMA" put words "$uri/$1/below/leaf$query" ||
+    fail "put of $1"
+}
+moving moving
+"$ROMA" mv "$uri/moving$query" moved || fail "mv of marks to a folder"
+[ -d moved/empty ] && cmp moved/below/leaf words || fail "mv of marks to a folder: $(find moved)"
+"$ROMA" ls -r "$uri/$query" | grep '^moving' && fail "mv to a folder left marks"
+moving moving
+"$ROMA" mv "$uri/moving$query" "$uri/moved$query" || fail "mv of marks"
+"$ROMA" ls -r "$uri/$query" | grep '^mov' | tr '\n' ' ' >list
+[ "$(cat list)" = 'moved/ moved/below/leaf moved/empty/ ' ] || fail "mv of marks: $(cat list)"
+"$ROMA" put words "$uri/moved/empty%2F$query" || fail "put of a mark with bytes"
+"$ROMA" mv "$uri/moved$query" moved2 2>err && fail "mv left out an object and ended well"
+"$ROMA" ls -r "$uri/$query" | grep '^mov' | tr '\n' ' ' >list
+[ "$(cat list)" = 'moved/ moved/empty/ ' ] || fail "mv of a mark with bytes: $(cat list)"
+for name in plant plant2 marks marks2 marks3 moved; do
   "$ROMA" rm -r "$uri/$name$query" || fail "rm -r $name"
 done
 curl -sS -o /dev/null -D headers "$("$ROMA" presign "$uri/sizes/1.txt$query")"
@@ -109,6 +137,9 @@ AWS_CONFIG_FILE=/dev/null AWS_SHARED_CREDENTIALS_FILE=/dev/null "$ROMA" cat "$ur
 AWS_SECRET_ACCESS_KEY=wrongwrongwrong "$ROMA" stat "$uri/new$query" 2>err && fail "a wrong key was accepted"
 grep -q wrongwrong err && fail "the key was shown"
 "$ROMA" rm -r "$uri/$query" 2>/dev/null
-"$ROMA" ls -r "$uri/$query" | while read -r key; do "$ROMA" rm "$uri/${key//%/%25}$query"; done
+"$ROMA" ls -r "$uri/$query" | while read -r key; do
+  key=${key//%/%25}
+  "$ROMA" rm "$uri/${key/%\//%2F}$query"
+done
 "$ROMA" rb "$uri$query" || { fail "the bucket stays"; "$ROMA" ls -r "$uri/$query"; }
 exit $status
