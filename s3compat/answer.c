@@ -77,6 +77,10 @@ static const struct word *find_word(const char *code)
 static struct word by_status(long status)
 {
         switch (status) {
+        case 301:
+        case 302:
+        case 307:
+        case 308: return (struct word){ "Redirect", ROMA_ESERVER, S3_FAILED };
         case 304: return (struct word){ "Not Modified", ROMA_EPRECONDITION, S3_FAILED };
         case 400: return (struct word){ "Bad Request", ROMA_ESERVER, S3_FAILED };
         case 401: return (struct word){ "Unauthorized", ROMA_EAUTH, S3_REFRESH };
@@ -227,9 +231,10 @@ static bool follow_region(struct s3_request *r, const struct s3_xml_error *x)
 }
 
 /* Another host, named by Location. Only the host is taken: the rest is signed anew. */
-static bool follow_location(struct s3_request *r)
+static bool follow_location(struct s3_request *r, char refused[64])
 {
         const char *l = s3_fields_get(&r->reply, "location"), *host;
+        char *name;
         size_t n;
 
         if (!l || strncmp(l, "http", 4) != 0 || !(host = strstr(l, "://")))
@@ -238,19 +243,28 @@ static bool follow_location(struct s3_request *r)
         n = strcspn(host, "/?#");
         if (!n || n > 250 || memchr(host, '@', n) || (r->st->profile.tls && strncmp(l, "https:", 6) != 0))
                 return false;
+        name = strndup(host, n);
+        if (!name)
+                return false;
+        if (!s3_redirect_is_ours(&r->st->profile, name)) {
+                snprintf(refused, 64, "%s", name);
+                free(name);
+                return false;
+        }
         free(r->host);
-        r->host = strndup(host, n);
-        return r->host != NULL;
+        r->host = name;
+        return true;
 }
 
-static bool follow(struct s3_request *r, const struct s3_xml_error *x)
+/* refused: a host that is not followed, else as it was. */
+static bool follow(struct s3_request *r, const struct s3_xml_error *x, char refused[64])
 {
         bool moved = r->status == 301 || r->status == 302 || r->status == 307 || r->status == 308;
         bool malformed = strcmp(x->code, "AuthorizationHeaderMalformed") == 0 || r->status == 400;
 
         if (r->redirects >= MAX_REDIRECTS || !(moved || malformed))
                 return false;
-        if (!follow_region(r, x) && !(moved && follow_location(r)))
+        if (!follow_region(r, x) && !(moved && follow_location(r, refused)))
                 return false;
         r->redirects++;
         return true;
@@ -274,6 +288,7 @@ static bool learn_time(struct s3_request *r, const struct s3_xml_error *x)
 static enum s3_verdict judge_answer(struct s3_request *r, bool is_error)
 {
         struct s3_xml_error x = { 0 };
+        char refused[64] = "";
         struct word w = by_status(r->status);
         const struct word *known;
 
@@ -283,9 +298,18 @@ static enum s3_verdict judge_answer(struct s3_request *r, bool is_error)
                 w = *known;
         else if (is_error && r->status / 100 == 2)
                 w = (struct word){ NULL, ROMA_ESERVER, S3_AGAIN };
-        if (follow(r, &x) || learn_time(r, &x))
+        if (follow(r, &x, refused) || learn_time(r, &x))
                 return S3_AGAIN_NOW;
         describe(r, &x, &w);
+        if (*refused) {
+                size_t n = strlen(r->error.text);
+
+                snprintf(r->error.text + n, sizeof(r->error.text) - n,
+                         "; it names the host %s, which is not this endpoint's and is not followed: if it is "
+                         "right, name it with "
+                         "?endpoint=",
+                         refused);
+        }
         if (w.verdict == S3_AGAIN_NOW)
                 return S3_FAILED;
         /* A server that broke may have done the work before. */

@@ -90,10 +90,10 @@ static void job_done(struct ri_job *job)
                 s3_creds_clear(&st->creds);
                 st->creds = k->found;
                 memset(&k->found, 0, sizeof(k->found));
-                if (!*st->profile.region)
-                        s3_profile_set_region(&st->profile, st->creds.region && *st->creds.region
-                                                                    ? st->creds.region
-                                                                    : "us-east-1");
+                /* What is no region's name is as good as none. */
+                if (!*st->profile.region &&
+                    s3_profile_set_region(&st->profile, st->creds.region ? st->creds.region : "") < 0)
+                        s3_profile_set_region(&st->profile, "us-east-1");
         }
         wake(st, k);
         told(st, k); /* a store that cannot be opened is gone after this */

@@ -26,6 +26,7 @@ s3compat_sources = \
 	s3compat/profile.c \
 	s3compat/profile.h \
 	s3compat/props.c \
+	s3compat/redirect.c \
 	s3compat/request.c \
 	s3compat/sign/encode.c \
 	s3compat/sign/sign.c \

@@ -402,7 +402,7 @@ static int take_strings(struct s3_profile *p, const struct ri_uri *u, struct ri_
 int s3_profile_set_region(struct s3_profile *p, const char *region)
 {
         struct ri_str host = RI_STR_INIT(512);
-        char *copy = strdup(region), *name = NULL;
+        char *copy = *region && region_is_sane(region) ? strdup(region) : NULL, *name = NULL;
 
         if (!copy)
                 return -1;

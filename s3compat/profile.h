@@ -82,9 +82,12 @@ struct s3_profile {
 extern const char *const s3_options[];
 /* 0, or -1 with a sentence. Reads no files; `env` gives the environment (NULL: getenv). */
 int s3_profile_from_uri(struct s3_profile *p, const struct ri_uri *u, struct ri_str *err);
-/* The region has become known (files): the endpoint follows when it was not given. */
+/* The region has become known (files, an answer): the endpoint follows when it was not given. -1: no memory, or no name of a region,
+ * which is not to become a part of a host's name. */
 int s3_profile_set_region(struct s3_profile *p, const char *region);
 void s3_profile_clear(struct s3_profile *p);
+/* Whether a redirect to host[:port] may be followed; redirect.c. */
+bool s3_redirect_is_ours(const struct s3_profile *p, const char *host);
 /* "bucket.host" or "host" */
 int s3_profile_host(const struct s3_profile *p, struct ri_str *out);
 

@@ -33,6 +33,24 @@ for sum in 'NhCmhg==' 'AAAAAA==' 'AAAAAA==-1'; do
   if [ $want = 0 ]; then cmp -s "$work/got" "$work/five" || fail "other bytes"; elif [ -e "$work/got" ]; then fail "damaged bytes were stored"; fi
 done
 
+# A redirect is followed to the endpoint itself, and to nobody else: the session token and the body would go there.
+begin "a redirect to the endpoint"
+answer 'HTTP/1.1 307 Temporary Redirect' 'Location: SELF' 'Content-Length: 0' ''
+answer "${head5[@]}"
+go 0 stat s3://b/kQUERY
+for host in 127.0.0.2:9 evil.example b.s3.eu-west-1.amazonaws.com; do
+  begin "a redirect to $host"
+  free_name
+  answer 'HTTP/1.1 307 Temporary Redirect' "Location: http://$host/b/k" 'Content-Length: 0' ''
+  go 1 put "$work/five" s3://b/kQUERY
+  says "it names the host $host, which is not this endpoint's and is not followed"
+  asked 3
+done
+begin "a region that is no region's name"
+answer 'HTTP/1.1 301 Moved Permanently' 'x-amz-bucket-region: evil.example/' 'Content-Length: 0' ''
+go 1 stat s3://b/kQUERY
+asked 1
+
 begin "no key"
 error '404 Not Found' NoSuchKey
 answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' '<ListBucketResult></ListBucketResult>   '

@@ -234,6 +234,52 @@ START_TEST(crcs)
 }
 END_TEST
 
+START_TEST(redirects)
+{
+        static const struct {
+                const char *uri, *host;
+                bool ours;
+        } known[] = {
+                { "s3://b/?region=us-east-1", "s3.eu-west-1.amazonaws.com", true },
+                { "s3://b/?region=us-east-1", "b.s3.eu-west-1.amazonaws.com", true },
+                { "s3://b/?region=us-east-1", "b.s3-eu-west-1.amazonaws.com:443", true },
+                { "s3://b/?region=us-east-1", "B.S3.dualstack.us-gov-west-1.amazonaws.com", true },
+                { "s3://b/?region=us-east-1", "b.s3.amazonaws.com", true },
+                { "s3://b/?region=us-east-1", "c.s3.eu-west-1.amazonaws.com", false },
+                { "s3://b/?region=us-east-1", "s3-x-1.us-east-1.elb.amazonaws.com", false },
+                { "s3://b/?region=us-east-1", "ec2-1-2-3-4.compute-1.amazonaws.com", false },
+                { "s3://b/?region=us-east-1", "s3.eu-west-1.amazonaws.com.evil.example", false },
+                { "s3://b/?region=us-east-1", "evil.example", false },
+                { "s3://b/?endpoint=https://s3.x.example:9000", "s3.x.example", true },
+                { "s3://b/?endpoint=https://s3.x.example:9000", "b.s3.x.example:9443", true },
+                { "s3://b/?endpoint=https://s3.x.example:9000", "s3.y.example:9000", false },
+                { "s3://b/?endpoint=https://s3.x.example:9000", "evils3.x.example", false },
+                { "s3://b/?endpoint=http://127.0.0.1:9000", "127.0.0.1:9001", true },
+                { "s3://b/?endpoint=http://127.0.0.1:9000", "127.0.0.2:9000", false },
+                { "s3://b/?endpoint=http://127.0.0.1:9000", "s3.eu-west-1.amazonaws.com", false },
+                { "oss://b/?region=cn-hangzhou", "b.oss-cn-beijing.aliyuncs.com", true },
+                { "oss://b/?region=cn-hangzhou", "x.cn-hangzhou.fc.aliyuncs.com", false },
+                { "obs://b/?region=cn-north-4", "b.obs.cn-south-1.myhuaweicloud.com", true },
+                { "obs://b/?region=cn-north-4", "b.oss-cn-beijing.aliyuncs.com", false },
+        };
+
+        for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+                struct ri_str err = RI_STR_INIT(RI_STR_MAX_ERROR);
+                struct s3_profile p;
+                struct ri_uri u;
+
+                ck_assert_int_eq(ri_uri_parse(known[i].uri, &u, &err), 0);
+                ck_assert_int_eq(s3_profile_from_uri(&p, &u, &err), 0);
+                ck_assert_msg(s3_redirect_is_ours(&p, known[i].host) == known[i].ours, "%s from %s",
+                              known[i].host, known[i].uri);
+                ck_assert_int_eq(s3_profile_set_region(&p, "evil.example/"), -1);
+                ck_assert_int_eq(s3_profile_set_region(&p, "evil@example"), -1);
+                s3_profile_clear(&p);
+                ri_uri_clear(&u);
+        }
+}
+END_TEST
+
 START_TEST(conditions)
 {
         const struct s3_sign s = { .dialect = S3_OSS1, .bucket = "b", .key = "a\"b" };
@@ -268,6 +314,7 @@ int main(void)
         tcase_add_test(tc, attributes);
         tcase_add_test(tc, crcs);
         tcase_add_test(tc, conditions);
+        tcase_add_test(tc, redirects);
         suite_add_tcase(s, tc);
         sr = srunner_create(s);
         srunner_run_all(sr, CK_ENV);
