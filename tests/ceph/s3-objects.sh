@@ -23,6 +23,12 @@ for size in 0 1 16777216 16777217 73400321; do
   "$ROMA" stat "$uri/sizes/$size.txt$query" | grep -q "length: $size\$" || fail "length of $size"
 done
 "$ROMA" stat --json "$uri/sizes/1.txt$query" | grep -q '"mtime_ns": *1580702706789000000' || fail "the time was not kept"
+# What was put in one piece has an MD5 to be compared with, and what does not have it is not taken.
+curl -sSf -T data "$("$ROMA" presign --method PUT "$uri/sizes/whole$query")" || fail "put by curl"
+"$ROMA" get "$uri/sizes/whole$query" whole && cmp data whole || fail "get of what was put in one piece"
+"$ROMA" cat "$uri/sizes/whole$query&verify=no" | cmp - data || fail "the same with verify=no"
+"$ROMA" rm "$uri/sizes/whole$query"
+rm -f whole
 # A checksum that this server does not look at changes nothing.
 for sum in crc32c crc64nvme md5; do
   head -c 12000000 data >summed
