@@ -25,7 +25,8 @@ done
 "$ROMA" stat --json "$uri/sizes/1.txt$query" | grep -q '"mtime_ns": *1580702706789000000' || fail "the time was not kept"
 # What was put in one piece has an MD5 to be compared with, and what does not have it is not taken.
 curl -sSf -T data "$("$ROMA" presign --method PUT "$uri/sizes/whole$query")" || fail "put by curl"
-"$ROMA" get "$uri/sizes/whole$query" whole && cmp data whole || fail "get of what was put in one piece"
+"$ROMA" get "$uri/sizes/whole$query" whole || fail "get of what was put in one piece"
+cmp data whole || fail "the bytes of what was put in one piece"
 "$ROMA" cat "$uri/sizes/whole$query&verify=no" | cmp - data || fail "the same with verify=no"
 "$ROMA" rm "$uri/sizes/whole$query"
 rm -f whole
@@ -58,7 +59,8 @@ done
 "$ROMA" stat "$uri/slash$query" | grep -q 'type: folder' || fail "slash is no folder: $("$ROMA" stat "$uri/slash$query")"
 "$ROMA" stat "$uri/slash%2F$query" | grep -q 'length: 8$' || fail "stat of slash%2F"
 [ "$("$ROMA" ls --json "$uri/slash%2F$query" | grep -c '"key": *"slash/"')" = 1 ] || fail "ls of slash%2F"
-"$ROMA" get "$uri/slash%2F$query" got-slash && cmp got-slash <(printf slash%%2F) || fail "get of slash%2F"
+"$ROMA" get "$uri/slash%2F$query" got-slash || fail "get of slash%2F"
+cmp got-slash <(printf slash%%2F) || fail "the bytes of slash%2F"
 mkdir -p into
 "$ROMA" get "$uri/slash%2F$query" into 2>err && fail "get of slash%2F into a folder"
 grep -q 'ends in a slash' err || fail "get of slash%2F into a folder: $(cat err)"
@@ -116,12 +118,14 @@ named marks/below/ part
 [ "$("$ROMA" sync "$uri/marks$query" "$uri/marks3$query")" = '1 copied, 2 the same, 0 removed' ] || fail "sync of a changed mark"
 # A tree that is moved leaves nothing, and loses nothing that is more than a name.
 moving() {
-  "$ROMA" put nothing "$uri/$1%2F$query" && "$ROMA" put nothing "$uri/$1/empty%2F$query" && "$ROMA" put words "$uri/$1/below/leaf$query" ||
-    fail "put of $1"
+  "$ROMA" put nothing "$uri/$1%2F$query" || fail "put of $1/"
+  "$ROMA" put nothing "$uri/$1/empty%2F$query" || fail "put of $1/empty/"
+  "$ROMA" put words "$uri/$1/below/leaf$query" || fail "put of $1/below/leaf"
 }
 moving moving
 "$ROMA" mv "$uri/moving$query" moved || fail "mv of marks to a folder"
-[ -d moved/empty ] && cmp moved/below/leaf words || fail "mv of marks to a folder: $(find moved)"
+[ -d moved/empty ] || fail "mv of marks to a folder: $(find moved)"
+cmp moved/below/leaf words || fail "the bytes of a leaf that was moved"
 "$ROMA" ls -r "$uri/$query" | grep '^moving' && fail "mv to a folder left marks"
 moving moving
 "$ROMA" mv "$uri/moving$query" "$uri/moved$query" || fail "mv of marks"
