@@ -9,9 +9,9 @@
 #include "s3compat/profile.h"
 
 /* Without the bucket in front. Other names below these domains belong to the vendors' customers: load balancers, functions. */
+#define AWS_REGION "[a-z]{2}(-[a-z]+)+-[0-9]+"
 static const char *const vendors[] = {
-        "^s3([.-](dualstack|accelerate|fips|external-1|[a-z]{2}(-[a-z]+)+-[0-9]+))*\\.amazonaws\\.com(\\.cn)?"
-        "$",
+        ("^s3([.-](dualstack|accelerate|fips|external-1|" AWS_REGION "))*\\.amazonaws\\.com(\\.cn)?$"),
         "^(s3\\.)?oss-[a-z0-9-]+\\.aliyuncs\\.com$",
         "^obs\\.[a-z0-9-]+\\.myhuaweicloud\\.(com|eu)$",
 };
