@@ -12,6 +12,9 @@ static struct mfs_inode *find(struct mfs_data *d, uint32_t number)
         return n ? ri_container_of(n, struct mfs_inode, node) : NULL;
 }
 
+/* A notification never makes a file longer than we know it: it may name a length that the file does not have. A 3.0.117
+ * master tells others of room that somebody has only reserved, and every master of an END that it has refused. Who reads
+ * behind the known end asks the master anyway. */
 static void chunk_changed(struct mfs_watch *w, uint32_t inode, uint32_t index, uint64_t chunkid,
                           uint32_t version, uint64_t length, bool truncated)
 {
@@ -21,10 +24,8 @@ static void chunk_changed(struct mfs_watch *w, uint32_t inode, uint32_t index, u
         if (!ino)
                 return;
         /* Somebody else's END may name a length below the real one: only a truncate makes a file shorter. */
-        if (truncated)
+        if (truncated && length < ino->master_length)
                 mfs_inode_set_length(ino, length);
-        else
-                mfs_inode_grown(ino, length);
         c = mfs_chunk_find(ino, index);
         if (c) {
                 if (truncated)
@@ -39,10 +40,9 @@ static void length_changed(struct mfs_watch *w, uint32_t inode, uint64_t length)
 {
         struct mfs_inode *ino = find(ri_container_of(w, struct mfs_data, watch), inode);
 
-        if (!ino)
+        if (!ino || length >= ino->master_length)
                 return;
-        if (length < ino->master_length)
-                mfs_inode_forget(ino);
+        mfs_inode_forget(ino);
         mfs_inode_set_length(ino, length);
 }
 

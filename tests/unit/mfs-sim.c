@@ -1002,22 +1002,39 @@ void sim_invert(struct sim *s, unsigned chunk)
         }
 }
 
-void sim_foreign_change(struct sim *s, unsigned chunk)
+void sim_tell_length(struct sim *s, uint64_t length)
+{
+        struct conn *c = master_conn(s);
+        unsigned char p[16] = { 0 };
+
+        wire_put32(p + 4, SIM_INODE);
+        wire_put64(p + 8, length);
+        if (c)
+                reply(c, WIRE_MATOCL_FUSE_FLENG_HAS_CHANGED, p, sizeof p);
+}
+
+void sim_tell_chunk(struct sim *s, unsigned chunk, uint64_t length, bool truncated)
 {
         struct sim_chunk *k = &s->chunk[chunk];
         struct conn *c = master_conn(s);
         unsigned char p[33] = { 0 };
 
-        k->version++;
-        for (unsigned v = 0; v < SIM_SERVERS; v++)
-                s->copy[v][chunk].version = k->version;
         wire_put32(p + 4, SIM_INODE);
         wire_put32(p + 8, chunk);
         wire_put64(p + 12, k->id);
         wire_put32(p + 20, k->version);
-        wire_put64(p + 24, s->length);
+        wire_put64(p + 24, length);
+        p[32] = truncated;
         if (c)
                 reply(c, WIRE_MATOCL_FUSE_CHUNK_HAS_CHANGED, p, sizeof p);
+}
+
+void sim_foreign_change(struct sim *s, unsigned chunk)
+{
+        s->chunk[chunk].version++;
+        for (unsigned v = 0; v < SIM_SERVERS; v++)
+                s->copy[v][chunk].version = s->chunk[chunk].version;
+        sim_tell_chunk(s, chunk, s->length, false);
 }
 
 void sim_drop_master(struct sim *s)

@@ -80,6 +80,9 @@ const char *sim_compare(struct sim *s);
 void sim_peek(struct sim *s, unsigned server, unsigned chunk, uint32_t from, unsigned char *to, uint32_t n);
 int sim_a_copy(struct sim *s, unsigned chunk); /* a server that holds a valid copy, -1: none */
 unsigned sim_locks(struct sim *s);
+/* 703 and 702, whatever is true. */
+void sim_tell_length(struct sim *s, uint64_t length);
+void sim_tell_chunk(struct sim *s, unsigned chunk, uint64_t length, bool truncated);
 /* Another client has written: 702 to ours. */
 void sim_foreign_change(struct sim *s, unsigned chunk);
 void sim_invert(struct sim *s, unsigned chunk); /* every byte of it becomes another */

@@ -535,6 +535,43 @@ START_TEST(test_chunk_changes_under_read)
 }
 END_TEST
 
+static void turns(unsigned ms)
+{
+        for (uint64_t until_ns = ri_now() + ms * MFS_NS_PER_MS; ri_now() < until_ns;)
+                roma_loop_turn(loop, 1);
+}
+
+/* What the master tells us that others have done: room that is only reserved, and an END that it has refused, are no
+ * bytes of the file. What is really there is read. */
+START_TEST(test_told_lengths)
+{
+        unsigned char *p = noise(200000, 28), zero[1000] = { 0 };
+
+        do_write(p, 200000, 0);
+        expect(p, 200000, 0, 200000);
+        sim_tell_length(&sim, 300000);
+        turns(20);
+        expect(p, 200000, 0, 200000);
+        expect(zero, 1000, 200000, 0);
+        sim_tell_chunk(&sim, 0, 300000, false);
+        turns(20);
+        expect(zero, 1000, 200000, 0);
+        sim_tell_chunk(&sim, 0, 300000, true);
+        turns(20);
+        expect(zero, 1000, 200000, 0);
+        expect(p, 1000, 199500, 500);
+        sim.length = 200500; /* somebody's END, of which we are told as well */
+        sim_tell_chunk(&sim, 0, 200500, false);
+        turns(20);
+        expect(zero, 1000, 200000, 500);
+        sim.length = 1000;
+        sim_tell_length(&sim, 1000);
+        turns(20);
+        expect(p, 2000, 0, 1000);
+        free(p);
+}
+END_TEST
+
 START_TEST(test_refusals)
 {
         static const struct {
@@ -962,6 +999,7 @@ int main(void)
         tcase_add_test(tc, test_linger_ends);
         tcase_add_test(tc, test_rotten_replica);
         tcase_add_test(tc, test_chunk_changes_under_read);
+        tcase_add_test(tc, test_told_lengths);
         tcase_add_test(tc, test_refusals);
         tcase_add_test(tc, test_loss_is_told_to_all);
         tcase_add_test(tc, test_lost_end);
