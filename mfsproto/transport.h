@@ -27,6 +27,9 @@ struct mfs_transport_ops {
         /* Asks for readable events, or not (back-pressure). On after connect. */
         void (*want_read)(struct mfs_transport *t, bool on);
         void (*close)(struct mfs_transport *t);
+        /* Before close: what was taken by send and has not arrived yet shall never arrive. NULL: nothing outlives
+         * the close. */
+        void (*discard)(struct mfs_transport *t);
 };
 
 struct mfs_transport {
@@ -35,6 +38,15 @@ struct mfs_transport {
         void *arg;
         char peer[64]; /* "10.77.0.1:9421" */
 };
+
+/* Closes a connection that has failed. A kernel goes on for minutes to deliver what a closed socket has sent; by then it
+ * may have been sent again on another way, and newer things behind it. */
+static inline void mfs_transport_abort(struct mfs_transport *t)
+{
+        if (t->ops->discard)
+                t->ops->discard(t);
+        t->ops->close(t);
+}
 
 /* Opens connections: the session and the chunkserver pool get theirs from one of these, so that tests can put
  * something else below. ip in host order. NULL only when memory or descriptors are missing (*e filled); a refused

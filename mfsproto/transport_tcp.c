@@ -227,12 +227,20 @@ static void tcp_close(struct mfs_transport *base)
         free(t);
 }
 
+static void tcp_discard(struct mfs_transport *base)
+{
+        struct linger now = { .l_onoff = 1, .l_linger = 0 };
+
+        mfs_sys.setsockopt(tcp_of(base)->fd.fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+}
+
 static const struct mfs_transport_ops tcp_ops = {
         .name = "tcp",
         .send = tcp_send,
         .recv = tcp_recv,
         .want_read = tcp_want_read,
         .close = tcp_close,
+        .discard = tcp_discard,
 };
 
 /* Starts the connect; whatever it says is told later. */

@@ -8,7 +8,7 @@
 
 static bool try_want(struct mfs_cs_want *w);
 
-static void conn_close(struct mfs_cs_conn *c)
+static void conn_end(struct mfs_cs_conn *c, bool abort)
 {
         struct mfs_pool *p = c->cs->pool;
 
@@ -17,11 +17,18 @@ static void conn_close(struct mfs_cs_conn *c)
         ri_list_del(&c->link);
         c->cs->open--;
         p->open--;
-        if (c->t)
+        if (c->t && abort)
+                mfs_transport_abort(c->t);
+        else if (c->t)
                 c->t->ops->close(c->t);
         free(c);
         if (!ri_list_empty(&p->waiting))
                 ri_task_queue(p->loop, &p->serve);
+}
+
+static void conn_close(struct mfs_cs_conn *c)
+{
+        conn_end(c, false);
 }
 
 /* Reads what an idle server has sent. Only NOPs may come; anything else, and the end, is the end of it. */
@@ -274,7 +281,7 @@ void mfs_pool_drop(struct mfs_pool *p)
 {
         ri_timer_stop(&p->expire);
         while (!ri_list_empty(&p->conns))
-                conn_close(ri_list_entry(ri_list_first(&p->conns), struct mfs_cs_conn, link));
+                conn_end(ri_list_entry(ri_list_first(&p->conns), struct mfs_cs_conn, link), true);
         ri_map_for_each_safe(n, tmp, &p->servers)
         {
                 struct mfs_cs *cs = ri_container_of(n, struct mfs_cs, node);
@@ -363,7 +370,8 @@ void mfs_cs_conn_release(struct mfs_cs_conn *c, bool clean)
 
         c->user = NULL;
         if (!clean) {
-                conn_close(c);
+                /* data that a server gets late may lie over newer ones: no server of a chain gives up on a silent client */
+                conn_end(c, true);
                 return;
         }
         ri_list_del(&c->link);

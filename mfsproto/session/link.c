@@ -24,7 +24,7 @@ const char *mfs_link_peer(const struct mfs_link *l)
         return l->t ? l->t->peer : "";
 }
 
-void mfs_link_close(struct mfs_link *l)
+static void end(struct mfs_link *l, bool abort)
 {
         ri_task_drop(&l->flush);
         if (!l->t)
@@ -32,7 +32,10 @@ void mfs_link_close(struct mfs_link *l)
         if (l->taking)
                 *l->taking = false;
         l->taking = NULL;
-        l->t->ops->close(l->t);
+        if (abort)
+                mfs_transport_abort(l->t);
+        else
+                l->t->ops->close(l->t);
         l->t = NULL;
         l->up = false;
         l->blocked = false;
@@ -44,11 +47,21 @@ void mfs_link_close(struct mfs_link *l)
         l->out_pos = l->out_len = l->out_cap = 0;
 }
 
+void mfs_link_close(struct mfs_link *l)
+{
+        end(l, false);
+}
+
+void mfs_link_abort(struct mfs_link *l)
+{
+        end(l, true);
+}
+
 static void go_down(struct mfs_link *l, const struct ri_error *e)
 {
         struct ri_error copy = *e; /* it may live in the transport */
 
-        mfs_link_close(l);
+        mfs_link_abort(l);
         l->ev->down(l, &copy);
 }
 

@@ -47,6 +47,8 @@ int mfs_link_open(struct mfs_link *l, struct mfs_dialer *d, uint32_t ip, uint16_
                   uint32_t max, struct ri_error *e);
 /* No event any more. Allowed when closed. */
 void mfs_link_close(struct mfs_link *l);
+/* The same, and what was sent and is still on its way shall not arrive. */
+void mfs_link_abort(struct mfs_link *l);
 static inline bool mfs_link_is_open(const struct mfs_link *l)
 {
         return l->t != NULL;

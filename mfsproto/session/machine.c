@@ -636,6 +636,7 @@ void mfs_lost(struct mfs_session *s, const struct ri_error *e)
         /* Nobody drove the loop and the master gave up on us: its right, and no failure of anybody. */
         bool slept = s->suspect || s->hold;
 
+        mfs_link_abort(&s->link); /* a change that is made anew, or told as not known, may not be made much later */
         drop_connection(s);
         s->lost_at = ri_now();
         s->error = copy;
@@ -847,6 +848,8 @@ void mfs_session_close(struct mfs_session *s, bool now, void (*closed)(void *arg
                 ri_timer_stop(&s->tick);
                 mfs_enter(s, MFS_CLOSING);
         } else {
+                if (!ready)
+                        mfs_link_abort(&s->link);
                 mfs_finish_close(s);
         }
         if (now && s->gone.queued)
