@@ -22,11 +22,13 @@ enum { DEFAULT_BUDGET = 32 << 20, LEAST_BUDGET = 1 << 20, DEFAULT_WORKERS = 4, M
 
 static __thread char make_error[256]; /* why no loop could be made: there is no loop to keep it */
 
+/* The time that others count in: it goes on while this machine sleeps, and what a server has given for two minutes has
+ * then ended. */
 uint64_t ri_now(void)
 {
         struct timespec ts;
 
-        clock_gettime(CLOCK_MONOTONIC, &ts);
+        clock_gettime(CLOCK_BOOTTIME, &ts);
         return (uint64_t)ts.tv_sec * 1000000000u + (uint64_t)ts.tv_nsec;
 }
 

@@ -101,7 +101,8 @@ struct roma_loop {
         char error[2048];
 };
 
-/* Monotonic nanoseconds, asked anew each time: a deadline must not start in the past. */
+/* Monotonic nanoseconds, also of the time that the machine slept (CLOCK_BOOTTIME), asked anew each time: a deadline
+ * must not start in the past. */
 uint64_t ri_now(void);
 
 int ri_fd_start(roma_loop *loop, struct ri_fd *w, unsigned events); /* 0 or -errno */

@@ -204,7 +204,7 @@ static struct own *own_new(void)
                 return NULL;
         own->want = UINT64_MAX;
         own->epoll = epoll_create1(EPOLL_CLOEXEC);
-        own->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+        own->timer = timerfd_create(CLOCK_BOOTTIME, TFD_CLOEXEC | TFD_NONBLOCK); /* that of ri_now() */
         if (own->epoll >= 0 && own->timer >= 0 && epoll_ctl(own->epoll, EPOLL_CTL_ADD, own->timer, &ev) == 0)
                 return own;
         err = errno;

@@ -93,8 +93,14 @@ static void *statter(void *arg)
 
 static void sleep_until(struct cfs_nudger *n, uint64_t at_ns)
 {
-        struct timespec t = { .tv_sec = (time_t)(at_ns / 1000000000), .tv_nsec = (long)(at_ns % 1000000000) };
+        uint64_t now = ri_now(), left = at_ns > now ? at_ns - now : 0;
+        struct timespec t;
 
+        /* a condition variable cannot count in the clock of ri_now() */
+        clock_gettime(CLOCK_MONOTONIC, &t);
+        left += (uint64_t)t.tv_nsec;
+        t.tv_sec += (time_t)(left / 1000000000);
+        t.tv_nsec = (long)(left % 1000000000);
         pthread_cond_timedwait(&n->watch_wake, &n->lock, &t);
 }
 

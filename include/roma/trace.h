@@ -13,7 +13,7 @@ typedef struct roma_trace_event {
         const char *operation; /* "put", "pread" ... */
         const char *phase;  /* "resolve", "connect", "register", "lookup", "write_chunk", "chunk_write" ... */
         const char *server; /* host:port, "" when local */
-        uint64_t start_ns;  /* monotonic clock */
+        uint64_t start_ns;  /* CLOCK_BOOTTIME */
         uint64_t end_ns;
         uint64_t bytes;
         int code; /* enum roma_code of this phase */

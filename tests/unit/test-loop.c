@@ -3,11 +3,15 @@
 #include <check.h>
 #include <errno.h>
 #include <ev.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <roma/ev.h>
@@ -373,6 +377,58 @@ START_TEST(test_bad_uris)
 }
 END_TEST
 
+#ifndef CLONE_NEWTIME
+#define CLONE_NEWTIME 0x00000080
+#endif
+
+/* A machine on which the two clocks differ by a day, as after a day of sleep. False: not possible here. */
+static bool slept_a_day(void)
+{
+        static const char offset[] = "boottime 86400 0\n";
+        int fd;
+        bool ok;
+
+        if (unshare(CLONE_NEWTIME) < 0 && unshare(CLONE_NEWUSER | CLONE_NEWTIME) < 0)
+                return false;
+        fd = open("/proc/self/timens_offsets", O_WRONLY | O_CLOEXEC);
+        if (fd < 0)
+                return false;
+        ok = write(fd, offset, sizeof offset - 1) == (ssize_t)(sizeof offset - 1);
+        close(fd);
+        return ok;
+}
+
+/* The clock goes on while the machine sleeps, and timers are set on the same one. */
+START_TEST(test_clock)
+{
+        int status;
+        pid_t pid;
+
+        if (!slept_a_day()) {
+                fprintf(stderr, "skipped: no time namespace here\n");
+                return;
+        }
+        pid = fork();
+        ck_assert_int_ge(pid, 0);
+        if (pid == 0) {
+                roma_loop *loop = make(_i);
+                struct timespec mono;
+                uint64_t before = ri_now(), day = UINT64_C(86400) * 1000000000;
+                int n = 0;
+
+                clock_gettime(CLOCK_MONOTONIC, &mono);
+                if (before < (uint64_t)mono.tv_sec * 1000000000 + day / 2)
+                        _exit(2);
+                roma_aio_sleep(loop, 50, count, &n);
+                alarm(20);
+                drive(loop, _i);
+                _exit(n == 1 && ri_now() - before >= 50000000 ? 0 : 3);
+        }
+        ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+        ck_assert_int_eq(status, 0);
+}
+END_TEST
+
 int main(void)
 {
         Suite *s = suite_create("loop");
@@ -382,6 +438,7 @@ int main(void)
 
         tcase_set_timeout(tc, 60);
         tcase_add_loop_test(tc, test_thousand_sleeps, 0, MODES);
+        tcase_add_loop_test(tc, test_clock, 0, MODES);
         tcase_add_loop_test(tc, test_start_and_cancel_in_callback, 0, MODES);
         tcase_add_loop_test(tc, test_cancel, 0, MODES);
         tcase_add_loop_test(tc, test_free_ends_operations, 0, MODES);
