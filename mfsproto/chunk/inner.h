@@ -226,6 +226,7 @@ struct mfs_wpart {
         uint64_t start_ns;   /* of its first packet, for traces */
         unsigned char *copy; /* bytes from copy_from on */
         uint32_t copy_from;
+        uint64_t orphaned_at; /* with `copy`: when the operation ended */
 };
 
 /* Fires when all that was queued before it is acknowledged and its lock given back. */
@@ -292,7 +293,6 @@ struct mfs_writer {
         unsigned refusals;     /* of WRITE_CHUNK in a row */
         uint64_t refused_at;   /* first of them */
         uint64_t idle_since;   /* lingering: nothing to send, lock held */
-        uint64_t orphaned_at;  /* since when only bytes of ended operations are left; 0: others are */
         struct ri_timer timer; /* retry, or lingering */
         struct mfs_call call;
         struct mfs_getlen getlen;
@@ -310,6 +310,8 @@ void mfs_writer_add(struct mfs_writer *w, struct mfs_wpart *p);
 /* Its operation ends early: what was sent is copied, so that the replicas still become equal; the rest is dropped.
  * The part is the writer's afterwards, or gone. */
 void mfs_writer_abandon(struct mfs_wpart *p);
+/* Before a lock is asked for: gives up bytes of ended operations that it is too late for. True when it did. */
+bool mfs_writer_drop_orphans(struct mfs_writer *w);
 void mfs_barrier_add(struct mfs_writer *w, struct mfs_barrier *b, void (*fire)(struct mfs_barrier *b));
 void mfs_barrier_cancel(struct mfs_barrier *b);
 void mfs_writer_hurry(struct mfs_writer *w); /* end the lock as soon as all is acknowledged */

@@ -287,6 +287,10 @@ void mfs_writer_lock(struct mfs_writer *w)
         struct ri_op *op = NULL;
         bool ours;
 
+        if (mfs_writer_drop_orphans(w) && !mfs_writer_has_parts(w)) {
+                mfs_writer_end_lock(w);
+                return;
+        }
         ours = w->ours && lock_age_ms(w) <= MFS_LOCK_SURE_MS;
         if (w->locked && lock_age_ms(w) > MFS_LOCK_SURE_MS)
                 set_locked(w, false); /* it may have ended: ask like anybody else */

@@ -97,7 +97,6 @@ void mfs_writer_add(struct mfs_writer *w, struct mfs_wpart *p)
         p->item.kind = MFS_PART;
         p->writer = w;
         ri_list_add_tail(&w->queue, &p->item.link);
-        w->orphaned_at = 0;
         if (w->idle_since) {
                 w->idle_since = 0;
                 ri_timer_stop(&w->timer);
@@ -277,38 +276,6 @@ static void writer_run(struct ri_task *t)
                 writer_free(w);
 }
 
-static bool all_orphans(const struct mfs_writer *w)
-{
-        ri_list_for_each(it, &w->queue)
-        {
-                struct mfs_wpart *p = part_of(ri_list_entry(it, struct mfs_item, link));
-
-                if (p && p->wop)
-                        return false;
-        }
-        return true;
-}
-
-/* Bytes of ended operations are not tried for ever: from the first try on that is made for them alone. */
-static bool orphans_expired(struct mfs_writer *w)
-{
-        struct ri_error e = { 0 };
-
-        if (!all_orphans(w))
-                w->orphaned_at = 0;
-        else if (!w->orphaned_at)
-                w->orphaned_at = ri_now();
-        if (!w->orphaned_at || ri_now() - w->orphaned_at < MFS_ORPHAN_MS * MFS_NS_PER_MS)
-                return false;
-        ri_error_set(
-                &e, ROMA_EUNAVAILABLE, "",
-                "bytes of a cancelled write could not be completed on all replicas of chunk %u; compare the "
-                "replicas, or write the range again",
-                w->chunk->index);
-        mfs_writer_fail(w, &e);
-        return true;
-}
-
 static void writer_timer(struct ri_timer *t)
 {
         struct mfs_writer *w = ri_container_of(t, struct mfs_writer, timer);
@@ -317,7 +284,7 @@ static void writer_timer(struct ri_timer *t)
         if (w->state == MW_WAIT) {
                 if (!mfs_writer_has_parts(w))
                         mfs_writer_end_lock(w);
-                else if (!orphans_expired(w))
+                else
                         mfs_writer_lock(w);
         } else if (w->state == MW_END) {
                 mfs_writer_end_lock(w);
@@ -457,6 +424,37 @@ static bool adopt(struct mfs_wpart *p)
         p->copy_from = p->acked;
         p->to = p->high;
         p->wop = NULL;
+        p->orphaned_at = ri_now();
+        return true;
+}
+
+/* Completing the write of an operation that has ended makes the replicas equal again, but for its owner it has failed,
+ * and somebody else may have written the range since. So it is done for a while only, and not at all when the lock
+ * under which it was begun may have ended: whoever was given the chunk behind us has newer bytes. */
+bool mfs_writer_drop_orphans(struct mfs_writer *w)
+{
+        uint64_t now = ri_now();
+        bool late = w->locked && now - w->locked_at > MFS_LOCK_SURE_MS * MFS_NS_PER_MS, any = false;
+        struct ri_error e = { 0 };
+
+        ri_list_for_each_safe(it, tmp, &w->queue)
+        {
+                struct mfs_wpart *p = part_of(ri_list_entry(it, struct mfs_item, link));
+
+                if (!p || p->wop || (!late && now - p->orphaned_at < MFS_ORPHAN_MS * MFS_NS_PER_MS))
+                        continue;
+                ri_list_del(&p->item.link);
+                part_free(p);
+                any = true;
+        }
+        if (!any)
+                return false;
+        ri_error_set(
+                &e, ROMA_EUNAVAILABLE, "",
+                "bytes of a cancelled write could not be completed on all replicas of chunk %u; compare the "
+                "replicas, or write the range again",
+                w->chunk->index);
+        mfs_inode_lost(w->ino, &e);
         return true;
 }
 

@@ -599,6 +599,17 @@ void sim_peek(struct sim *s, unsigned server, unsigned chunk, uint32_t from, uns
         }
 }
 
+void sim_poke(struct sim *s, unsigned server, unsigned chunk, const unsigned char *from, uint32_t n)
+{
+        for (uint32_t i = 0; i < n; i++) {
+                unsigned char **b = &s->copy[server][chunk].block[i / WIRE_BLOCK_SIZE];
+
+                if (!*b)
+                        *b = calloc(1, WIRE_BLOCK_SIZE);
+                (*b)[i % WIRE_BLOCK_SIZE] = from[i];
+        }
+}
+
 /* Offset o of a part, as the offset in the whole chunk. */
 static uint32_t whole(uint32_t o, unsigned part, unsigned parts)
 {
@@ -1043,6 +1054,17 @@ void sim_drop_master(struct sim *s)
 
         if (c)
                 server_closes(c);
+}
+
+void sim_close_writing(struct sim *s)
+{
+        ri_list_for_each(it, &s->conns)
+        {
+                struct conn *c = ri_list_entry(it, struct conn, link);
+
+                if (c->server >= 0 && c->writing && !c->eof)
+                        server_closes(c);
+        }
 }
 
 void sim_close_idle(struct sim *s)

@@ -78,6 +78,8 @@ unsigned sim_random(struct sim *s, unsigned n); /* 0 .. n - 1 */
 const char *sim_compare(struct sim *s);
 /* Bytes as a reader of that copy gets them. */
 void sim_peek(struct sim *s, unsigned server, unsigned chunk, uint32_t from, unsigned char *to, uint32_t n);
+/* The beginning of that copy becomes this. */
+void sim_poke(struct sim *s, unsigned server, unsigned chunk, const unsigned char *from, uint32_t n);
 int sim_a_copy(struct sim *s, unsigned chunk); /* a server that holds a valid copy, -1: none */
 unsigned sim_locks(struct sim *s);
 /* 703 and 702, whatever is true. */
@@ -87,6 +89,7 @@ void sim_tell_chunk(struct sim *s, unsigned chunk, uint64_t length, bool truncat
 void sim_foreign_change(struct sim *s, unsigned chunk);
 void sim_invert(struct sim *s, unsigned chunk); /* every byte of it becomes another */
 void sim_drop_master(struct sim *s);
+void sim_close_writing(struct sim *s); /* every write session ends */
 void sim_close_idle(struct sim *s); /* chunkservers end all connections on which nothing happens */
 
 #endif

@@ -722,6 +722,15 @@ START_TEST(test_stall_and_orphans)
 }
 END_TEST
 
+static struct mfs_wpart *first_part(struct mfs_writer *w)
+{
+        struct mfs_item *i = ri_list_entry(w->queue.next, struct mfs_item, link);
+
+        ck_assert(!ri_list_empty(&w->queue));
+        ck_assert_int_eq(i->kind, MFS_PART);
+        return ri_container_of(i, struct mfs_wpart, item);
+}
+
 /* Bytes of an ended operation are given up after a while, whatever came and went behind them. */
 START_TEST(test_orphans_expire)
 {
@@ -746,10 +755,10 @@ START_TEST(test_orphans_expire)
         /* no server is there any more */
         sim.p_refuse = 1000;
         sim.p_close = 1000;
-        for (int i = 0; i < 4000 && !w->orphaned_at; i++)
+        for (int i = 0; i < 4000 && !w->tries; i++)
                 roma_loop_turn(loop, 5);
-        ck_assert_uint_ne(w->orphaned_at, 0);
-        w->orphaned_at -= 31 * UINT64_C(1000000000);
+        ck_assert_uint_ne(first_part(w)->orphaned_at, 0);
+        first_part(w)->orphaned_at -= 31 * UINT64_C(1000000000);
         mfs_inode_flush(op("fsync", &e[0]), ino, &told[0]);
         until(&e[0]);
         ck_assert_int_eq(e[0].code, ROMA_EUNAVAILABLE);
@@ -757,6 +766,64 @@ START_TEST(test_orphans_expire)
         sim.p_refuse = sim.p_close = sim.slow = 0;
         sim.broken[0] = '\0'; /* an END without these bytes is what giving up means */
         free(p);
+}
+END_TEST
+
+/* Nobody drives the loop for ten minutes: our lock has ended, somebody else has written the range. The bytes of the
+ * write that had failed before must not be written now. */
+START_TEST(test_orphans_of_an_old_lock)
+{
+        unsigned char *p = noise(400000, 29), *q = noise(400000, 30), *got = malloc(400000);
+        roma_opts opts = ROMA_OPTS_INIT;
+        struct mfs_writer *w;
+        unsigned grants;
+        struct iovec v = { p, 400000 };
+        uint64_t slept = 600 * UINT64_C(1000000000);
+
+        for (unsigned live = 0; live < 2; live++) {
+                struct end e = { 0 };
+
+                do_write(q, 400000, 0);
+                opts.deadline_ms = 300;
+                mfs_inode_write(ri_op_new(loop, NULL, RI_TRANSFER, "pwrite", "file", &opts, ended, &e), ino,
+                                &v, 1, 0);
+                w = mfs_chunk_find(ino, 0)->writer;
+                while (!w->ws.count && !e.done)
+                        roma_loop_turn(loop, -1);
+                for (int i = 0; i < SIM_SERVERS; i++)
+                        sim.stuck[i] = true;
+                until(&e);
+                ck_assert_int_eq(e.code, ROMA_ETIMEDOUT);
+                ck_assert_int_eq(e.outcome, ROMA_UNKNOWN);
+                w->locked_at -= slept;
+                first_part(w)->orphaned_at -= slept;
+                sim.chunk[0].locked = false;
+                sim_close_writing(&sim);
+                for (unsigned i = 0; i < SIM_SERVERS; i++) {
+                        sim.stuck[i] = false;
+                        if (sim.chunk[0].held[i])
+                                sim_poke(&sim, i, 0, q, 400000);
+                }
+                grants = sim.grants;
+                if (live)
+                        do_write(q, 100, 300000);
+                mfs_inode_flush(op("fsync", &e), ino, &told[0]);
+                until(&e);
+                ck_assert_int_eq(e.code, ROMA_EUNAVAILABLE);
+                ck_assert_ptr_nonnull(strstr(e.text, "could not be completed"));
+                ck_assert_uint_eq(sim.grants - grants, live);
+                if (live)
+                        memcpy(q + 300000, q, 100);
+                for (unsigned i = 0; i < SIM_SERVERS; i++) {
+                        if (!sim.chunk[0].held[i])
+                                continue;
+                        sim_peek(&sim, i, 0, 0, got, 400000);
+                        ck_assert(memcmp(got, q, 400000) == 0);
+                }
+        }
+        free(p);
+        free(q);
+        free(got);
 }
 END_TEST
 
@@ -1007,6 +1074,7 @@ int main(void)
         tcase_add_test(tc, test_repair_needs_the_lock);
         tcase_add_test(tc, test_stall_and_orphans);
         tcase_add_test(tc, test_orphans_expire);
+        tcase_add_test(tc, test_orphans_of_an_old_lock);
         tcase_add_test(tc, test_parts);
         tcase_add_test(tc, test_stuck_server_read);
         tcase_add_test(tc, test_idle_connections_die);
