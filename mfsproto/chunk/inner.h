@@ -319,6 +319,8 @@ void mfs_writer_kill(struct mfs_writer *w);  /* at once; what is not acknowledge
 bool mfs_writer_busy(const struct mfs_writer *w);
 void mfs_writer_step(struct mfs_writer *w);          /* does what is next; never frees w */
 uint64_t mfs_writer_end(const struct mfs_writer *w); /* file offset behind its acknowledged bytes, 0: none */
+/* What a WRITE_CHUNK_END says: that, or the length of the file when the file is longer; 0: nothing was written. */
+uint64_t mfs_writer_end_length(const struct mfs_writer *w);
 
 /* From the session. */
 struct mfs_wpart *mfs_writer_next(struct mfs_writer *w); /* the part to send from, or NULL */

@@ -411,9 +411,7 @@ static void send_end(struct mfs_writer *w)
         struct ri_error e = { 0 };
         struct wire_msg m;
 
-        w->end_length = mfs_writer_end(w);
-        if (w->end_length && w->end_length < w->place->length)
-                w->end_length = w->place->length;
+        w->end_length = mfs_writer_end_length(w);
         wire_msg_init(&m, WIRE_CLTOMA_FUSE_WRITE_CHUNK_END, WIRE_TO_MASTER);
         wire_set_u(&m, WF_CHUNKID, w->place->chunkid);
         wire_set_u(&m, WF_INODE, w->ino->number);

@@ -125,6 +125,18 @@ uint64_t mfs_writer_end(const struct mfs_writer *w)
         return w->acked_end ? w->chunk->index * WIRE_CHUNK_SIZE + w->acked_end : 0;
 }
 
+/* The master only makes the file longer by it. What other clients are told is the number itself, so it is never below
+ * the length as far as known: that of the grant, or less when somebody has cut the file since, who would find it
+ * as long as before. */
+uint64_t mfs_writer_end_length(const struct mfs_writer *w)
+{
+        uint64_t end = mfs_writer_end(w), known = w->place->length;
+
+        if (known > w->ino->master_length)
+                known = w->ino->master_length;
+        return end && end < known ? known : end;
+}
+
 /* Barriers */
 
 static void barrier_run(struct ri_task *t)
@@ -535,11 +547,8 @@ void mfs_writer_kill(struct mfs_writer *w)
                         ri_container_of(i, struct mfs_barrier, item)->writer = NULL;
         }
         if (w->locked) {
-                uint64_t end = mfs_writer_end(w);
-
                 if (ri_now() - w->locked_at < MFS_LOCK_SURE_MS * MFS_NS_PER_MS)
-                        mfs_ender_start(ino, w->chunk->index, w->place->chunkid,
-                                        end && end < w->place->length ? w->place->length : end);
+                        mfs_ender_start(ino, w->chunk->index, w->place->chunkid, mfs_writer_end_length(w));
                 w->locked = false;
                 ri_loop_hold(ino->data->loop, -1);
         }

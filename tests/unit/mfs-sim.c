@@ -402,8 +402,10 @@ static void write_end(struct conn *c, uint32_t msgid, const unsigned char *p)
         if (k->acked) {
                 uint64_t want = index * WIRE_CHUNK_SIZE + k->acked;
 
-                if (want < k->granted_length)
+                if (want < k->granted_length && k->granted_length <= s->length)
                         want = k->granted_length;
+                else if (want < k->granted_length && want < s->length)
+                        want = s->length; /* somebody has cut it since */
                 if (length != want)
                         broke(s, "END with length %llu, expected %llu", (unsigned long long)length,
                               (unsigned long long)want);
@@ -1022,6 +1024,13 @@ void sim_tell_length(struct sim *s, uint64_t length)
         wire_put64(p + 8, length);
         if (c)
                 reply(c, WIRE_MATOCL_FUSE_FLENG_HAS_CHANGED, p, sizeof p);
+}
+
+void sim_foreign_cut(struct sim *s, uint64_t length)
+{
+        cut(s, length);
+        s->length = length;
+        sim_tell_length(s, length);
 }
 
 void sim_tell_chunk(struct sim *s, unsigned chunk, uint64_t length, bool truncated)

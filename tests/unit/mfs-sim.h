@@ -85,6 +85,8 @@ unsigned sim_locks(struct sim *s);
 /* 703 and 702, whatever is true. */
 void sim_tell_length(struct sim *s, uint64_t length);
 void sim_tell_chunk(struct sim *s, unsigned chunk, uint64_t length, bool truncated);
+/* Another client has made the file shorter, behind chunks that are locked. */
+void sim_foreign_cut(struct sim *s, uint64_t length);
 /* Another client has written: 702 to ours. */
 void sim_foreign_change(struct sim *s, unsigned chunk);
 void sim_invert(struct sim *s, unsigned chunk); /* every byte of it becomes another */

@@ -219,6 +219,12 @@ static unsigned char *noise(size_t n, unsigned seed)
         return p;
 }
 
+static void turns(unsigned ms)
+{
+        for (uint64_t until_ns = ri_now() + ms * MFS_NS_PER_MS; ri_now() < until_ns;)
+                roma_loop_turn(loop, 1);
+}
+
 START_TEST(test_write_read)
 {
         static const struct {
@@ -451,6 +457,37 @@ START_TEST(test_linger_ends)
 }
 END_TEST
 
+/* The end of our lock is not the end of somebody else's truncate. */
+START_TEST(test_cut_under_a_lock)
+{
+        unsigned char *p = noise(100000, 31);
+        struct end w, other;
+        struct ri_op *o;
+
+        do_write(p, 100000, CHUNK);
+        o = op("other", &other);
+        start_write(&w, p, 1000, 0);
+        until(&w);
+        ck_assert_uint_eq(sim_locks(&sim), 1);
+        sim_foreign_cut(&sim, CHUNK + 5000);
+        turns(10);
+        do_flush();
+        ck_assert_uint_eq(sim.last_end_length, CHUNK + 5000);
+        ck_assert_uint_eq(sim.length, CHUNK + 5000);
+        /* behind what we wrote ourselves it is as long as that makes it */
+        start_write(&w, p, 50000, CHUNK);
+        until(&w);
+        sim.chunk[1].granted_length = sim.length = CHUNK + 10;
+        sim_tell_length(&sim, sim.length);
+        turns(10);
+        do_flush();
+        ck_assert_uint_eq(sim.length, CHUNK + 50000);
+        ri_op_finish(o);
+        until(&other);
+        free(p);
+}
+END_TEST
+
 /* On a loop of somebody else a write ends when it is acknowledged; ev_run() returns when the lock is given back. */
 START_TEST(test_attached)
 {
@@ -534,12 +571,6 @@ START_TEST(test_chunk_changes_under_read)
         free(q);
 }
 END_TEST
-
-static void turns(unsigned ms)
-{
-        for (uint64_t until_ns = ri_now() + ms * MFS_NS_PER_MS; ri_now() < until_ns;)
-                roma_loop_turn(loop, 1);
-}
 
 /* What the master tells us that others have done: room that is only reserved, and an END that it has refused, are no
  * bytes of the file. What is really there is read. */
@@ -1064,6 +1095,7 @@ int main(void)
         tcase_add_test(tc, test_read_behind_write);
         tcase_add_test(tc, test_age_of_a_lock);
         tcase_add_test(tc, test_linger_ends);
+        tcase_add_test(tc, test_cut_under_a_lock);
         tcase_add_test(tc, test_rotten_replica);
         tcase_add_test(tc, test_chunk_changes_under_read);
         tcase_add_test(tc, test_told_lengths);
