@@ -359,8 +359,8 @@ static void end_failed(struct mfs_writer *w, const struct ri_error *e)
 
         if (w->acked_end > 0)
                 mfs_inode_lost(ino, e);
-        /* a refused END leaves the lock */
-        if (w->end_length > 0 && w->locked)
+        /* a refused END leaves the lock; an old one may be somebody else's by now */
+        if (w->end_length > 0 && w->locked && lock_age_ms(w) <= MFS_LOCK_SURE_MS)
                 mfs_ender_start(ino, w->chunk->index, w->place->chunkid, 0);
         mfs_writer_ended(w);
 }

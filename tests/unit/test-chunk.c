@@ -683,6 +683,46 @@ START_TEST(test_lost_end)
 }
 END_TEST
 
+/* The master refuses an END until our lock may have ended: the second END, which gives the lock back, would take it away
+ * from somebody else. */
+START_TEST(test_refused_end)
+{
+        unsigned char *p = noise(1000, 32);
+
+        for (unsigned late = 0; late < 2; late++) {
+                struct mfs_writer *w;
+                struct ri_op *o;
+                struct end e, other;
+                unsigned ends;
+
+                o = op("other", &other);
+                start_write(&e, p, 1000, 0);
+                until(&e);
+                ck_assert_int_eq(e.code, ROMA_OK);
+                w = mfs_chunk_find(ino, 0)->writer;
+                ends = sim.ends;
+                sim.end_status = WIRE_STATUS_QUOTA;
+                mfs_inode_flush(op("fsync", &e), ino, &told[0]);
+                while (w->state != MW_END)
+                        roma_loop_turn(loop, -1);
+                if (late)
+                        w->locked_at -= 100 * UINT64_C(1000000000);
+                while (sim.ends == ends)
+                        roma_loop_turn(loop, -1);
+                sim.end_status = 0;
+                until(&e);
+                ck_assert_int_eq(e.code, ROMA_EQUOTA);
+                turns(20);
+                ck_assert_uint_eq(sim.ends - ends, late ? 1 : 2);
+                ck_assert_uint_eq(sim_locks(&sim), late);
+                sim.chunk[0].locked = false;
+                ri_op_finish(o);
+                until(&other);
+        }
+        free(p);
+}
+END_TEST
+
 START_TEST(test_lost_lock)
 {
         unsigned char *p = noise(1000, 16);
@@ -1102,6 +1142,7 @@ int main(void)
         tcase_add_test(tc, test_refusals);
         tcase_add_test(tc, test_loss_is_told_to_all);
         tcase_add_test(tc, test_lost_end);
+        tcase_add_test(tc, test_refused_end);
         tcase_add_test(tc, test_lost_lock);
         tcase_add_test(tc, test_repair_needs_the_lock);
         tcase_add_test(tc, test_stall_and_orphans);
