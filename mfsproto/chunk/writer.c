@@ -546,6 +546,9 @@ void mfs_writer_kill(struct mfs_writer *w)
                 else
                         ri_container_of(i, struct mfs_barrier, item)->writer = NULL;
         }
+        if (w->acked_end > 0)
+                mfs_session_touch(ino->data->session, ino->number, 0,
+                                  (uint32_t)(mfs_session_time(ino->data->session) / 1000000));
         if (w->locked) {
                 if (ri_now() - w->locked_at < MFS_LOCK_SURE_MS * MFS_NS_PER_MS)
                         mfs_ender_start(ino, w->chunk->index, w->place->chunkid, mfs_writer_end_length(w));

@@ -163,6 +163,11 @@ void mfs_calls_pump(struct mfs_session *s)
         mfs_link_flush(&s->link);
 }
 
+void mfs_session_push(struct mfs_session *s)
+{
+        mfs_calls_pump(s);
+}
+
 static void protocol_error(struct mfs_session *s, const char *text, uint32_t type, uint32_t len)
 {
         struct ri_error e;

@@ -101,6 +101,9 @@ struct mfs_call {
  * 0, or -1 with *e filled (nothing will follow). phase: static name for traces, "lookup". */
 int mfs_call_start(struct mfs_session *s, struct mfs_call *c, struct wire_msg *req, unsigned flags,
                    const char *phase, struct ri_op *op, struct ri_error *e);
+/* What was started goes to the connection now, not at the end of the turn; for those who will not see the turn end. May
+ * call done() of calls that fail. */
+void mfs_session_push(struct mfs_session *s);
 /* No done() any more; a late answer is ignored. Allowed when not in flight. */
 void mfs_call_cancel(struct mfs_call *c);
 

@@ -196,16 +196,29 @@ static void sim_want_read(struct mfs_transport *t, bool on)
         (void)on;
 }
 
+static void take_packets(struct conn *c);
+
+/* What a master was sent before arrives. */
 static void sim_close(struct mfs_transport *t)
 {
         struct conn *c = ri_container_of(t, struct conn, base);
 
+        if (c->server < 0 && c->told)
+                take_packets(c);
         session_lost(c);
         c->dead = true;
         c->s->loop->stats.connections--;
 }
 
-static const struct mfs_transport_ops ops = { "sim", sim_send, sim_recv, sim_want_read, sim_close };
+static void sim_discard(struct mfs_transport *t)
+{
+        struct conn *c = ri_container_of(t, struct conn, base);
+
+        c->in.pos = c->in.len = 0;
+}
+
+static const struct mfs_transport_ops ops = { "sim",     sim_send,  sim_recv, sim_want_read,
+                                              sim_close, sim_discard };
 
 static struct mfs_transport *sim_dial(struct mfs_dialer *d, roma_loop *loop, uint32_t ip, uint16_t port,
                                       uint32_t ms, const struct mfs_transport_events *ev, void *arg,

@@ -24,6 +24,7 @@ static struct mfs_session *session;
 static struct mfs_data *data;
 static struct mfs_inode *ino;
 static unsigned told[2]; /* of two files */
+static uint64_t left_length; /* not 0: of the file when all is closed */
 
 static void show(void *arg, const roma_trace_event *t)
 {
@@ -100,6 +101,7 @@ static void setup_seed(uint64_t seed)
         if (getenv("CHUNK_TEST_TRACE"))
                 roma_loop_trace(loop, show, NULL);
         sim_init(&sim, loop, seed);
+        left_length = 0;
         session = mfs_session_new(loop, &cfg, &e);
         ck_assert_ptr_nonnull(session);
         mfs_session_connect(session, op("connect", &end));
@@ -124,6 +126,8 @@ static void teardown(void)
         mfs_data_free(data);
         mfs_session_close(session, true, gone, NULL);
         ck_assert_str_eq(sim.broken, "");
+        if (left_length)
+                ck_assert_uint_eq(sim.length, left_length);
         sim_free(&sim);
         roma_loop_stats(loop, &st);
         ck_assert_uint_eq(st.operations, 0);
@@ -484,6 +488,23 @@ START_TEST(test_cut_under_a_lock)
         ck_assert_uint_eq(sim.length, CHUNK + 50000);
         ri_op_finish(o);
         until(&other);
+        free(p);
+}
+END_TEST
+
+/* All is cut off while a lock lingers: what was acknowledged is not lost behind the end of the file. */
+START_TEST(test_cut_off)
+{
+        unsigned char *p = noise(1000, 33);
+        struct end w, other;
+        struct ri_op *o = op("other", &other);
+
+        start_write(&w, p, 1000, 0);
+        until(&w);
+        ri_op_finish(o);
+        until(&other);
+        ck_assert_uint_eq(sim_locks(&sim), 1);
+        left_length = 1000; /* teardown() closes */
         free(p);
 }
 END_TEST
@@ -1136,6 +1157,7 @@ int main(void)
         tcase_add_test(tc, test_age_of_a_lock);
         tcase_add_test(tc, test_linger_ends);
         tcase_add_test(tc, test_cut_under_a_lock);
+        tcase_add_test(tc, test_cut_off);
         tcase_add_test(tc, test_rotten_replica);
         tcase_add_test(tc, test_chunk_changes_under_read);
         tcase_add_test(tc, test_told_lengths);
