@@ -15,7 +15,7 @@
 #include "core/uri.h"
 #include "core/whole.h"
 
-#define RI_BACKEND_ABI 5
+#define RI_BACKEND_ABI 6
 
 enum ri_backend_flags {
         /* Keys are paths in a tree; core builds list, writer and mkdir -p on readdir, file_*, rename. */
@@ -199,6 +199,10 @@ struct ri_backend {
         /* Of what pieces an object is made and where they are; ends with ri_layout_finish() of core/layout.h. flags: enum
          * roma_layout_flags. NULL: there is nothing to tell. */
         void (*layout)(struct ri_op *op, const char *key, unsigned flags);
+
+        /* With RI_RECHECK: have the bytes of the open file changed since it was opened with the attributes `then`? Asked when
+         * a file_stat of that moment has given `now`. NULL: its length, mtime and inode say so. */
+        bool (*file_changed)(roma_file *file, const roma_attr *then, const roma_attr *now);
 };
 
 /* Reads up to len bytes into a buffer of the loop, or writes one; keeps a reference while it is in flight. */

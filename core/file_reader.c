@@ -87,10 +87,14 @@ static void give(struct file_reader *r, struct piece *p)
         fill(r);
 }
 
-static bool changed(const roma_attr *a, const roma_attr *b)
+static bool changed(const struct file_reader *r, const roma_attr *b)
 {
+        const struct ri_backend *be = r->base.store->be;
+        const roma_attr *a = &r->base.attr;
         uint32_t mask = a->mask & b->mask;
 
+        if (be->file_changed)
+                return be->file_changed(r->file, a, b);
         return ((mask & ROMA_ATTR_LENGTH) && a->length != b->length) ||
                ((mask & ROMA_ATTR_MTIME) && a->mtime_ns != b->mtime_ns) ||
                ((mask & ROMA_ATTR_INODE) && a->inode != b->inode);
@@ -134,7 +138,7 @@ static void checked(void *arg, const roma_result *res)
         r->checked = true;
         if (res->code)
                 ri_op_fail_from(op, res);
-        else if (changed(&r->base.attr, res->attr))
+        else if (changed(r, res->attr))
                 ri_op_fail(op, ROMA_ESOURCE,
                            "it changed while it was read (%llu bytes at the start, %llu now): read it again "
                            "when nobody writes",

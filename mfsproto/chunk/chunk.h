@@ -44,6 +44,13 @@ void mfs_inode_truncate(struct ri_op *op, struct mfs_inode *ino, uint64_t length
 void mfs_inode_flush(struct ri_op *op, struct mfs_inode *ino, unsigned *told);
 unsigned mfs_inode_losses(const struct mfs_inode *ino);
 
+/* What is known of changes of its bytes, by whomever. */
+struct mfs_changes {
+        unsigned seen; /* writes that began or ended, truncates */
+        unsigned gaps; /* times in which the master could not tell us of any */
+};
+struct mfs_changes mfs_inode_changes(const struct mfs_inode *ino);
+
 /* Something sits between reads and the chunkservers' answers of another client: forget cached places. */
 void mfs_inode_forget(struct mfs_inode *ino);
 

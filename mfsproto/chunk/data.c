@@ -23,6 +23,7 @@ static void chunk_changed(struct mfs_watch *w, uint32_t inode, uint32_t index, u
 
         if (!ino)
                 return;
+        ino->changes++;
         /* Somebody else's END may name a length below the real one: only a truncate makes a file shorter. */
         if (truncated && length < ino->master_length)
                 mfs_inode_set_length(ino, length);
@@ -42,6 +43,7 @@ static void length_changed(struct mfs_watch *w, uint32_t inode, uint64_t length)
 
         if (!ino || length >= ino->master_length)
                 return;
+        ino->changes++;
         mfs_inode_forget(ino);
         mfs_inode_set_length(ino, length);
 }
@@ -52,7 +54,10 @@ static void all_changed(struct mfs_watch *w)
 
         ri_map_for_each(n, &d->inodes)
         {
-                mfs_inode_forget(ri_container_of(n, struct mfs_inode, node));
+                struct mfs_inode *ino = ri_container_of(n, struct mfs_inode, node);
+
+                ino->gaps++;
+                mfs_inode_forget(ino);
         }
 }
 

@@ -62,6 +62,8 @@ struct mfs_inode {
         struct ri_list turns;       /* waiting behind these */
         bool sole_writer;           /* nobody else can write it: a lost lock is ours */
         uint64_t maybe_until;       /* until then a chunk may be locked for us without our knowing it */
+        unsigned changes;           /* how often bytes may have become others */
+        unsigned gaps;              /* how often changes may have happened that we were not told of */
         unsigned losses;            /* how often bytes of ended operations could not be completed */
         struct ri_error lost_error; /* the latest */
 };

@@ -102,6 +102,11 @@ unsigned mfs_inode_losses(const struct mfs_inode *ino)
         return ino->losses;
 }
 
+struct mfs_changes mfs_inode_changes(const struct mfs_inode *ino)
+{
+        return (struct mfs_changes){ .seen = ino->changes, .gaps = ino->gaps };
+}
+
 void mfs_lock_lost(struct mfs_inode *ino)
 {
         /* a lock lasts 120 s; the master may still park a request for 30 s after */

@@ -80,6 +80,7 @@ static void set_done(struct trunc *t, uint64_t length)
 
         mfs_inode_set_length(ino, length);
         mfs_inode_forget(ino);
+        ino->changes++;
         op->impl = NULL;
         ino->refs++;
         trunc_free(t);

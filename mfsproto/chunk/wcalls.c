@@ -219,6 +219,7 @@ static void granted(struct mfs_writer *w, struct mfs_place *p, uint64_t since)
         mfs_place_unref(w->place);
         w->place = p;
         w->refusals = 0;
+        ino->changes++;
         w->maybe = w->ours = false;
         w->closing = false;
         w->locked_at = since;

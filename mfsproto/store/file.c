@@ -8,6 +8,7 @@
 struct mfs_file {
         struct mfs_inode *ino;
         unsigned told; /* see mfs_inode_flush() */
+        struct mfs_changes changes; /* when it was opened */
 };
 
 static struct mfs_file *mfs_file_of(roma_file *file)
@@ -44,6 +45,7 @@ static void open_finish(struct mfs_req *r)
         }
         f->ino = r->ino;
         f->told = mfs_inode_losses(f->ino);
+        f->changes = mfs_inode_changes(f->ino);
         r->ino = NULL;
         if ((r->flags & ROMA_O_EXCL) && ri_temp_is(r->walk[0].name, r->walk[0].name_len))
                 mfs_inode_sole_writer(f->ino, true);
@@ -338,6 +340,18 @@ static void file_attr_said(struct mfs_req *r, const struct mfs_reply *rep)
         mfs_attr_convert(&a, &attr, r->inode);
         ri_op_set_attr(r->op, &a);
         mfs_req_finish(r);
+}
+
+/* Times do not tell: those of what a mount has written come a second or two behind its close(). But the master tells
+ * everybody who has a file open of each write and truncate, when it begins, before it answers the GETATTR that is behind
+ * us now. Only when the connection was lost in between must the time do. */
+bool mfs_be_file_changed(roma_file *file, const roma_attr *then, const roma_attr *now)
+{
+        const struct mfs_changes *at = &mfs_file_of(file)->changes;
+        struct mfs_changes c = mfs_inode_changes(inode_of(file));
+
+        return c.seen != at->seen || then->length != now->length ||
+               (c.gaps != at->gaps && then->mtime_ns != now->mtime_ns);
 }
 
 static struct mfs_req *file_req(struct ri_op *op, roma_file *file)

@@ -314,7 +314,7 @@ const struct ri_backend mfs_backend = {
         .name = "mfs",
         .schemes = schemes,
         .options = options,
-        .flags = RI_FOLDERS,
+        .flags = RI_FOLDERS | RI_RECHECK,
         .stripe = WIRE_CHUNK_SIZE, /* one chain of servers is one thread of each */
         .caps = ROMA_CAP_DIRS | ROMA_CAP_INPLACE | ROMA_CAP_RENAME | ROMA_CAP_LINK | ROMA_CAP_SYMLINK |
                 ROMA_CAP_IF_ABSENT | ROMA_CAP_REPLICAS | ROMA_CAP_MODE | ROMA_CAP_SORTED,
@@ -348,4 +348,5 @@ const struct ri_backend mfs_backend = {
         .verify_replicas = mfs_be_verify_replicas,
         .file_concat = mfs_be_file_concat,
         .concat_unit = ROMA_MFS_CHUNK_SIZE,
+        .file_changed = mfs_be_file_changed,
 };

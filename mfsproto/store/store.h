@@ -179,6 +179,7 @@ void mfs_be_file_truncate(struct ri_op *op, roma_file *file, uint64_t length);
 void mfs_be_file_fsync(struct ri_op *op, roma_file *file);
 void mfs_be_file_stat(struct ri_op *op, roma_file *file);
 void mfs_be_file_setattr(struct ri_op *op, roma_file *file, const roma_attr *attr);
+bool mfs_be_file_changed(roma_file *file, const roma_attr *then, const roma_attr *now);
 struct mfs_inode *mfs_be_file_inode(roma_file *file);
 unsigned *mfs_be_file_told(roma_file *file); /* see mfs_inode_flush() */
 /* concat.c */

@@ -3,6 +3,7 @@
 #include "check.h"
 
 #include <inttypes.h>
+#include <unistd.h>
 
 static roma_reader *opened(const char *key, const roma_reader_opts *opts)
 {
@@ -312,6 +313,31 @@ static void shrunk_in_the_middle(void)
         roma_reader_close(rd);
 }
 
+/* Nothing but the bytes tells: the length stays, and times may have too few digits. */
+static void rewritten_in_the_middle(void)
+{
+        enum { N = 20 << 20 };
+        uint8_t *data = rnd_bytes(N);
+        roma_reader_opts ro = ROMA_READER_OPTS_INIT;
+        const struct res *r;
+        roma_reader *rd;
+        roma_file *f;
+
+        OK(x_put(S, K("file"), data, N, NULL));
+        ro.ahead = 1 << 20;
+        READER(rd, K("file"), &ro);
+        r = x_open(other(), K("file"), ROMA_O_WRITE, 0);
+        OK(r);
+        f = r->r.file;
+        usleep(20000); /* a kernel's clock for files ticks a few times in that */
+        OK(x_pwrite(f, "other", 5, N - 5));
+        OK(x_close(f));
+        while ((r = x_next(rd))->code == ROMA_OK && r->r.buf)
+                roma_buf_unref(r->r.buf);
+        CODE(r, ROMA_ESOURCE);
+        roma_reader_close(rd);
+}
+
 static void replaced_in_the_middle(void)
 {
         enum { N = 20 << 20 };
@@ -339,6 +365,7 @@ static const struct test tests[] = {
         { "held_buffers_are_back_pressure", 0, held_buffers_are_back_pressure },
         { "many_at_once", 0, many_at_once },
         { "shrunk_in_the_middle", ROMA_CAP_INPLACE, shrunk_in_the_middle },
+        { "rewritten_in_the_middle", ROMA_CAP_INPLACE, rewritten_in_the_middle },
         { "replaced_in_the_middle", ROMA_CAP_DIRS, replaced_in_the_middle },
 };
 SUITE(streams, tests);
