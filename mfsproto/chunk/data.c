@@ -28,6 +28,7 @@ static void chunk_changed(struct mfs_watch *w, uint32_t inode, uint32_t index, u
         if (truncated && length < ino->master_length)
                 mfs_inode_set_length(ino, length);
         c = mfs_chunk_find(ino, index);
+        mfs_places_are(ino, index, truncated ? 0 : chunkid, version);
         if (c) {
                 if (truncated)
                         mfs_chunk_forget(c);

@@ -55,6 +55,7 @@ struct mfs_inode {
         unsigned refs;
         uint64_t master_length; /* as the master last said */
         struct ri_map chunks;
+        struct ri_list old;         /* places that some still read from */
         struct ri_list writers;     /* all; in order of creation */
         unsigned active;            /* writers that hold or ask for a lock */
         bool gate;                  /* a truncate is under way */
@@ -112,6 +113,8 @@ struct mfs_loc {
 
 /* An answer of READ_CHUNK or WRITE_CHUNK; counted, so that a read can tell whether it still holds. */
 struct mfs_place {
+        struct ri_list link; /* inode->old, when it was a chunk's and is in use only */
+        uint32_t index;      /* of that chunk */
         unsigned refs;
         bool stale;
         uint8_t proto;
@@ -153,8 +156,11 @@ void mfs_locate_cancel(struct mfs_locate *l);
 void mfs_place_unref(struct mfs_place *p);
 void mfs_chunk_forget(struct mfs_chunk *c); /* it has changed: what was read from the place counts no more */
 void mfs_chunk_ask_again(struct mfs_chunk *c); /* the place did not help; what others read there is right */
+void mfs_chunk_place(struct mfs_chunk *c, struct mfs_place *p); /* it is there; takes a reference */
 /* Somebody says that the chunk is this one now: another one is forgotten. */
 void mfs_chunk_is(struct mfs_chunk *c, uint64_t chunkid, uint32_t version);
+/* The same for places that are in use only; chunkid 0: all of that chunk. */
+void mfs_places_are(struct mfs_inode *ino, uint32_t index, uint64_t chunkid, uint32_t version);
 struct mfs_place *mfs_place_parse(const struct wire_msg *msg, struct ri_error *e, const char *server);
 /* Statuses that pass: milliseconds to wait before try number n (1, 2 ...); 0: this status does not pass. */
 uint32_t mfs_status_delay(uint8_t status, unsigned n);

@@ -28,6 +28,7 @@ struct mfs_inode *mfs_inode_get(struct mfs_data *d, uint32_t number, uint64_t le
         ino->refs = 1;
         ino->master_length = length;
         ri_map_init(&ino->chunks);
+        ri_list_init(&ino->old);
         ri_list_init(&ino->writers);
         ri_list_init(&ino->turns);
         ri_map_insert_u64(&d->inodes, &ino->node, number);
@@ -121,6 +122,10 @@ void mfs_lock_waits(struct mfs_inode *ino, struct ri_op *op, uint8_t status)
 
 void mfs_inode_forget(struct mfs_inode *ino)
 {
+        ri_list_for_each(it, &ino->old)
+        {
+                ri_list_entry(it, struct mfs_place, link)->stale = true;
+        }
         ri_map_for_each_safe(n, tmp, &ino->chunks)
         {
                 struct mfs_chunk *c = ri_container_of(n, struct mfs_chunk, node);

@@ -50,12 +50,26 @@ struct mfs_chunk *mfs_chunk_get(struct mfs_inode *ino, uint32_t index)
 
 void mfs_place_unref(struct mfs_place *p)
 {
-        if (p && --p->refs == 0)
-                free(p);
+        if (!p || --p->refs > 0)
+                return;
+        ri_list_del(&p->link);
+        free(p);
+}
+
+void mfs_places_are(struct mfs_inode *ino, uint32_t index, uint64_t chunkid, uint32_t version)
+{
+        ri_list_for_each(it, &ino->old)
+        {
+                struct mfs_place *p = ri_list_entry(it, struct mfs_place, link);
+
+                if (p->index == index && (!chunkid || p->chunkid != chunkid || p->version != version))
+                        p->stale = true;
+        }
 }
 
 void mfs_chunk_forget(struct mfs_chunk *c)
 {
+        mfs_places_are(c->ino, c->index, 0, 0);
         if (!c->place)
                 return;
         c->place->stale = true;
@@ -65,12 +79,25 @@ void mfs_chunk_forget(struct mfs_chunk *c)
 
 void mfs_chunk_ask_again(struct mfs_chunk *c)
 {
+        if (!c->place)
+                return;
+        if (c->place->refs > 1)
+                ri_list_add_tail(&c->ino->old, &c->place->link);
         mfs_place_unref(c->place);
         c->place = NULL;
 }
 
+void mfs_chunk_place(struct mfs_chunk *c, struct mfs_place *p)
+{
+        mfs_chunk_ask_again(c);
+        p->refs++;
+        p->index = c->index;
+        c->place = p;
+}
+
 void mfs_chunk_is(struct mfs_chunk *c, uint64_t chunkid, uint32_t version)
 {
+        mfs_places_are(c->ino, c->index, chunkid, version);
         if (c->place && (c->place->chunkid != chunkid || c->place->version != version))
                 mfs_chunk_forget(c);
 }
@@ -117,6 +144,7 @@ struct mfs_place *mfs_place_parse(const struct wire_msg *msg, struct ri_error *e
                 ri_error_set(e, ROMA_ENOMEM, "", "no memory for the places of a chunk");
                 return NULL;
         }
+        ri_list_init(&p->link);
         p->refs = 1;
         p->proto = (uint8_t)wire_get_u_or(&m, WF_PROTO, 0);
         p->length = wire_get_u(&m, WF_LENGTH);
@@ -173,10 +201,8 @@ static void answered(struct mfs_call *call, const struct mfs_reply *r)
         mfs_chunk_ask_again(c);
         if (p) {
                 mfs_inode_set_length(ino, p->length);
-                if (p->n > 0) {
-                        p->refs++;
-                        c->place = p;
-                }
+                if (p->n > 0)
+                        mfs_chunk_place(c, p);
         }
         ino->refs++; /* the receivers may give it back */
         c->pins++;

@@ -576,6 +576,9 @@ START_TEST(test_chunk_changes_under_read)
                 start_read(&e, q, 400000, 0);
                 while (!e.done) {
                         if (sim.reads > 0 && changed++ == (uint64_t)i * 5 + 3) {
+                                /* somebody else has had to ask anew: that must not hide the change from us */
+                                if (i & 1)
+                                        mfs_chunk_ask_again(mfs_chunk_find(ino, 0));
                                 sim_invert(&sim, 0);
                                 sim_foreign_change(&sim, 0);
                                 for (size_t k = 0; k < 400000; k++)
