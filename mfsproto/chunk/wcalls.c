@@ -225,6 +225,9 @@ static void granted(struct mfs_writer *w, struct mfs_place *p, uint64_t since)
         w->locked_at = since;
         set_locked(w, true);
         mfs_chunk_is(w->chunk, p->chunkid, p->version);
+        /* A read between our writes need not ask: the master would let it wait until the next lock ends, our own. */
+        if (usable(p))
+                mfs_chunk_place(w->chunk, p);
         mfs_inode_grown(ino, p->length);
         if (!ino->data->space_asked) {
                 struct ri_error e;

@@ -553,6 +553,7 @@ static void master_packet(struct conn *c, uint32_t type, const unsigned char *p,
         case WIRE_CLTOMA_FUSE_READ_CHUNK: {
                 struct sim_chunk *k = &s->chunk[wire_be32(p + 8) % SIM_CHUNKS];
 
+                s->asks++;
                 if (k->locked || happens(s, s->p_locked)) {
                         if (k->orphan_lock && sim_random(s, 3) == 0)
                                 k->locked = false;

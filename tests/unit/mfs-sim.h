@@ -67,7 +67,7 @@ struct sim {
         bool swallow_truncate; /* the same; then somebody else appends, and the next one is refused */
         bool sole_writer; /* nobody else has this file: a lock may be taken for ours, an END sent twice */
 
-        unsigned writes, ends, finishes, packets, grants, repaired, reads, connects;
+        unsigned writes, ends, finishes, packets, grants, repaired, reads, connects, asks;
         uint64_t last_end_length;
 };
 

@@ -420,6 +420,29 @@ START_TEST(test_read_behind_write)
 }
 END_TEST
 
+/* A read beside writes that never pause: the master answers no question about the chunk while we hold its lock. */
+START_TEST(test_read_between_writes)
+{
+        unsigned char *p = noise(1000, 34), *q = malloc(1000);
+        struct end w[40], r;
+
+        start_write(&w[0], p, 1000, 0);
+        for (unsigned i = 1; i < 40; i++) {
+                start_read(&r, q, 1000, 0);
+                start_write(&w[i], p + i, 500, 1000 + i * 500);
+                until(&r);
+                ck_assert_msg(r.code == ROMA_OK, "%s", r.text);
+                ck_assert(memcmp(p, q, 1000) == 0);
+        }
+        until(&w[39]);
+        ck_assert_uint_eq(sim.asks, 0);
+        expect(p + 39, 500, 1000 + 39 * 500, 500);
+        ck_assert_uint_eq(sim.asks, 0);
+        free(p);
+        free(q);
+}
+END_TEST
+
 /* A lock is as old as the master's grant, however long that lay in the socket before somebody drove the loop. */
 START_TEST(test_age_of_a_lock)
 {
@@ -1157,6 +1180,7 @@ int main(void)
         tcase_add_test(tc, test_append_in_order);
         tcase_add_test(tc, test_one_end_for_many);
         tcase_add_test(tc, test_read_behind_write);
+        tcase_add_test(tc, test_read_between_writes);
         tcase_add_test(tc, test_age_of_a_lock);
         tcase_add_test(tc, test_linger_ends);
         tcase_add_test(tc, test_cut_under_a_lock);
