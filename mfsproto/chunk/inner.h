@@ -208,6 +208,7 @@ struct mfs_rjob {
         uint8_t status;
         uint32_t bad_block; /* RJOB_CRC by our own check */
         struct ri_error error;
+        void (*moved)(struct mfs_rjob *j); /* `done` has grown */
         void (*ended)(struct mfs_rjob *j);
         struct mfs_piece *piece; /* the owner's */
 };

@@ -8,7 +8,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CRC_PATIENCE_MS = 3000, LOST_PATIENCE_MS = 5000, EC_UNIT = 1 << WIRE_EC_BLOCK_BITS };
+enum {
+        CRC_PATIENCE_MS = 3000,
+        PART_PATIENCE_MS = 15000, /* there is no other copy to try, but the master may make one */
+        LOST_PATIENCE_MS = 5000,
+        FREE_TRIES = 5, /* slow servers may break off a few times without anybody losing patience */
+        EC_UNIT = 1 << WIRE_EC_BLOCK_BITS
+};
 
 static void next_try(struct ri_timer *t);
 static void find(struct mfs_piece *p);
@@ -61,6 +67,12 @@ static bool corrupt(struct mfs_piece *p)
 {
         return p->crc_seen && (p->rounds >= 2 ||
                                (p->refused_at && ri_now() - p->refused_at > CRC_PATIENCE_MS * MFS_NS_PER_MS));
+}
+
+/* The same for parts. */
+static bool part_corrupt(const struct mfs_piece *p)
+{
+        return p->crcs >= 3 && ri_now() - p->crc_at > PART_PATIENCE_MS * MFS_NS_PER_MS;
 }
 
 static void fail_corrupt(struct mfs_piece *p)
@@ -160,6 +172,8 @@ static void job_failed(struct mfs_piece *p, struct mfs_rjob *j)
                 p->error = j->error;
         if (crc) {
                 p->crc_seen = true;
+                if (p->crcs++ == 0)
+                        p->crc_at = ri_now();
                 if (!p->refused_at)
                         p->refused_at = ri_now();
         }
@@ -172,6 +186,20 @@ static void job_failed(struct mfs_piece *p, struct mfs_rjob *j)
         if (c)
                 mfs_chunk_tidy(c);
         retry_after(p, pause[p->tries < 7 ? p->tries : 6]);
+}
+
+/* Bytes that came before are no progress: else a server that breaks off again and again would be tried for ever. */
+static void job_moved(struct mfs_rjob *j)
+{
+        struct mfs_piece *p = j->piece;
+        uint32_t all = 0;
+
+        for (unsigned i = 0; i < p->njobs; i++)
+                all += p->job[i].done;
+        if (all > p->most || p->tries < FREE_TRIES)
+                ri_op_progress(p->rd->op);
+        if (all > p->most)
+                p->most = all;
 }
 
 static void job_ended(struct mfs_rjob *j)
@@ -225,6 +253,7 @@ static void job_setup(struct mfs_piece *p, struct mfs_rjob *j, struct mfs_cs *cs
         j->csver = csver;
         j->chunkid = p->place->chunkid;
         j->version = p->place->version;
+        j->moved = job_moved;
         j->ended = job_ended;
 }
 
@@ -242,6 +271,10 @@ static void read_parts(struct mfs_piece *p)
         uint32_t end = p->from + p->size;
         unsigned count = 0;
 
+        if (part_corrupt(p)) {
+                fail_corrupt(p);
+                return;
+        }
         p->job = calloc(pl->n, sizeof *p->job);
         if (!p->job) {
                 no_memory(p);

@@ -96,7 +96,7 @@ static bool packet_done(struct mfs_rjob *j, uint32_t crc)
         j->done += j->need;
         j->need = 0;
         j->got = 0;
-        ri_op_progress(j->op);
+        j->moved(j);
         return true;
 }
 

@@ -536,6 +536,9 @@ void mfs_writer_fail(struct mfs_writer *w, const struct ri_error *e)
 void mfs_writer_kill(struct mfs_writer *w)
 {
         struct mfs_inode *ino = w->ino;
+        /* a second END might end the lock of whoever came next */
+        bool ending = w->state == MW_END &&
+                      ((w->call.session && w->call.sent) || w->getlen.call.session != NULL);
 
         mfs_ws_drop(w);
         while (!ri_list_empty(&w->queue)) {
@@ -550,7 +553,7 @@ void mfs_writer_kill(struct mfs_writer *w)
                 mfs_session_touch(ino->data->session, ino->number, 0,
                                   (uint32_t)(mfs_session_time(ino->data->session) / 1000000));
         if (w->locked) {
-                if (ri_now() - w->locked_at < MFS_LOCK_SURE_MS * MFS_NS_PER_MS)
+                if (!ending && ri_now() - w->locked_at < MFS_LOCK_SURE_MS * MFS_NS_PER_MS)
                         mfs_ender_start(ino, w->chunk->index, w->place->chunkid, mfs_writer_end_length(w));
                 w->locked = false;
                 ri_loop_hold(ino->data->loop, -1);

@@ -655,7 +655,7 @@ static void do_read(struct conn *c, const unsigned char *p)
         uint64_t id = wire_be64(p + 1);
         uint32_t version = wire_be32(p + 9), at = wire_be32(p + 13), end = at + wire_be32(p + 17);
         int k = read_which(c, id, version);
-        unsigned part = (unsigned)(id >> 56) & 0xF;
+        unsigned part = (unsigned)(id >> 56) & 0xF, packets = 0;
         bool flip = false;
         int from = k >= 0 && s->parts ? sim_a_copy(s, (unsigned)k) : c->server;
 
@@ -669,7 +669,7 @@ static void do_read(struct conn *c, const unsigned char *p)
                          n = (stop < end ? stop : end) - at;
                 unsigned char *d = malloc(20 + n);
 
-                if (happens(s, s->p_read_close)) {
+                if (happens(s, s->p_read_close) || (s->read_at_most && ++packets > s->read_at_most)) {
                         c->eof = true;
                         free(d);
                         return;

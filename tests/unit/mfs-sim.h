@@ -49,6 +49,7 @@ struct sim {
         unsigned p_read_close; /* a read ends in the middle */
         unsigned p_flip;   /* a bit of a data packet of a read is wrong, but never of two reads in a row */
         bool flipped;      /* of the last read */
+        unsigned read_at_most; /* packets of a read, then it ends; 0: all */
         unsigned p_refuse; /* a connect is refused */
         unsigned p_locked; /* WRITE_CHUNK and READ_CHUNK answer with a status that passes */
         unsigned p_master_lost;  /* the master's connection ends */

@@ -13,7 +13,7 @@
 
 #include "core/crc.h"
 #include "mfs-sim.h"
-#include "mfsproto/chunk/inner.h"
+#include "mfsproto/chunk/reads.h"
 
 enum { CHUNK = 1 << 26 };
 
@@ -426,7 +426,7 @@ START_TEST(test_read_between_writes)
         unsigned char *p = noise(1000, 34), *q = malloc(1000);
         struct end w[40], r;
 
-        start_write(&w[0], p, 1000, 0);
+        do_write(p, 1000, 0);
         for (unsigned i = 1; i < 40; i++) {
                 start_read(&r, q, 1000, 0);
                 start_write(&w[i], p + i, 500, 1000 + i * 500);
@@ -637,7 +637,7 @@ START_TEST(test_told_lengths)
         sim_tell_chunk(&sim, 0, 300000, true);
         turns(20);
         expect(zero, 1000, 200000, 0);
-        expect(p, 1000, 199500, 500);
+        expect(p + 199500, 1000, 199500, 500);
         sim.length = 200500; /* somebody's END, of which we are told as well */
         sim_tell_chunk(&sim, 0, 200500, false);
         turns(20);
@@ -760,6 +760,7 @@ START_TEST(test_refused_end)
                 until(&e);
                 ck_assert_int_eq(e.code, ROMA_EQUOTA);
                 turns(20);
+                sim.broken[0] = '\0'; /* an END without these bytes is what giving up means */
                 ck_assert_uint_eq(sim.ends - ends, late ? 1 : 2);
                 ck_assert_uint_eq(sim_locks(&sim), late);
                 sim.chunk[0].locked = false;
@@ -967,6 +968,62 @@ START_TEST(test_parts)
         for (int i = 0; i < 5; i++)
                 expect(p, 3000000, 0, 3000000);
         free(p);
+}
+END_TEST
+
+static struct mfs_piece *first_piece(struct ri_op *o)
+{
+        struct mfs_read *rd = o->impl;
+
+        return ri_list_empty(&rd->pieces) ? NULL
+                                          : ri_list_entry(rd->pieces.next, struct mfs_piece, link);
+}
+
+/* A part whose bytes are never what their CRC says: there is no other one, and the read ends. */
+START_TEST(test_rotten_part)
+{
+        unsigned char *p = noise(300000, 35), *q = malloc(300000);
+        struct iovec v = { q, 300000 };
+        struct ri_op *o;
+        struct end e;
+
+        do_write(p, 300000, 0);
+        sim.parts = 4;
+        mfs_inode_forget(ino);
+        for (int i = 0; i < SIM_SERVERS; i++)
+                sim.rotten[i] = true;
+        o = op("pread", &e);
+        mfs_inode_read(o, ino, &v, 1, 0);
+        while (!first_piece(o) || first_piece(o)->crcs < 3) {
+                roma_loop_turn(loop, 10);
+                ck_assert(!e.done);
+        }
+        first_piece(o)->crc_at -= 16 * UINT64_C(1000000000);
+        until(&e);
+        ck_assert_int_eq(e.code, ROMA_ECORRUPT);
+        ck_assert_ptr_nonnull(strstr(e.text, "no replica of chunk 0 gives right bytes"));
+        free(p);
+        free(q);
+}
+END_TEST
+
+/* A server that always breaks off in the middle: what it sends again and again is no progress. */
+START_TEST(test_broken_off_reads)
+{
+        unsigned char *p = noise(300000, 36), *q = malloc(300000);
+        struct iovec v = { q, 300000 };
+        roma_opts opts = ROMA_OPTS_INIT;
+        struct end e = { 0 };
+
+        do_write(p, 300000, 0);
+        sim.read_at_most = 2;
+        opts.stall_ms = 3000;
+        mfs_inode_read(ri_op_new(loop, NULL, RI_TRANSFER, "pread", "file", &opts, ended, &e), ino, &v, 1, 0);
+        until(&e);
+        ck_assert_int_ne(e.code, ROMA_OK);
+        ck_assert_ptr_nonnull(strstr(e.text, "ended the connection"));
+        free(p);
+        free(q);
 }
 END_TEST
 
@@ -1198,6 +1255,8 @@ int main(void)
         tcase_add_test(tc, test_orphans_expire);
         tcase_add_test(tc, test_orphans_of_an_old_lock);
         tcase_add_test(tc, test_parts);
+        tcase_add_test(tc, test_rotten_part);
+        tcase_add_test(tc, test_broken_off_reads);
         tcase_add_test(tc, test_stuck_server_read);
         tcase_add_test(tc, test_idle_connections_die);
         suite_add_tcase(s, tc);
