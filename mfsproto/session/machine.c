@@ -482,6 +482,7 @@ static void ready_packet(struct mfs_session *s, uint32_t type, const uint8_t *pa
         mfs_note_driven(s);
         if (s->hold && !s->suspect) {
                 s->hold = false;
+                mfs_session_flush_times(s); /* before what waits: a SETATTR of a time counts behind them */
                 ri_task_queue(s->loop, &s->pump);
         }
         if (!mfs_duties_packet(s, type, payload, len))
@@ -636,7 +637,8 @@ void mfs_lost(struct mfs_session *s, const struct ri_error *e)
         /* Nobody drove the loop and the master gave up on us: its right, and no failure of anybody. */
         bool slept = s->suspect || s->hold;
 
-        mfs_link_abort(&s->link); /* a change that is made anew, or told as not known, may not be made much later */
+        mfs_link_abort(
+                &s->link); /* a change that is made anew, or told as not known, may not be made much later */
         drop_connection(s);
         s->lost_at = ri_now();
         s->error = copy;

@@ -738,6 +738,34 @@ START_TEST(answers_from_before_the_pause_count)
 }
 END_TEST
 
+/* What waited for the first word of the master after a pause goes behind the times that were to be told before it. */
+START_TEST(times_go_before_what_waited)
+{
+        struct double_conn *c = ready(V3);
+        struct asked a, b;
+        const uint8_t *p;
+        uint32_t len, id, type;
+
+        ask(&a, "x", 0);
+        next_request(c, &p, &len);
+        id = wire_be32(p);
+        sleep_s(9);
+        ck_assert_int_eq(mfs_session_touch(session, 7, 0, 1000), 0);
+        ask(&b, "y", 0);
+        double_turns(loop, 3);
+        ck_assert(session->hold);
+        reply_unlink(c, id, 31);
+        wait_done(&a);
+        do
+                type = double_packet(c, &p, &len);
+        while (type != WIRE_CLTOMA_FUSE_AMTIME_INODES && type != WIRE_CLTOMA_FUSE_UNLINK);
+        ck_assert_uint_eq(type, WIRE_CLTOMA_FUSE_AMTIME_INODES);
+        ck_assert_uint_eq(next_request(c, &p, &len), WIRE_CLTOMA_FUSE_UNLINK);
+        mfs_call_cancel(&b.call);
+        end();
+}
+END_TEST
+
 START_TEST(a_silent_master_is_given_up)
 {
         struct double_conn *c = ready(V3);
@@ -1142,6 +1170,7 @@ int main(void)
         tcase_add_test(tc, another_file_system_is_not_ours);
         tcase_add_test(tc, an_undriven_connection_is_replaced_silently);
         tcase_add_test(tc, answers_from_before_the_pause_count);
+        tcase_add_test(tc, times_go_before_what_waited);
         tcase_add_test(tc, a_silent_master_is_given_up);
         tcase_add_test(tc, nops_keep_it_alive);
         tcase_add_test(tc, a_longer_timeout_is_believed);
