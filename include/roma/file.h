@@ -49,7 +49,9 @@ ROMA_API int64_t roma_pwrite(roma_file *file, const void *buf, size_t len, uint6
                              const roma_opts *opts);
 
 /* Writes at the end as one piece that no other appender overwrites. Result: offset, where it went. Never replayed
- * after a lost connection: outcome ROMA_UNKNOWN then. */
+ * after a lost connection: outcome ROMA_UNKNOWN then. On MooseFS the place is reserved first, and a reservation stays:
+ * after an append that was cancelled or failed with ROMA_UNKNOWN the next one, by anybody, may go behind a gap that reads
+ * as zeros. */
 ROMA_API roma_op roma_aio_append(roma_file *file, const void *buf, size_t len, const roma_opts *opts,
                                  roma_done *done, void *arg);
 ROMA_API int64_t roma_append(roma_file *file, const void *buf, size_t len, const roma_opts *opts);

@@ -100,8 +100,7 @@ static void reserved(struct trunc *t, uint64_t at)
         t->iov = NULL;
         op->impl = NULL;
         op->res.offset = at;
-        op->outcome = ROMA_NOT_DONE;
-        ino->refs++;
+        ino->refs++; /* the outcome stays unknown: others append behind our room now, whatever becomes of us */
         mfs_wop_run(op, ino, iov, n, NULL, len, at, true);
         trunc_free(t);
         mfs_inode_put(ino);
@@ -138,8 +137,8 @@ static void answered(struct mfs_call *c, const struct mfs_reply *r)
         }
         if (r->error) {
                 e = *r->error;
-                if (t->iov) /* nothing was written, whatever became of the reservation */
-                        e.outcome = t->op->outcome = ROMA_NOT_DONE;
+                if (t->iov && e.outcome != ROMA_UNKNOWN)
+                        t->op->outcome = ROMA_NOT_DONE;
                 trunc_fail(t, &e);
                 return;
         }
@@ -192,8 +191,8 @@ static void ask(struct trunc *t)
                 trunc_fail(t, &e);
                 return;
         }
-        if (!t->iov)
-                t->op->outcome = ROMA_UNKNOWN;
+        /* A reservation stays, too: a second append goes behind it, and the gap reads as zeros from then on. */
+        t->op->outcome = ROMA_UNKNOWN;
 }
 
 static void drained(struct mfs_drain *d)

@@ -23,7 +23,7 @@ static struct sim sim;
 static struct mfs_session *session;
 static struct mfs_data *data;
 static struct mfs_inode *ino;
-static unsigned told[2]; /* of two files */
+static unsigned told[2];     /* of two files */
 static uint64_t left_length; /* not 0: of the file when all is closed */
 
 static void show(void *arg, const roma_trace_event *t)
@@ -349,6 +349,35 @@ START_TEST(test_append)
         expect(all, 300000, 0, 300000);
         free(p);
         free(all);
+}
+END_TEST
+
+/* A reservation stays although the append has failed: it is not as if nothing had happened. */
+START_TEST(test_append_outcome)
+{
+        unsigned char *p = noise(1000, 37);
+        struct iovec v = { p, 1000 };
+        struct end e;
+
+        do_write(p, 1000, 0);
+        sim.truncate_status = WIRE_STATUS_QUOTA;
+        mfs_inode_append(op("append", &e), ino, &v, 1);
+        until(&e);
+        ck_assert_int_eq(e.code, ROMA_EQUOTA);
+        ck_assert_int_eq(e.outcome, ROMA_NOT_DONE);
+        sim.truncate_status = 0;
+        sim.write_status = WIRE_STATUS_QUOTA;
+        mfs_inode_append(op("append", &e), ino, &v, 1);
+        until(&e);
+        ck_assert_int_eq(e.code, ROMA_EQUOTA);
+        ck_assert_int_eq(e.outcome, ROMA_UNKNOWN);
+        sim.write_status = 0;
+        sim.swallow_truncate = true;
+        mfs_inode_append(op("append", &e), ino, &v, 1);
+        until(&e);
+        ck_assert_int_ne(e.code, ROMA_OK);
+        ck_assert_int_eq(e.outcome, ROMA_UNKNOWN);
+        free(p);
 }
 END_TEST
 
@@ -975,8 +1004,7 @@ static struct mfs_piece *first_piece(struct ri_op *o)
 {
         struct mfs_read *rd = o->impl;
 
-        return ri_list_empty(&rd->pieces) ? NULL
-                                          : ri_list_entry(rd->pieces.next, struct mfs_piece, link);
+        return ri_list_empty(&rd->pieces) ? NULL : ri_list_entry(rd->pieces.next, struct mfs_piece, link);
 }
 
 /* A part whose bytes are never what their CRC says: there is no other one, and the read ends. */
@@ -1234,6 +1262,7 @@ int main(void)
         tcase_add_test(tc, test_truncate_unknown);
         tcase_add_test(tc, test_truncate_in_order);
         tcase_add_test(tc, test_append);
+        tcase_add_test(tc, test_append_outcome);
         tcase_add_test(tc, test_append_in_order);
         tcase_add_test(tc, test_one_end_for_many);
         tcase_add_test(tc, test_read_behind_write);
