@@ -16,6 +16,8 @@ void mfs_data_free(
 /* Takes a share of the inode (holding it open for the master, as OPEN has registered it). length as the master said.
  * NULL when memory is missing. */
 struct mfs_inode *mfs_inode_get(struct mfs_data *d, uint32_t inode, uint64_t length);
+/* The same for whoever only wants to know whether it is open here: NULL when it is not. */
+struct mfs_inode *mfs_inode_find(struct mfs_data *d, uint32_t inode);
 /* Gives it back. Its writers must have been flushed (mfs_inode_flush). */
 void mfs_inode_put(struct mfs_inode *ino);
 uint64_t mfs_inode_length(const struct mfs_inode *ino); /* own writes included */

@@ -35,6 +35,16 @@ struct mfs_inode *mfs_inode_get(struct mfs_data *d, uint32_t number, uint64_t le
         return ino;
 }
 
+struct mfs_inode *mfs_inode_find(struct mfs_data *d, uint32_t number)
+{
+        struct ri_map_node *n = ri_map_find_u64(&d->inodes, number);
+        struct mfs_inode *ino = n ? ri_container_of(n, struct mfs_inode, node) : NULL;
+
+        if (ino)
+                ino->refs++;
+        return ino;
+}
+
 void mfs_inode_put(struct mfs_inode *ino)
 {
         struct mfs_data *d = ino->data;

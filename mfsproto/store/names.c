@@ -111,16 +111,46 @@ uint8_t mfs_setattr_fill(struct mfs_req *r, struct wire_msg *m, uint32_t inode, 
         return mask;
 }
 
-static void setattr_walked(struct mfs_req *r)
+static void setattr_send(struct mfs_req *r)
 {
         struct wire_msg m;
 
-        r->inode = r->walk[0].inode;
+        /* Times that are still to be told would arrive later and win. */
+        mfs_session_flush_times(r->st->session);
         /* Setting the same values again changes nothing more, so it may be sent again. */
         if (mfs_setattr_fill(r, &m, r->inode, false, &r->attr))
                 mfs_req_ask(r, &m, "setattr", attr_said);
         else
                 ask_attr(r, r->inode);
+}
+
+static void setattr_flushed(struct mfs_req *r, const roma_result *res)
+{
+        if (res->code != ROMA_OK)
+                mfs_req_fail_from(r, res);
+        else
+                setattr_send(r);
+}
+
+/* A write of ours that has ended may not have told its time yet, which would take the place of the one that is wanted. */
+static void setattr_walked(struct mfs_req *r)
+{
+        struct ri_op *child;
+
+        r->inode = r->walk[0].inode;
+        if (r->ino)
+                mfs_inode_put(r->ino); /* of a walk that remembered folders misled */
+        r->ino = NULL;
+        if (r->attr.mask & ROMA_ATTR_MTIME)
+                r->ino = mfs_inode_find(r->st->data, r->inode);
+        if (!r->ino) {
+                setattr_send(r);
+                return;
+        }
+        r->told = mfs_inode_losses(r->ino);
+        child = mfs_req_child(r, RI_SINGLE, "flush", setattr_flushed);
+        if (child)
+                mfs_inode_flush(child, r->ino, &r->told);
 }
 
 static void setattr_begin(struct mfs_req *r)
