@@ -278,6 +278,13 @@ static bool is_ours(const struct fw *f, const roma_result *r)
                r->attr->inode == f->now.inode;
 }
 
+/* A rename that tells what the object is now (where it changes the ETag). */
+static void take_attr(struct fw *f, const roma_result *r)
+{
+        if (r->attr && r->attr->mask & f->now.mask & ROMA_ATTR_INODE && r->attr->inode == f->now.inode)
+                f->now = *r->attr;
+}
+
 static void temp_found(void *arg, const roma_result *r)
 {
         struct fw *f = arg;
@@ -296,12 +303,14 @@ static void found_out(void *arg, const roma_result *r)
         roma_opts o = ri_fw_limits(f);
 
         f->child = 0;
-        if (is_ours(f, r))
+        if (is_ours(f, r)) {
+                take_attr(f, r);
                 named(f);
-        else if (r->code == ROMA_OK || r->code == ROMA_ENOENT)
+        } else if (r->code == ROMA_OK || r->code == ROMA_ENOENT) {
                 ri_fw_step(f, roma_aio_stat(f->store, f->temp, ROMA_NOFOLLOW, &o, temp_found, f));
-        else
+        } else {
                 ri_fw_give_up(f, &f->why);
+        }
 }
 
 static void find_out(struct fw *f, const roma_result *r)
@@ -342,14 +351,16 @@ static void renamed(void *arg, const roma_result *r)
         roma_opts o = ri_fw_limits(f);
 
         f->child = 0;
-        if (r->code == ROMA_OK)
+        if (r->code == ROMA_OK) {
+                take_attr(f, r);
                 named(f);
-        else if (r->code == ROMA_ENOTSUP && f->w->precondition == ROMA_IF_ABSENT)
+        } else if (r->code == ROMA_ENOTSUP && f->w->precondition == ROMA_IF_ABSENT) {
                 ri_fw_step(f, roma_aio_link(f->store, f->temp, f->target, &o, linked, f));
-        else if (r->outcome == ROMA_UNKNOWN)
+        } else if (r->outcome == ROMA_UNKNOWN) {
                 find_out(f, r);
-        else
+        } else {
                 not_committed(f, r);
+        }
 }
 
 static void rename_it(struct fw *f)

@@ -115,6 +115,25 @@ void mfs_be_link(struct ri_op *op, const char *key, const char *name)
 
 static void rename_send(struct mfs_req *r);
 
+/* A rename changes the ctime, and with it the ETag: what the master says now is what it is called from now on. */
+static void keep_attr(struct mfs_req *r, const struct mfs_reply *rep)
+{
+        struct wire_msg m = *rep->msg;
+        struct wire_attr attr;
+
+        memset(&attr, 0, sizeof(attr));
+        wire_get_attr(&m, &attr);
+        if (wire_get_u32(&m, WF_INODE) == r->walk[0].inode && wire_msg_ok(&m))
+                mfs_attr_convert(&r->attr, &attr, r->walk[0].inode);
+}
+
+static void rename_made(struct mfs_req *r)
+{
+        if (r->attr.mask)
+                ri_op_set_attr(r->op, &r->attr);
+        mfs_req_finish(r);
+}
+
 /* Made: the target is what the source was. Not made: the source is still there. r->inode holds the target's. */
 static void rename_source_looked(struct mfs_req *r, const struct mfs_reply *rep)
 {
@@ -123,7 +142,7 @@ static void rename_source_looked(struct mfs_req *r, const struct mfs_reply *rep)
         if (source == r->walk[0].inode && target != source)
                 mfs_req_not_made(r, rename_send);
         else if (source != r->walk[0].inode && source != UINT32_MAX && target == r->walk[0].inode)
-                mfs_req_finish(r);
+                rename_made(r);
         else
                 mfs_req_unknown(r);
 }
@@ -131,6 +150,8 @@ static void rename_source_looked(struct mfs_req *r, const struct mfs_reply *rep)
 static void rename_target_looked(struct mfs_req *r, const struct mfs_reply *rep)
 {
         r->inode = inode_of(rep);
+        if (rep->status == WIRE_STATUS_OK)
+                keep_attr(r, rep);
         look_at(r, &r->walk[0], rename_source_looked);
 }
 
@@ -144,7 +165,8 @@ static void renamed(struct mfs_req *r, const struct mfs_reply *rep)
         if (mfs_req_refused(r, rep))
                 return;
         mfs_dirs_clear(&r->st->dirs); /* a folder may have moved */
-        mfs_req_finish(r);
+        keep_attr(r, rep);
+        rename_made(r);
 }
 
 static bool noreplace(const struct mfs_req *r)
@@ -171,6 +193,23 @@ static void rename_send(struct mfs_req *r)
  * afterwards. */
 static void source_send(struct mfs_req *r);
 
+/* Whatever the look at the new name says: the rename is made. */
+static void new_name_looked(struct mfs_req *r, const roma_result *res)
+{
+        if (res->code == ROMA_OK && (res->attr->mask & ROMA_ATTR_INODE) &&
+            res->attr->inode == r->walk[0].inode)
+                r->attr = *res->attr;
+        rename_made(r);
+}
+
+static void both_made(struct mfs_req *r)
+{
+        struct ri_op *child = mfs_req_child(r, RI_SINGLE, "stat", new_name_looked);
+
+        if (child)
+                mfs_be_stat(child, r->key2, ROMA_NOFOLLOW);
+}
+
 static void source_looked(struct mfs_req *r, const struct mfs_reply *rep)
 {
         uint32_t inode = inode_of(rep);
@@ -178,7 +217,7 @@ static void source_looked(struct mfs_req *r, const struct mfs_reply *rep)
         if (inode == r->walk[0].inode)
                 mfs_req_not_made(r, source_send);
         else if (inode != UINT32_MAX)
-                mfs_req_finish(r);
+                both_made(r);
         else
                 mfs_req_unknown(r);
 }
@@ -191,7 +230,7 @@ static void source_look(struct mfs_req *r)
 static void source_removed(struct mfs_req *r, const struct mfs_reply *rep)
 {
         if (rep->status == WIRE_STATUS_OK || mfs_is_enoent(rep->status)) {
-                mfs_req_finish(r);
+                both_made(r);
                 return;
         }
         mfs_status_error(&r->error, rep->status, mfs_session_server(r->st->session),

@@ -203,6 +203,66 @@ START_TEST(test_reconnect)
 }
 END_TEST
 
+static int64_t mtime_of(const char *name)
+{
+        roma_attr attr = ROMA_ATTR_INIT;
+
+        must(roma_stat(store, name, 0, NULL, &attr));
+        return attr.mtime_ns;
+}
+
+/* A time that is set by name, while a write of ours that has ended still holds its lock and has not told its own. */
+START_TEST(test_time_by_name)
+{
+        struct mfs_peer_cfg cfg = { .servers = 2, .copies = 2 };
+        const int64_t past = INT64_C(1000000000) * 1000000000;
+        roma_attr attr = ROMA_ATTR_INIT;
+        uint8_t *data = bytes(1000, 11);
+        roma_file *file;
+        roma_op busy;
+
+        start(&cfg);
+        must(roma_put(store, "f", data, 1000, NULL));
+        file = roma_file_open(store, "f", ROMA_O_READ | ROMA_O_WRITE, 0, NULL);
+        ck_assert_msg(file != NULL, "%s", roma_error(loop));
+        busy = roma_aio_sleep(loop, 60000, NULL, NULL); /* the loop has more to do: no hurry with the lock */
+        ck_assert_int_eq(roma_pwrite(file, data, 500, 100, NULL), 500);
+        attr.mask = ROMA_ATTR_MTIME;
+        attr.mtime_ns = past;
+        must(roma_setattr(store, "f", &attr, 0, NULL));
+        ck_assert_int_eq(mtime_of("f"), past);
+        must(roma_file_close(file, NULL));
+        roma_cancel(loop, busy);
+        ck_assert_int_eq(mtime_of("f"), past);
+        stop();
+        free(data);
+}
+END_TEST
+
+/* The ETag that a put gives is the one that the object has from then on, also when the second is over before it has its
+ * name. */
+START_TEST(test_etag_of_a_put)
+{
+        struct mfs_peer_cfg cfg = { .servers = 2, .copies = 2 };
+        roma_put_opts opts = ROMA_PUT_OPTS_INIT;
+        roma_attr attr = ROMA_ATTR_INIT;
+        char why[200], etag[80];
+
+        start(&cfg);
+        ck_assert(mfs_peer_script(
+                peer, _i ? "master CLTOMA_FUSE_LINK 1 delay 1100" : "master CLTOMA_FUSE_RENAME 1 delay 1100",
+                why, sizeof why));
+        opts.precondition = _i ? ROMA_IF_ABSENT : ROMA_IF_ANY;
+        must(roma_put(store, "f", "x", 1, &opts));
+        ck_assert_uint_eq(mfs_peer_fired(peer), 1);
+        ck_assert(roma_last(loop)->attr != NULL);
+        snprintf(etag, sizeof etag, "%s", roma_last(loop)->attr->etag);
+        must(roma_stat(store, "f", 0, NULL, &attr));
+        ck_assert_str_eq(etag, attr.etag);
+        stop();
+}
+END_TEST
+
 static Suite *suite(void)
 {
         Suite *s = suite_create("mfs-peer");
@@ -216,6 +276,8 @@ static Suite *suite(void)
         tcase_add_test(t, test_overwrite);
         tcase_add_test(t, test_in_place);
         tcase_add_test(t, test_reconnect);
+        tcase_add_test(t, test_time_by_name);
+        tcase_add_loop_test(t, test_etag_of_a_put, 0, 2);
         suite_add_tcase(s, t);
         return s;
 }
