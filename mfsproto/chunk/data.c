@@ -105,7 +105,8 @@ void mfs_data_free(struct mfs_data *d)
                 return;
         mfs_session_unwatch(&d->watch);
         mfs_call_cancel(&d->space);
-        if (!ri_list_empty(&d->enders)) /* bytes that were acknowledged lie behind the end of the file until these arrive */
+        if (!ri_list_empty(
+                    &d->enders)) /* bytes that were acknowledged lie behind the end of the file until these arrive */
                 mfs_session_push(d->session);
         mfs_enders_drop(d);
         mfs_pool_drop(&d->pool);

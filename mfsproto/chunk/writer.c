@@ -537,8 +537,8 @@ void mfs_writer_kill(struct mfs_writer *w)
 {
         struct mfs_inode *ino = w->ino;
         /* a second END might end the lock of whoever came next */
-        bool ending = w->state == MW_END &&
-                      ((w->call.session && w->call.sent) || w->getlen.call.session != NULL);
+        bool ending =
+                w->state == MW_END && ((w->call.session && w->call.sent) || w->getlen.call.session != NULL);
 
         mfs_ws_drop(w);
         while (!ri_list_empty(&w->queue)) {

@@ -7,7 +7,7 @@
 
 struct mfs_file {
         struct mfs_inode *ino;
-        unsigned told; /* see mfs_inode_flush() */
+        unsigned told;              /* see mfs_inode_flush() */
         struct mfs_changes changes; /* when it was opened */
 };
 

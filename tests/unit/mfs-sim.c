@@ -217,8 +217,9 @@ static void sim_discard(struct mfs_transport *t)
         c->in.pos = c->in.len = 0;
 }
 
-static const struct mfs_transport_ops ops = { "sim",     sim_send,  sim_recv, sim_want_read,
-                                              sim_close, sim_discard };
+static const struct mfs_transport_ops ops = {
+        "sim", sim_send, sim_recv, sim_want_read, sim_close, sim_discard
+};
 
 static struct mfs_transport *sim_dial(struct mfs_dialer *d, roma_loop *loop, uint32_t ip, uint16_t port,
                                       uint32_t ms, const struct mfs_transport_events *ev, void *arg,

@@ -47,11 +47,11 @@ struct sim {
         unsigned p_close;      /* a write connection ends */
         unsigned p_status;     /* a write session ends with a status */
         unsigned p_read_close; /* a read ends in the middle */
-        unsigned p_flip;   /* a bit of a data packet of a read is wrong, but never of two reads in a row */
-        bool flipped;      /* of the last read */
-        unsigned read_at_most; /* packets of a read, then it ends; 0: all */
-        unsigned p_refuse; /* a connect is refused */
-        unsigned p_locked; /* WRITE_CHUNK and READ_CHUNK answer with a status that passes */
+        unsigned p_flip; /* a bit of a data packet of a read is wrong, but never of two reads in a row */
+        bool flipped;    /* of the last read */
+        unsigned read_at_most;   /* packets of a read, then it ends; 0: all */
+        unsigned p_refuse;       /* a connect is refused */
+        unsigned p_locked;       /* WRITE_CHUNK and READ_CHUNK answer with a status that passes */
         unsigned p_master_lost;  /* the master's connection ends */
         unsigned slow;           /* a server applies a queued packet in one of so many ticks */
         unsigned trickle;        /* a chunkserver's connection delivers at most so many bytes in a tick */
@@ -93,6 +93,6 @@ void sim_foreign_change(struct sim *s, unsigned chunk);
 void sim_invert(struct sim *s, unsigned chunk); /* every byte of it becomes another */
 void sim_drop_master(struct sim *s);
 void sim_close_writing(struct sim *s); /* every write session ends */
-void sim_close_idle(struct sim *s); /* chunkservers end all connections on which nothing happens */
+void sim_close_idle(struct sim *s);    /* chunkservers end all connections on which nothing happens */
 
 #endif

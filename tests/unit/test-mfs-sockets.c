@@ -57,7 +57,8 @@ static int watch_setsockopt(int fd, int level, int name, const void *value, sock
         socklen_t size = sizeof(addr);
         unsigned i = 0;
 
-        if (level == SOL_SOCKET && name == SO_LINGER && getpeername(fd, (struct sockaddr *)&addr, &size) == 0) {
+        if (level == SOL_SOCKET && name == SO_LINGER &&
+            getpeername(fd, (struct sockaddr *)&addr, &size) == 0) {
                 while (i < naborted && aborted[i] != addr.sin_port)
                         i++;
                 if (i == naborted && naborted < 64)
@@ -255,8 +256,8 @@ START_TEST(nothing_arrives_late)
         ck_assert_int_eq(listen(server, 1), 0);
         ck_assert_int_eq(getsockname(server, (struct sockaddr *)&addr, &size), 0);
         mfs_sys = real;
-        t = mfs_dialer_tcp.dial(&mfs_dialer_tcp, loop, INADDR_LOOPBACK, ntohs(addr.sin_port), 1000, &none, NULL,
-                                &e);
+        t = mfs_dialer_tcp.dial(&mfs_dialer_tcp, loop, INADDR_LOOPBACK, ntohs(addr.sin_port), 1000, &none,
+                                NULL, &e);
         ck_assert_ptr_nonnull(t);
         c = accept(server, NULL, NULL);
         ck_assert_int_ge(c, 0);
