@@ -360,6 +360,8 @@ static bool on_readdir(struct peer_req *r)
                                             : WFORM_DIRENT_ATTR35,
                         bytes, room);
         ls.left = wire_get_u_or(&r->msg, WF_MAXENTRIES, UINT32_MAX);
+        if (v4 && r->p->cfg.readdir_most && ls.left > r->p->cfg.readdir_most)
+                ls.left = r->p->cfg.readdir_most;
         next = list_edges(&ls, dir, start);
         peer_reply_init(r, &m);
         if (wire_has(&r->msg, WF_NEDGEID)) /* 3.x sends back what it was given, so it cannot be paged */

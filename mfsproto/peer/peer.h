@@ -70,6 +70,7 @@ struct mfs_peer_cfg {
         uint32_t disk_ms;        /* time that one written block takes */
         const char *password;    /* needed to register */
         bool read_only;          /* the export is */
+        uint32_t readdir_most;   /* entries in one answer of a 4.x master; 0: all */
         enum mfs_peer_bug bug;
         uint16_t port;                  /* of the master; any that is free */
         const struct mfs_peer_tap *tap; /* must live as long as the peer */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Reading a folder: one request for all of it, since version 3 cannot page, on a connection of its own, handed out
- * entry by entry as the bytes arrive. */
+ * entry by entry as the bytes arrive. A newer master that gives less says where to go on. */
 #include <string.h>
 
 #include "mfsproto/store/store.h"
@@ -54,6 +54,29 @@ static bool feed(void *arg, const unsigned char *p, size_t n, size_t total)
         return true;
 }
 
+static void send(struct mfs_req *r);
+
+/* True when the master has more, which was asked for, or r has failed. */
+static bool goes_on(struct mfs_req *r)
+{
+        uint64_t next = r->rd.nedgeid;
+
+        if (r->stopped || r->rd.is_status || !mfs_session_at_least(r->st->session, WIRE_VER(4, 0, 0)) ||
+            next == WIRE_EDGEID_MAX)
+                return false;
+        if (next == r->edge || r->rd.entries == 0) {
+                mfs_req_fail_with(
+                        r, ROMA_EPROTOCOL,
+                        "the master says that the list of the folder goes on, and gives no more of it");
+                return true;
+        }
+        r->edge = next;
+        r->rd_begun = false;
+        r->stale_tried = true; /* entries have been handed out */
+        send(r);
+        return true;
+}
+
 static void done(void *arg, const struct mfs_reply *rep)
 {
         struct mfs_req *r = arg;
@@ -67,34 +90,39 @@ static void done(void *arg, const struct mfs_reply *rep)
                         mfs_req_fail_status(r, r->rd.status, NULL);
         } else if (!r->stopped && !wire_readdir_done(&r->rd)) {
                 mfs_req_fail_with(r, ROMA_EPROTOCOL, "the list of the folder ends in the middle of an entry");
-        } else {
+        } else if (!goes_on(r)) {
                 mfs_req_finish(r);
         }
 }
 
-static void walked(struct mfs_req *r)
+static void send(struct mfs_req *r)
 {
         struct wire_msg m;
 
-        if (r->walk[0].has_attr && r->walk[0].attr.type != WIRE_NODE_DIRECTORY) {
-                mfs_req_fail_with(r, ROMA_ENOTDIR, "it is not a folder");
-                return;
-        }
         wire_msg_init(&m, WIRE_CLTOMA_FUSE_READDIR, WIRE_TO_MASTER);
         wire_set_u(&m, WF_INODE, r->walk[0].inode);
         mfs_session_set_ug(r->st->session, &m);
         wire_set_u(&m, WF_FLAGS, WIRE_READDIR_WITHATTR);
         wire_set_u(&m, WF_MAXENTRIES, UINT32_MAX);
-        wire_set_u(&m, WF_NEDGEID, 0);
+        wire_set_u(&m, WF_NEDGEID, r->edge);
         r->hint = wire_hint_of(&m);
         r->bulk = mfs_bulk_start(r->st->session, &m, r->op, feed, done, r, &r->error);
         if (!r->bulk)
                 mfs_req_fail(r);
 }
 
+static void walked(struct mfs_req *r)
+{
+        if (r->walk[0].has_attr && r->walk[0].attr.type != WIRE_NODE_DIRECTORY)
+                mfs_req_fail_with(r, ROMA_ENOTDIR, "it is not a folder");
+        else
+                send(r);
+}
+
 static void begin(struct mfs_req *r)
 {
         r->rd_begun = false;
+        r->edge = 0;
         mfs_walk_start(r, 0, r->key, 0, walked);
 }
 

@@ -106,6 +106,7 @@ struct mfs_req {
         ri_dirent_fn *fn;
         void *fn_arg;
         struct wire_readdir rd;
+        uint64_t edge; /* where the list of the folder goes on */
         bool stopped, rd_begun;
         uint8_t hint;
         void *more;
