@@ -77,6 +77,7 @@ mfsproto_sources += \
 	mfsproto/store/space.c \
 	mfsproto/store/store.c \
 	mfsproto/store/store.h \
+	mfsproto/store/trash.c \
 	mfsproto/store/verify.c \
 	mfsproto/store/walk.c \
 	mfsproto/sys.c \

@@ -39,6 +39,7 @@ static void stat_run(struct mfs_peer *p, void *arg)
                 .gid = n->attr.gid,
                 .nlink = n->attr.nlink,
                 .mtime = n->attr.mtime,
+                .retention = n->retention,
                 .length = n->attr.length,
                 .children = (uint32_t)n->names.count,
         };

@@ -176,6 +176,7 @@ struct mfs_peer_file {
         uint32_t uid, gid, nlink, mtime;
         uint64_t length;
         uint32_t chunks, children;
+        uint32_t retention;
 };
 /* False: no such name. path without a leading slash, "" is the root; symbolic links are not followed. */
 bool mfs_peer_stat(struct mfs_peer *p, const char *path, struct mfs_peer_file *out);

@@ -191,6 +191,7 @@ static void remove_looked(struct mfs_req *r, const struct mfs_reply *rep)
                         return;
                 }
         }
+        mfs_trash_removed(r);
         mfs_req_finish(r);
 }
 
@@ -210,6 +211,7 @@ static void removed(struct mfs_req *r, const struct mfs_reply *rep)
                 return;
         if (is_rmdir(r))
                 mfs_dirs_clear(&r->st->dirs);
+        mfs_trash_removed(r);
         mfs_req_finish(r);
 }
 
@@ -224,30 +226,14 @@ static void remove_send(struct mfs_req *r)
         mfs_req_change(r, &m, is_rmdir(r) ? "rmdir" : "unlink", removed, remove_look);
 }
 
-static void trash_set(struct mfs_req *r, const struct mfs_reply *rep)
-{
-        /* Whoever may remove a name need not own the file. Then it goes through the trash, which is no failure of the
-         * removal. */
-        (void)rep;
-        remove_send(r);
-}
-
 /* Only the last name of a file leads to the trash; with more of them the others' retention is none of our business. */
 static void unlink_trash(struct mfs_req *r)
 {
-        struct wire_msg m;
-
         if (!(r->flags & ROMA_UNLINK_NO_TRASH) || r->walk[0].attr.type != WIRE_NODE_FILE ||
-            r->walk[0].attr.nlink > 1) {
+            r->walk[0].attr.nlink > 1)
                 remove_send(r);
-                return;
-        }
-        wire_msg_init(&m, WIRE_CLTOMA_FUSE_SETTRASHRETENTION, WIRE_TO_MASTER);
-        wire_set_u(&m, WF_INODE, r->walk[0].inode);
-        wire_set_u(&m, WF_UID, mfs_session_uid(r->st->session));
-        wire_set_u(&m, WF_RETENTION, 0);
-        wire_set_u(&m, WF_SMODE, WIRE_SMODE_SET);
-        mfs_req_ask(r, &m, "settrashretention", trash_set);
+        else
+                mfs_trash_pass(r, remove_send);
 }
 
 static void remove_walked(struct mfs_req *r)
@@ -266,6 +252,7 @@ static void remove_walked(struct mfs_req *r)
 
 static void remove_begin(struct mfs_req *r)
 {
+        mfs_trash_restore(r); /* of an object that remembered folders led to */
         mfs_walk_start(r, 0, r->key, MFS_WALK_NOFOLLOW, remove_walked);
 }
 

@@ -205,6 +205,7 @@ static int store_new(roma_store *store, const struct ri_uri *uri, struct ri_erro
                 return -1;
         }
         mfs_dirs_init(&st->dirs);
+        ri_list_init(&st->restores);
         ri_list_init(&st->queries);
         st->store = store;
         st->watch.all_changed = all_changed;
@@ -300,6 +301,7 @@ static void store_close(roma_store *store, bool now)
         struct mfs_store *st = store->impl;
 
         mfs_query_drop_all(&st->queries);
+        mfs_trash_drop(st);
         if (st->data)
                 mfs_data_free(st->data);
         st->data = NULL;

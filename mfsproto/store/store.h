@@ -26,8 +26,9 @@ struct mfs_store {
         struct mfs_data *data; /* NULL until connected */
         struct mfs_dirs dirs;
         struct mfs_watch watch;
-        char *base;             /* path of the store's root below the export, no slash at its ends; "" */
-        struct ri_list queries; /* idle connections to chunkservers, see replica.c */
+        char *base;              /* path of the store's root below the export, no slash at its ends; "" */
+        struct ri_list restores; /* see trash.c */
+        struct ri_list queries;  /* idle connections to chunkservers, see replica.c */
 };
 
 static inline struct mfs_store *mfs_store_of(const struct ri_op *op)
@@ -97,6 +98,8 @@ struct mfs_req {
         unsigned flags;
         uint32_t mode;
         uint32_t inode;
+        uint32_t retention; /* that the file had before a removal set it to 0; 0: nothing to give back */
+        void (*trash_passed)(struct mfs_req *r);
         bool held; /* `inode` is in the list of open ones on behalf of an open that is on its way */
         roma_attr attr;
         char *key, *key2, *text; /* owned */
@@ -183,6 +186,11 @@ void mfs_be_file_setattr(struct ri_op *op, roma_file *file, const roma_attr *att
 bool mfs_be_file_changed(roma_file *file, const roma_attr *then, const roma_attr *now);
 struct mfs_inode *mfs_be_file_inode(roma_file *file);
 unsigned *mfs_be_file_told(roma_file *file); /* see mfs_inode_flush() */
+/* trash.c: what r->walk[0] found will not go to the trash when it is removed, in next(), unless it is not ours. */
+void mfs_trash_pass(struct mfs_req *r, void (*next)(struct mfs_req *r));
+void mfs_trash_removed(struct mfs_req *r); /* it was; else the end of r makes it as it was */
+void mfs_trash_restore(struct mfs_req *r); /* now, if there is something to give back */
+void mfs_trash_drop(struct mfs_store *st);
 /* concat.c */
 void mfs_be_file_concat(struct ri_op *op, roma_file *file, uint64_t offset, const char *key);
 

@@ -252,13 +252,65 @@ START_TEST(test_etag_of_a_put)
         ck_assert(mfs_peer_script(
                 peer, _i ? "master CLTOMA_FUSE_LINK 1 delay 1100" : "master CLTOMA_FUSE_RENAME 1 delay 1100",
                 why, sizeof why));
-        opts.precondition = _i ? ROMA_IF_ABSENT : ROMA_IF_ANY;
+        opts.precondition = _i ? ROMA_IF_ABSENT : 0;
         must(roma_put(store, "f", "x", 1, &opts));
         ck_assert_uint_eq(mfs_peer_fired(peer), 1);
         ck_assert(roma_last(loop)->attr != NULL);
         snprintf(etag, sizeof etag, "%s", roma_last(loop)->attr->etag);
         must(roma_stat(store, "f", 0, NULL, &attr));
         ck_assert_str_eq(etag, attr.etag);
+        stop();
+}
+END_TEST
+
+/* A master that gives a folder in pieces, although all was asked for. */
+START_TEST(test_folder_in_pieces)
+{
+        struct mfs_peer_cfg cfg = {
+                .servers = 2, .copies = 1, .master_version = WIRE_VER(4, 59, 2), .readdir_most = 7
+        };
+        roma_list_opts opts = ROMA_LIST_OPTS_INIT;
+        char key[20];
+
+        start(&cfg);
+        must(roma_mkdir(store, "d", 0755, 0, NULL));
+        for (int i = 0; i < 40; i++) {
+                snprintf(key, sizeof key, "d/%02d", i);
+                must(roma_put(store, key, "x", 1, NULL));
+        }
+        must(roma_list_page(store, "d/", &opts));
+        ck_assert_uint_eq(roma_last(loop)->list->count, 40);
+        for (size_t i = 0; i < 40; i++) {
+                snprintf(key, sizeof key, "d/%02zu", i);
+                ck_assert_str_eq(roma_last(loop)->list->entry[i].key, key);
+        }
+        stop();
+}
+END_TEST
+
+/* A removal past the trash that is refused, or given up, leaves the file as it was. */
+START_TEST(test_removal_refused)
+{
+        struct mfs_peer_cfg cfg = { .servers = 2, .copies = 1 };
+        roma_opts opts = ROMA_OPTS_INIT;
+        struct mfs_peer_file f;
+        char why[200];
+
+        start(&cfg);
+        must(roma_put(store, "f", "x", 1, NULL));
+        ck_assert(mfs_peer_stat(peer, "f", &f));
+        ck_assert_uint_eq(f.retention, 86400);
+        ck_assert(mfs_peer_script(
+                peer, _i ? "master CLTOMA_FUSE_UNLINK 1 drop" : "master CLTOMA_FUSE_UNLINK 1 status 1", why,
+                sizeof why));
+        opts.deadline_ms = 500;
+        ck_assert_int_lt(roma_unlink(store, "f", ROMA_UNLINK_NO_TRASH, &opts), 0);
+        ck_assert_int_eq(roma_last(loop)->code, _i ? ROMA_ETIMEDOUT : ROMA_EACCES);
+        must(roma_stat(store, "f", 0, NULL, NULL)); /* it is answered behind what was sent before */
+        ck_assert(mfs_peer_stat(peer, "f", &f));
+        ck_assert_uint_eq(f.retention, 86400);
+        must(roma_unlink(store, "f", ROMA_UNLINK_NO_TRASH, NULL));
+        ck_assert(!mfs_peer_stat(peer, "f", &f));
         stop();
 }
 END_TEST
@@ -277,6 +329,8 @@ static Suite *suite(void)
         tcase_add_test(t, test_in_place);
         tcase_add_test(t, test_reconnect);
         tcase_add_test(t, test_time_by_name);
+        tcase_add_test(t, test_folder_in_pieces);
+        tcase_add_loop_test(t, test_removal_refused, 0, 2);
         tcase_add_loop_test(t, test_etag_of_a_put, 0, 2);
         suite_add_tcase(s, t);
         return s;
