@@ -240,11 +240,25 @@ void mfs_inode_truncate(struct ri_op *op, struct mfs_inode *ino, uint64_t length
         begin(op, ino, NULL, 0, length);
 }
 
+/* An older master knows one flag only, and would cut the file to the length of what is to be appended. */
+static bool can_reserve(const struct mfs_session *s)
+{
+        return mfs_session_at_least(s, WIRE_VER(4, 22, 0)) ||
+               (mfs_session_at_least(s, WIRE_VER(3, 0, 113)) && !mfs_session_at_least(s, WIRE_VER(4, 0, 0)));
+}
+
 void mfs_inode_append(struct ri_op *op, struct mfs_inode *ino, const struct iovec *iov, int n)
 {
         size_t len;
-        struct iovec *copy = mfs_iov_copy(op, iov, n, &len);
+        struct iovec *copy;
 
+        if (!can_reserve(ino->data->session)) {
+                ri_op_fail(op, ROMA_ENOTSUP,
+                           "the master %s cannot reserve room for an append (3.0.113 and 4.22 can)",
+                           mfs_session_server(ino->data->session));
+                return;
+        }
+        copy = mfs_iov_copy(op, iov, n, &len);
         if (!copy)
                 return;
         if (len == 0) {

@@ -315,6 +315,27 @@ START_TEST(test_removal_refused)
 }
 END_TEST
 
+/* A master that does not know how to reserve room would cut the file instead: it is not even asked. */
+START_TEST(test_append_to_an_old_master)
+{
+        struct mfs_peer_cfg cfg = { .servers = 2, .copies = 1, .master_version = WIRE_VER(3, 0, 100) };
+        uint8_t *data = bytes(1000, 12);
+        roma_file *file;
+
+        start(&cfg);
+        must(roma_put(store, "f", data, 1000, NULL));
+        file = roma_file_open(store, "f", ROMA_O_READ | ROMA_O_WRITE, 0, NULL);
+        ck_assert_msg(file != NULL, "%s", roma_error(loop));
+        ck_assert_int_lt(roma_append(file, "x", 1, NULL), 0);
+        ck_assert_int_eq(roma_last(loop)->code, ROMA_ENOTSUP);
+        ck_assert_uint_eq(mfs_peer_count(peer, 0, WIRE_CLTOMA_FUSE_TRUNCATE), 0);
+        must(roma_file_close(file, NULL));
+        check_read("f", data, 1000);
+        stop();
+        free(data);
+}
+END_TEST
+
 static Suite *suite(void)
 {
         Suite *s = suite_create("mfs-peer");
@@ -330,6 +351,7 @@ static Suite *suite(void)
         tcase_add_test(t, test_reconnect);
         tcase_add_test(t, test_time_by_name);
         tcase_add_test(t, test_folder_in_pieces);
+        tcase_add_test(t, test_append_to_an_old_master);
         tcase_add_loop_test(t, test_removal_refused, 0, 2);
         tcase_add_loop_test(t, test_etag_of_a_put, 0, 2);
         suite_add_tcase(s, t);
