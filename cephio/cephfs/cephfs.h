@@ -113,7 +113,7 @@ struct cfs_fd {
         char *path;   /* as it was opened */
         uint64_t ino; /* of the file */
         bool writes;
-        atomic_bool dirty; /* written since the last fsync */
+        atomic_uint changed, synced; /* it is dirty unless they are the same; see cfs_fd_changed() */
         /* Changes whose operation ended early while a worker was inside the call. A later change must not overtake one,
          * so it waits for them in its worker. */
         pthread_mutex_t lock;
@@ -273,6 +273,15 @@ struct cfs_mount *cfs_root_take(struct cfs_root *r);
 struct cfs_fd *cfs_fd_new(struct cfs_mount *m, int fd, const char *path);
 struct cfs_fd *cfs_fd_ref(struct cfs_fd *f);
 void cfs_fd_unref(struct cfs_fd *f);
+/* Before a change and behind it: a sync counts for what was done before it began. */
+static inline void cfs_fd_changed(struct cfs_fd *f)
+{
+        atomic_fetch_add(&f->changed, 1);
+}
+static inline bool cfs_fd_dirty(struct cfs_fd *f)
+{
+        return atomic_load(&f->changed) != atomic_load(&f->synced);
+}
 /* In a worker, before a change: waits for strays. false: the job was abandoned, do nothing. */
 bool cfs_settle(struct cfs_job *j);
 void cfs_stray(struct cfs_job *j);

@@ -64,7 +64,6 @@ static int write_all(struct cfs_job *j, uint64_t at)
 {
         const char *p = (const char *)j->buf->mem + j->buf->off;
 
-        atomic_store(&j->fd->dirty, true);
         while (j->got < j->want) {
                 int n = ceph_write(j->mount->cm, j->fd->fd, p + j->got, (int64_t)(j->want - j->got),
                                    (int64_t)(at + j->got));
@@ -81,8 +80,11 @@ static void write_at(struct cfs_job *j, uint64_t at, const char *what)
         uint64_t t = cfs_phase_start(j);
         /* A write has no such prelude: what it waited for the MDS is in its time. */
         bool caps = t && lacks(j, CAP_WRITE);
-        int r = at > (uint64_t)INT64_MAX - j->want ? -EFBIG : write_all(j, at);
+        int r;
 
+        cfs_fd_changed(j->fd);
+        r = at > (uint64_t)INT64_MAX - j->want ? -EFBIG : write_all(j, at);
+        cfs_fd_changed(j->fd);
         cfs_job_phase(j, caps ? "caps_osd_write" : "osd_write", t, j->got);
         /* For the outcome of a failure: something is there. */
         if (r < 0) {
@@ -133,7 +135,9 @@ static void truncate_work(struct cfs_job *j)
 
         if (!cfs_settle(j))
                 return;
+        cfs_fd_changed(j->fd);
         r = ceph_ftruncate(j->mount->cm, j->fd->fd, (int64_t)j->attr.length);
+        cfs_fd_changed(j->fd);
         cfs_job_phase(j, "mds_truncate", t, 0);
         if (r < 0)
                 cfs_job_error(j, r, "truncate");

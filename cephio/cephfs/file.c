@@ -122,6 +122,23 @@ void cfs_file_open(struct ri_op *op, roma_file *file, const char *key, unsigned 
         cfs_job_go(j);
 }
 
+/* 0 or a negative errno. */
+static int sync_fd(struct cfs_job *j)
+{
+        struct cfs_fd *f = j->fd;
+        unsigned changed = atomic_load(&f->changed);
+        struct ceph_statx st;
+        int r = ceph_fsync(j->mount->cm, f->fd, 0);
+
+        /* The session of an evicted client takes what was still to be told to the MDS with it, and then fsync has nothing
+         * left to do and says that all is well. Any other call says that the client was cut off. */
+        if (r >= 0 && f->writes)
+                r = ceph_fstatx(j->mount->cm, f->fd, &st, CEPH_STATX_SIZE | CEPH_STATX_MTIME, 0);
+        if (r >= 0)
+                atomic_store(&f->synced, changed);
+        return r < 0 ? r : 0;
+}
+
 /* The file, as an inode that is held without being open. NULL: not to be had. */
 static struct Inode *hold(struct cfs_job *j)
 {
@@ -147,22 +164,28 @@ static int touch(struct cfs_job *j)
  * answer is waited for. */
 static int close_written(struct cfs_job *j)
 {
+        bool dirty = cfs_fd_dirty(j->fd);
         struct Inode *in = hold(j);
-        int touched = touch(j), r = ceph_close(j->mount->cm, j->fd->fd), synced = 0;
-        uint64_t t = cfs_phase_start(j);
+        int touched = touch(j), synced = 0, r;
+        uint64_t t;
 
+        if (!in && dirty)
+                synced = sync_fd(j);
+        r = ceph_close(j->mount->cm, j->fd->fd);
+        t = cfs_phase_start(j);
         if (in) {
                 synced = ceph_ll_sync_inode(j->mount->cm, in, 0);
                 ceph_ll_put(j->mount->cm, in);
         }
         cfs_job_phase(j, "caps_back", t, 0);
         /* What was synced is safe, whatever became of the mount since. */
-        if (!atomic_load(&j->fd->dirty) || r < 0)
+        if (!dirty || r < 0)
                 return r;
         return touched < 0 ? touched : synced;
 }
 
-/* Only a stray can hold the descriptor beside us; then it closes it. */
+/* A job that was given up and is still inside holds the descriptor too, and closes it when it comes back. What was written
+ * is not to wait for that. */
 static void close_work(struct cfs_job *j)
 {
         struct cfs_fd *f = j->fd;
@@ -170,8 +193,15 @@ static void close_work(struct cfs_job *j)
         struct cfs_mount *m;
         int r;
 
-        if (atomic_load(&f->refs) != 1)
+        if (atomic_load(&f->refs) != 1) {
+                if (!cfs_fd_dirty(f))
+                        return;
+                r = sync_fd(j);
+                cfs_job_phase(j, "fsync", t, 0);
+                if (r < 0)
+                        cfs_job_error(j, r, "close");
                 return;
+        }
         r = f->writes ? close_written(j) : ceph_close(f->mount->cm, f->fd);
         f->fd = -1;
         cfs_job_phase(j, "close", t, 0);
@@ -219,20 +249,11 @@ void cfs_file_drop(roma_file *file)
 static void fsync_work(struct cfs_job *j)
 {
         uint64_t t = cfs_phase_start(j);
-        struct ceph_statx st;
-        int r;
+        int r = sync_fd(j);
 
-        atomic_store(&j->fd->dirty, false);
-        r = ceph_fsync(j->mount->cm, j->fd->fd, 0);
-        /* The session of an evicted client takes what was still to be told to the MDS with it, and then fsync has nothing
-         * left to do and says that all is well. Any other call says that the client was cut off. */
-        if (r >= 0 && j->fd->writes)
-                r = ceph_fstatx(j->mount->cm, j->fd->fd, &st, CEPH_STATX_SIZE | CEPH_STATX_MTIME, 0);
         cfs_job_phase(j, "fsync", t, 0);
-        if (r >= 0)
-                return;
-        atomic_store(&j->fd->dirty, true);
-        cfs_job_error(j, r, "fsync");
+        if (r < 0)
+                cfs_job_error(j, r, "fsync");
 }
 
 static struct cfs_job *fd_job(struct ri_op *op, roma_file *file, void (*work)(struct cfs_job *),

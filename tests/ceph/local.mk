@@ -3,6 +3,7 @@ EXTRA_DIST += \
 	tests/ceph/cephfs-faults.sh \
 	tests/ceph/cephfs-kill.sh \
 	tests/ceph/cephfs-rename.sh \
+	tests/ceph/cephfs-strays.sh \
 	tests/ceph/chunks-diagnose.sh \
 	tests/ceph/cluster.sh \
 	tests/ceph/contract-cephfs.sh \
@@ -31,7 +32,11 @@ tests_ceph_rados_client_LDADD = libroma.la
 tests_ceph_rados_client_LDFLAGS = $(AM_LDFLAGS) -no-install -export-dynamic
 
 if CEPHIO
-check_PROGRAMS += tests/ceph/first-download tests/ceph/shut-out
+check_PROGRAMS += tests/ceph/cephfs-strays tests/ceph/first-download tests/ceph/shut-out
+tests_ceph_cephfs_strays_SOURCES = tests/ceph/cephfs-strays.c
+tests_ceph_cephfs_strays_LDADD = libroma.la
+# The module finds its calls of libcephfs.
+tests_ceph_cephfs_strays_LDFLAGS = $(AM_LDFLAGS) -no-install -export-dynamic
 tests_ceph_first_download_SOURCES = tests/ceph/first-download.c
 tests_ceph_first_download_LDADD = libroma.la $(CEPHFS_LIBS)
 tests_ceph_first_download_LDFLAGS = $(AM_LDFLAGS) -no-install
@@ -40,5 +45,5 @@ tests_ceph_shut_out_LDADD = libroma.la
 # The module finds its rados_connect() and ceph_mount().
 tests_ceph_shut_out_LDFLAGS = $(AM_LDFLAGS) -no-install -export-dynamic
 else
-EXTRA_DIST += tests/ceph/first-download.c tests/ceph/shut-out.c
+EXTRA_DIST += tests/ceph/cephfs-strays.c tests/ceph/first-download.c tests/ceph/shut-out.c
 endif

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT */
+/* Calls that nobody waits for any more and that are still inside libcephfs: cephfs-strays URI. Whatever they do when they come
+ * back, it must not undo what was done, and acknowledged, after them. */
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <roma/roma.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cephfs/libcephfs.h>
+
+static roma_loop *loop;
+static roma_store *store;
+
+static void fail(const char *what)
+{
+        printf("FAIL: %s: %s\n", what, roma_error(loop));
+        fflush(stdout);
+        _exit(1);
+}
+
+/* These stand before those of libcephfs. One call of the kind that is to be held waits at the gate: a read and a write
+ * before it begins, an open when it has made the file. */
+
+enum kind { NONE, READ, WRITE, OPEN };
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t opened = PTHREAD_COND_INITIALIZER;
+static enum kind to_hold;
+static bool held, gate_open, syncs_fail;
+static unsigned syncs, writes;
+
+static void *real(const char *name)
+{
+        void *lib = dlopen("libcephfs.so.2", RTLD_NOW | RTLD_LOCAL), *p = lib ? dlsym(lib, name) : NULL;
+
+        if (!p)
+                fail(name);
+        return p;
+}
+#define REAL(fn) ((__typeof__(fn) *)real(#fn))
+#define EXPORTED __attribute__((visibility("default")))
+
+static void gate(enum kind k)
+{
+        pthread_mutex_lock(&lock);
+        if (to_hold == k) {
+                to_hold = NONE;
+                held = true;
+                while (!gate_open)
+                        pthread_cond_wait(&opened, &lock);
+        }
+        pthread_mutex_unlock(&lock);
+}
+
+EXPORTED int ceph_read(struct ceph_mount_info *cm, int fd, char *buf, int64_t size, int64_t offset)
+{
+        gate(READ);
+        return REAL(ceph_read)(cm, fd, buf, size, offset);
+}
+
+EXPORTED int ceph_write(struct ceph_mount_info *cm, int fd, const char *buf, int64_t size, int64_t offset)
+{
+        pthread_mutex_lock(&lock);
+        writes++;
+        pthread_mutex_unlock(&lock);
+        gate(WRITE);
+        return REAL(ceph_write)(cm, fd, buf, size, offset);
+}
+
+EXPORTED int ceph_open(struct ceph_mount_info *cm, const char *path, int flags, mode_t mode)
+{
+        int fd = REAL(ceph_open)(cm, path, flags, mode);
+
+        if (flags & O_CREAT)
+                gate(OPEN);
+        return fd;
+}
+
+EXPORTED int ceph_fsync(struct ceph_mount_info *cm, int fd, int data_only)
+{
+        bool fails;
+
+        pthread_mutex_lock(&lock);
+        syncs++;
+        fails = syncs_fail;
+        pthread_mutex_unlock(&lock);
+        return fails ? -5 : REAL(ceph_fsync)(cm, fd, data_only);
+}
+
+/* The loop */
+
+static void hold(enum kind k)
+{
+        pthread_mutex_lock(&lock);
+        to_hold = k;
+        held = gate_open = false;
+        pthread_mutex_unlock(&lock);
+}
+
+static bool is_held(void)
+{
+        bool yes;
+
+        pthread_mutex_lock(&lock);
+        yes = held;
+        pthread_mutex_unlock(&lock);
+        return yes;
+}
+
+static unsigned count(const unsigned *n)
+{
+        unsigned v;
+
+        pthread_mutex_lock(&lock);
+        v = *n;
+        pthread_mutex_unlock(&lock);
+        return v;
+}
+
+static void wait_held(void)
+{
+        for (int i = 0; i < 6000 && !is_held(); i++)
+                roma_loop_turn(loop, 10);
+        if (!is_held())
+                fail("a call that is to be held did not come");
+}
+
+/* The stray comes back, and is waited for. */
+static void let_go(void)
+{
+        roma_stats st = { .size = sizeof(st) };
+
+        pthread_mutex_lock(&lock);
+        gate_open = true;
+        pthread_cond_broadcast(&opened);
+        pthread_mutex_unlock(&lock);
+        for (int i = 0; i < 6000; i++) {
+                roma_loop_turn(loop, 10);
+                roma_loop_stats(loop, &st);
+                if (!st.stuck_threads)
+                        return;
+        }
+        fail("the stray did not come back");
+}
+
+struct call {
+        bool ended;
+        int code, outcome;
+};
+
+static void ended(void *arg, const roma_result *r)
+{
+        struct call *c = arg;
+
+        c->ended = true;
+        c->code = r->code;
+        c->outcome = r->outcome;
+}
+
+static void wait_ended(const struct call *c)
+{
+        while (!c->ended)
+                if (roma_loop_turn(loop, -1) < 0)
+                        fail("turn");
+}
+
+static roma_opts soon(void)
+{
+        roma_opts o = ROMA_OPTS_INIT;
+
+        o.deadline_ms = 300;
+        return o;
+}
+
+static void must_hold(const char *key, const char *want)
+{
+        roma_file *f = roma_file_open(store, key, ROMA_O_READ, 0, NULL);
+        char buf[64];
+        int64_t n = f ? roma_pread(f, buf, sizeof(buf), 0, NULL) : -1;
+
+        if (!f || n < 0 || roma_file_close(f, NULL) < 0)
+                fail(key);
+        if ((size_t)n != strlen(want) || memcmp(buf, want, (size_t)n) != 0) {
+                printf("FAIL: %s holds \"%.*s\" and not \"%s\"\n", key, (int)n, buf, want);
+                fail(key);
+        }
+}
+
+static roma_file *make(const char *key, const char *text)
+{
+        roma_file *f = roma_file_open(store, key, ROMA_O_READ | ROMA_O_WRITE | ROMA_O_CREATE | ROMA_O_TRUNC,
+                                      0644, NULL);
+
+        if (!f || roma_pwrite(f, text, strlen(text), 0, NULL) < 0)
+                fail(key);
+        return f;
+}
+
+/* A read that hangs keeps the descriptor open behind the close, which syncs all the same, or says why not. */
+static void closing(bool fails)
+{
+        roma_file *f = make("closed", "acknowledged");
+        struct call c = { 0 };
+        unsigned before;
+        char buf[64];
+        int r;
+
+        hold(READ);
+        if (!roma_aio_pread(f, buf, sizeof(buf), 0, NULL, ended, &c))
+                fail("read");
+        wait_held();
+        before = count(&syncs);
+        syncs_fail = fails;
+        r = roma_file_close(f, NULL);
+        syncs_fail = false;
+        wait_ended(&c);
+        if (count(&syncs) == before)
+                fail("what was acknowledged was not synced by the close");
+        if (fails && r == 0)
+                fail("a close that could not sync was called a success");
+        if (!fails && r < 0)
+                fail("close");
+        let_go();
+        must_hold("closed", "acknowledged");
+        puts(fails ? "a close beside a stray that cannot sync: fails" : "a close beside a stray: synced");
+}
+
+int main(int argc, char **argv)
+{
+        loop = roma_loop_new();
+        store = argc == 2 && loop ? roma_store_open(loop, argv[1], NULL) : NULL;
+        if (!store)
+                fail("open");
+        closing(false);
+        closing(true);
+        roma_store_close(store);
+        roma_loop_free(loop);
+        return 0;
+}
