@@ -70,8 +70,10 @@ roma_op roma_aio_file_open(roma_store *store, const char *key, unsigned flags, u
         if (!op)
                 return 0;
         if (!(flags & (ROMA_O_READ | ROMA_O_WRITE)) ||
-            (!(flags & ROMA_O_WRITE) && (flags & (ROMA_O_TRUNC | ROMA_O_CREATE)))) {
-                ri_op_fail(op, ROMA_EINVAL, "flags must have READ or WRITE, and WRITE for CREATE and TRUNC");
+            (!(flags & ROMA_O_WRITE) && (flags & (ROMA_O_TRUNC | ROMA_O_CREATE))) ||
+            (flags & (ROMA_O_CREATE | ROMA_O_EXCL)) == ROMA_O_EXCL) {
+                ri_op_fail(op, ROMA_EINVAL,
+                           "flags must have READ or WRITE, WRITE for CREATE and TRUNC, and CREATE for EXCL");
                 return op->id;
         }
         if ((flags & ROMA_O_WRITE) && !(store->be->caps & ROMA_CAP_INPLACE)) {

@@ -149,6 +149,7 @@ struct cfs_job {
         bool stray;                       /* counted in fd->strays */
         bool keep;                        /* is carried out also when the operation has ended */
         bool guard;                       /* may wait for the MDS's journal: nudge it */
+        bool temporary;                   /* makes a hidden name that nobody else knows */
         void (*work)(struct cfs_job *j);  /* in a worker */
         void (*end)(struct cfs_job *j);   /* on the loop, when err is 0 */
         void (*leave)(struct cfs_job *j); /* on the loop, when the operation ends in any way; may be NULL */

@@ -66,8 +66,9 @@ static void open_path(struct cfs_job *j, const char *path)
         j->new_fd->writes = j->flags & ROMA_O_WRITE;
         j->new_fd->ino = j->attr.inode;
         /* A writer that was given up while its temporary was still being made has removed nothing yet. When it is given
-         * up after this look, its removal finds the file. */
-        if (j->flags & ROMA_O_EXCL && ri_job_abandoned(&j->job)) {
+         * up after this look, its removal finds the file. Any other name the program may have looked at since, found the
+         * file and gone on with it. */
+        if (j->temporary && ri_job_abandoned(&j->job)) {
                 pthread_rwlock_rdlock(&j->mount->names);
                 ceph_unlink(j->mount->cm, path);
                 pthread_rwlock_unlock(&j->mount->names);
@@ -106,16 +107,20 @@ static void open_end(struct cfs_job *j)
 
 void cfs_file_open(struct ri_op *op, roma_file *file, const char *key, unsigned flags, uint32_t mode)
 {
+        const unsigned make = ROMA_O_CREATE | ROMA_O_EXCL;
         struct cfs_job *j = cfs_job_new(op, key, NULL);
+        const char *base = strrchr(key, '/');
 
         if (!j)
                 return;
+        base = base ? base + 1 : key;
+        j->temporary = (flags & make) == make && ri_temp_is(base, strlen(base));
         j->file = file;
         j->flags = flags;
         j->mode = mode;
         j->change = flags & (ROMA_O_CREATE | ROMA_O_TRUNC);
         /* A new mount may be used for what changes nothing, or for a name that nobody else can have made. */
-        j->again = !j->change || flags & ROMA_O_EXCL;
+        j->again = !j->change || j->temporary;
         j->guard = true;
         j->work = open_work;
         j->end = open_end;

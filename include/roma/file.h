@@ -11,7 +11,7 @@ enum roma_open_flags {
         ROMA_O_READ = 1,
         ROMA_O_WRITE = 2,
         ROMA_O_CREATE = 4, /* make it when it is not there */
-        ROMA_O_EXCL = 8,   /* with CREATE: fail when it is there */
+        ROMA_O_EXCL = 8,   /* only with CREATE: fail when it is there */
         ROMA_O_TRUNC = 16,
         ROMA_O_NOFOLLOW = 32 /* a symbolic link as last component is an error */
 };

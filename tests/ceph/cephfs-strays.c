@@ -167,12 +167,12 @@ static void wait_ended(const struct call *c)
                         fail("turn");
 }
 
-static roma_opts soon(void)
+static void give_up(roma_op id, const struct call *c)
 {
-        roma_opts o = ROMA_OPTS_INIT;
-
-        o.deadline_ms = 300;
-        return o;
+        roma_cancel(loop, id);
+        wait_ended(c);
+        if (c->code != ROMA_ECANCELED || c->outcome != ROMA_UNKNOWN)
+                fail("a call that is held and given up does not end as unknown");
 }
 
 static void must_hold(const char *key, const char *want)
@@ -228,6 +228,43 @@ static void closing(bool fails)
         puts(fails ? "a close beside a stray that cannot sync: fails" : "a close beside a stray: synced");
 }
 
+/* Making `key` is given up when it is made and not yet told. */
+static void given_up(const char *key)
+{
+        struct call c = { 0 };
+        roma_op id;
+
+        hold(OPEN);
+        id = roma_aio_file_open(store, key, ROMA_O_WRITE | ROMA_O_CREATE | ROMA_O_EXCL, 0644, NULL, ended,
+                                &c);
+        if (!id)
+                fail(key);
+        wait_held();
+        give_up(id, &c);
+}
+
+/* A file that the program finds after an open that was given up is its own; a temporary is nobody's. */
+static void opening(void)
+{
+        static const char temporary[] = ".roma~0123456789abcdef";
+        roma_attr attr = ROMA_ATTR_INIT;
+        roma_file *f;
+
+        given_up("opened");
+        f = make("opened", "acknowledged");
+        if (roma_fsync(f, NULL) < 0 || roma_file_close(f, NULL) < 0)
+                fail("fsync");
+        let_go();
+        must_hold("opened", "acknowledged");
+        given_up(temporary);
+        let_go();
+        if (roma_stat(store, temporary, 0, NULL, &attr) == 0 || roma_last(loop)->code != ROMA_ENOENT)
+                fail("a temporary that nobody has is left");
+        if (roma_unlink(store, "opened", 0, NULL) < 0)
+                fail("unlink");
+        puts("an open that was given up removes what is temporary and nothing else");
+}
+
 int main(int argc, char **argv)
 {
         loop = roma_loop_new();
@@ -236,6 +273,7 @@ int main(int argc, char **argv)
                 fail("open");
         closing(false);
         closing(true);
+        opening();
         roma_store_close(store);
         roma_loop_free(loop);
         return 0;

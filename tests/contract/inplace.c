@@ -30,6 +30,7 @@ static void create(void)
         if (env.caps & ROMA_CAP_MODE)
                 EQ(r->attr.mode, 0640);
         CODE(x_open(S, K("file"), RW | ROMA_O_CREATE | ROMA_O_EXCL, 0644), ROMA_EEXIST);
+        CODE(x_open(S, K("file"), RW | ROMA_O_EXCL, 0), ROMA_EINVAL);
         OPEN(f, K("file"), RW | ROMA_O_CREATE);
         OK(x_close(f));
         OPEN(f, K("new"), RW | ROMA_O_CREATE | ROMA_O_EXCL);
