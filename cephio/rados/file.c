@@ -2,12 +2,14 @@
 /* Objects opened for reading. What the head said when it was opened is what the file means: the pieces of a generation
  * never change, so nobody ever reads a mix of two contents. */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cephio/rados/raw.h"
 #include "core/buf.h"
+#include "core/crc.h"
 
 struct rad_file {
         struct rad_store *rs;
@@ -83,6 +85,11 @@ static const char *take(struct rad_file *f, struct rad_seen *s)
         return NULL;
 }
 
+static uint64_t crc32(uint64_t crc, const void *bytes, size_t n)
+{
+        return ri_crc32((uint32_t)crc, bytes, n);
+}
+
 static void open_done(struct rad_req *r)
 {
         struct opening *o = r->arg;
@@ -105,6 +112,11 @@ static void open_done(struct rad_req *r)
                 return;
         }
         o->file->impl = o->f;
+        /* A piece may have other bytes than it was given and the right length. */
+        o->file->whole = (struct ri_whole){
+                .name = "CRC-32", .says = "they were put", .more = "; see `roma diagnose`", .crc = crc32
+        };
+        snprintf(o->file->whole.want, sizeof(o->file->whole.want), "%08" PRIx32, o->f->head.crc);
         ri_op_set_attr(o->op, &o->f->attr);
         o->f = NULL;
         ri_op_finish(opening_end(o));

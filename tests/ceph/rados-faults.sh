@@ -86,6 +86,13 @@ roma put -q "$SCRATCH/long" "rados://$pool/y?ns=damage&piece=64KiB&inline=4KiB" 
 piece=$(ceph exec rados -p "$pool" -N damage ls | grep '^d/.*/00000002$')
 ceph exec rados -p "$pool" -N damage put "$piece" "$SCRATCH/in" || fail "rados put"
 says 20 "bytes where" get "rados://$pool/y?ns=damage" "$SCRATCH/got"
+random_file "$SCRATCH/wrong-piece" 65536
+ceph exec rados -p "$pool" -N damage put "$piece" "$SCRATCH/wrong-piece" || fail "rados put"
+says 20 "damaged there or on the way" get "rados://$pool/y?ns=damage" "$SCRATCH/got"
+[ ! -e "$SCRATCH/got" ] || fail "a get of a damaged object leaves a file"
+says 20 "damaged there or on the way" hash "rados://$pool/y?ns=damage"
+says 20 "damaged there or on the way" cp "rados://$pool/y?ns=damage" "rados://$pool/z?ns=damage"
+! roma stat "rados://$pool/z?ns=damage" 2>/dev/null || fail "a copy of a damaged object was made"
 ceph exec rados -p "$pool" -N damage rm "$piece" || fail "rados rm"
 says 20 "not in the pool any more" get "rados://$pool/y?ns=damage" "$SCRATCH/got"
 
