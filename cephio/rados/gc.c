@@ -192,7 +192,7 @@ static void looked(struct rad_req *r)
         }
         /* A head that cannot be read names nothing for certain: nothing is touched. */
         if (!bad)
-                rad_gc_forget(g->rs, c->gen);
+                rad_gc_forget(g->rs, c->gen, c->value, c->value_len);
         next(g);
 }
 

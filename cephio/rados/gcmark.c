@@ -33,7 +33,7 @@ struct rad_req *rad_gc_set(struct rad_store *rs, const uint8_t gen[RAD_ID], cons
 }
 
 /* Not done: gc will find the generation to be alive, or gone. */
-void rad_gc_forget(struct rad_store *rs, const uint8_t gen[RAD_ID])
+void rad_gc_forget(struct rad_store *rs, const uint8_t gen[RAD_ID], const uint8_t *if_is, size_t if_len)
 {
         char name[RAD_NAME_MAX], key[RAD_HEX];
         const char *k = key;
@@ -45,6 +45,9 @@ void rad_gc_forget(struct rad_store *rs, const uint8_t gen[RAD_ID])
         r = rad_req_new(rs, RAD_WRITE_OP, name, NULL, "forget", NULL, NULL);
         if (!r)
                 return;
+        if (if_is)
+                rados_write_op_omap_cmp2(r->wop, k, LIBRADOS_CMPXATTR_OP_EQ, (const char *)if_is, kn, if_len,
+                                         NULL);
         rados_write_op_omap_rm_keys2(r->wop, &k, &kn, 1);
         rad_req_go(r);
 }
@@ -112,7 +115,7 @@ static void more(struct removal *m)
         if (m->flying)
                 return;
         if (m->rc == 0)
-                rad_gc_forget(m->rs, m->gen);
+                rad_gc_forget(m->rs, m->gen, NULL, 0);
         rad_disown(m->rs, &m->own);
         if (m->done)
                 m->done(m->arg, m->removed, m->rc);

@@ -41,8 +41,8 @@ struct put {
         uint64_t out;                  /* bytes of those */
         struct rad_req *note;          /* of the list for gc */
         bool noted;
-        uint8_t entry[RAD_GC_MAX];
-        size_t entry_len;
+        uint8_t entry[RAD_GC_MAX], next[RAD_GC_MAX]; /* as it stands in that list; what it is being changed to */
+        size_t entry_len, next_len;
         struct ri_list held;
         struct ri_error failed; /* code 0: nothing has */
         struct ri_op *op;       /* commit or abort */
@@ -470,7 +470,7 @@ static void swapped(void *arg, const struct rad_seen *old, const struct rad_head
                 return;
         }
         if (p->big)
-                rad_gc_forget(p->rs, p->gen);
+                rad_gc_forget(p->rs, p->gen, p->entry, p->entry_len);
         else
                 p->rs->loop->stats.bytes_out_total += p->small_len;
         op = take_op(p);
@@ -515,10 +515,13 @@ static void announced(struct rad_req *r)
                         "again, and let gc only take what is older");
         else if (r->rc < 0)
                 rad_req_error(r, &e);
-        if (r->rc < 0)
+        if (r->rc < 0) {
                 abort_with(p, &e);
-        else
-                swap(p);
+                return;
+        }
+        memcpy(p->entry, p->next, p->next_len);
+        p->entry_len = p->next_len;
+        swap(p);
 }
 
 /* From here on gc leaves the pieces alone for the time of grace, for a head may name them at any moment. */
@@ -526,6 +529,7 @@ static void announce(struct put *p)
 {
         struct rad_gc g = entry_of(p, RAD_GC_COMMITTING);
 
+        p->next_len = rad_gc_encode(&g, p->next);
         p->note = rad_gc_set(p->rs, p->gen, &g, p->entry, p->entry_len, p->op, announced, p);
         if (!p->note) {
                 struct ri_error e;

@@ -290,7 +290,9 @@ bool rad_change_drop(struct rad_change *c);
 struct rad_req *rad_gc_set(struct rad_store *rs, const uint8_t gen[RAD_ID], const struct rad_gc *g,
                            const uint8_t *if_is, size_t if_len, struct ri_op *op,
                            void (*done)(struct rad_req *), void *arg);
-void rad_gc_forget(struct rad_store *rs, const uint8_t gen[RAD_ID]);
+/* In the background; if_is: only while that is what stands there, for somebody may have noted since that the pieces become
+ * garbage. NULL: there are no pieces any more. */
+void rad_gc_forget(struct rad_store *rs, const uint8_t gen[RAD_ID], const uint8_t *if_is, size_t if_len);
 /* Removes the pieces of a generation and then its entry, in the background; done (may be NULL) gets how many were
  * there. pieces 0: not known. */
 typedef void rad_removed(void *arg, uint64_t n, int rc);

@@ -14,6 +14,7 @@ EXTRA_DIST += \
 	tests/ceph/rados-contract.sh \
 	tests/ceph/rados-faults.sh \
 	tests/ceph/rados-kill.sh \
+	tests/ceph/rados-races.sh \
 	tests/ceph/s3-contract.sh \
 	tests/ceph/s3-meta.sh \
 	tests/ceph/s3-objects.sh \
@@ -32,7 +33,7 @@ tests_ceph_rados_client_LDADD = libroma.la
 tests_ceph_rados_client_LDFLAGS = $(AM_LDFLAGS) -no-install -export-dynamic
 
 if CEPHIO
-check_PROGRAMS += tests/ceph/cephfs-strays tests/ceph/first-download tests/ceph/shut-out
+check_PROGRAMS += tests/ceph/cephfs-strays tests/ceph/first-download tests/ceph/rados-races tests/ceph/shut-out
 tests_ceph_cephfs_strays_SOURCES = tests/ceph/cephfs-strays.c
 tests_ceph_cephfs_strays_LDADD = libroma.la
 # The module finds its calls of libcephfs.
@@ -40,10 +41,18 @@ tests_ceph_cephfs_strays_LDFLAGS = $(AM_LDFLAGS) -no-install -export-dynamic
 tests_ceph_first_download_SOURCES = tests/ceph/first-download.c
 tests_ceph_first_download_LDADD = libroma.la $(CEPHFS_LIBS)
 tests_ceph_first_download_LDFLAGS = $(AM_LDFLAGS) -no-install
+tests_ceph_rados_races_SOURCES = tests/ceph/rados-races.c
+tests_ceph_rados_races_LDADD = libroma.la
+# The module finds its calls of librados, and its clock.
+tests_ceph_rados_races_LDFLAGS = $(AM_LDFLAGS) -no-install -export-dynamic
 tests_ceph_shut_out_SOURCES = tests/ceph/shut-out.c
 tests_ceph_shut_out_LDADD = libroma.la
 # The module finds its rados_connect() and ceph_mount().
 tests_ceph_shut_out_LDFLAGS = $(AM_LDFLAGS) -no-install -export-dynamic
 else
-EXTRA_DIST += tests/ceph/cephfs-strays.c tests/ceph/first-download.c tests/ceph/shut-out.c
+EXTRA_DIST += \
+	tests/ceph/cephfs-strays.c \
+	tests/ceph/first-download.c \
+	tests/ceph/rados-races.c \
+	tests/ceph/shut-out.c
 endif

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/* What others do between two steps of a put or a gc:
+ *   rados-races put URI BYTES WRITE NAME N COMMAND    a put of so many bytes to the key "object"
+ *   rados-races gc URI WRITE NAME N COMMAND           a gc of all, however young
+ * Before the Nth write (WRITE is w) or read (r) of an object of the pool whose name begins with NAME, COMMAND is run; then
+ * so many seconds have passed as LATER in the environment says. Says how it ended: "done" or its sentence. */
+#include <dlfcn.h>
+#include <roma/roma.h>
+#include <spawn.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <rados/librados.h>
+
+static const char *name, *command;
+static bool of_writes;
+static unsigned left;
+static time_t later;
+
+static void *real(const char *fn)
+{
+        void *lib = dlopen("librados.so.2", RTLD_NOW | RTLD_LOCAL), *p = lib ? dlsym(lib, fn) : NULL;
+
+        if (!p) {
+                printf("FAIL: no %s\n", fn);
+                exit(1);
+        }
+        return p;
+}
+#define REAL(fn) ((__typeof__(fn) *)real(#fn))
+#define EXPORTED __attribute__((visibility("default")))
+
+/* 0: it has done what it was to do. */
+static int run(const char *words)
+{
+        char *const argv[] = { (char *)"sh", (char *)"-c", (char *)(uintptr_t)words, NULL };
+        int status = 1;
+        pid_t pid;
+
+        fflush(stdout);
+        if (posix_spawn(&pid, "/bin/sh", NULL, NULL, argv, environ) != 0 || waitpid(pid, &status, 0) != pid)
+                return -1;
+        return status;
+}
+
+static void about_to(bool write, const char *oid)
+{
+        if (write != of_writes || !left || strncmp(oid, name, strlen(name)) != 0 || --left)
+                return;
+        if (run(command) != 0) {
+                printf("FAIL: %s\n", command);
+                exit(1);
+        }
+        if (getenv("LATER"))
+                later = strtol(getenv("LATER"), NULL, 10);
+}
+
+/* These stand before those of the libraries. */
+
+EXPORTED int rados_aio_write_op_operate(rados_write_op_t op, rados_ioctx_t io, rados_completion_t c,
+                                        const char *oid, time_t *mtime, int flags)
+{
+        about_to(true, oid);
+        return REAL(rados_aio_write_op_operate)(op, io, c, oid, mtime, flags);
+}
+
+EXPORTED int rados_aio_read_op_operate(rados_read_op_t op, rados_ioctx_t io, rados_completion_t c,
+                                       const char *oid, int flags)
+{
+        about_to(false, oid);
+        return REAL(rados_aio_read_op_operate)(op, io, c, oid, flags);
+}
+
+EXPORTED int clock_gettime(clockid_t clock, struct timespec *ts)
+{
+        static int (*next)(clockid_t clock, struct timespec * ts);
+        int r;
+
+        if (!next)
+                *(void **)&next = dlsym(RTLD_NEXT, "clock_gettime");
+        r = next(clock, ts);
+        if (clock == CLOCK_REALTIME)
+                ts->tv_sec += later;
+        return r;
+}
+
+static int put(roma_store *s, size_t n)
+{
+        char *bytes = malloc(n + 1);
+        int r;
+
+        if (!bytes)
+                return -1;
+        for (size_t i = 0; i < n; i++)
+                bytes[i] = (char)(i * 7 + i / 251);
+        r = roma_put(s, "object", bytes, n, NULL);
+        free(bytes);
+        return r;
+}
+
+int main(int argc, char **argv)
+{
+        bool putting = argc == 8 && strcmp(argv[1], "put") == 0;
+        roma_loop *loop = roma_loop_new();
+        roma_store *s = argc >= 7 && loop ? roma_store_open(loop, argv[2], NULL) : NULL;
+        int r;
+
+        if (!s) {
+                printf("FAIL: %s\n", loop ? roma_error(loop) : "no loop");
+                return 1;
+        }
+        of_writes = argv[argc - 4][0] == 'w';
+        name = argv[argc - 3];
+        left = (unsigned)strtoul(argv[argc - 2], NULL, 10);
+        command = argv[argc - 1];
+        r = putting ? put(s, strtoul(argv[3], NULL, 10)) : roma_gc(s, "", 0, NULL) < 0 ? -1 : 0;
+        puts(r < 0 ? roma_error(loop) : "done");
+        if (left)
+                puts("FAIL: it came to no such step");
+        roma_store_close(s);
+        roma_loop_free(loop);
+        return left ? 1 : 0;
+}
