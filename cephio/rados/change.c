@@ -19,6 +19,7 @@ struct rad_change {
         bool remove, replaces, dropped, swapping, marked;
         size_t weight;
         unsigned tries;
+        uint64_t send_by; /* the swap */
         struct rad_seen seen;
         struct rad_segment *old; /* pieces that nobody will name any more */
         size_t n_old, noted;
@@ -190,6 +191,7 @@ static void swap(struct rad_change *c)
         }
         op = c->r->wop;
         c->r->weight = c->weight;
+        c->r->send_by = c->send_by;
         if (c->seen.there)
                 rados_write_op_cmpxattr(op, "roma", LIBRADOS_CMPXATTR_OP_EQ, (const char *)c->seen.blob,
                                         RAD_HEAD_BYTES);
@@ -226,7 +228,9 @@ static void marked(void *arg, int rc)
         c->ix = NULL;
         if (rc >= 0) {
                 c->marked = true;
-                swap(c);
+                c->send_by = 0;
+                if (!c->ops->ready || c->ops->ready(c->arg, c->tries, &c->send_by))
+                        swap(c);
                 return;
         }
         rad_error(&e, rc, "write the index entry of", c->key, c->rs->io ? c->rs->io->where : NULL);
@@ -299,10 +303,14 @@ static void decide(struct rad_change *c)
                 note(c);
 }
 
-/* The swap whose answer was lost was done after all. */
+/* The swap whose answer was lost was done after all. A content is known by its number also when gc, or whoever sets
+ * attributes, has changed the head since. */
 static bool is_ours(const struct rad_change *c)
 {
-        return c->tries && c->seen.there && !c->remove && memcmp(c->seen.head.rev, c->now.rev, RAD_ID) == 0;
+        if (!c->tries || !c->seen.there || c->remove)
+                return false;
+        return memcmp(c->seen.head.rev, c->now.rev, RAD_ID) == 0 ||
+               (c->replaces && memcmp(c->seen.head.content, c->now.content, RAD_ID) == 0);
 }
 
 static void looked(struct rad_req *r)
@@ -372,6 +380,17 @@ void rad_change_go(struct rad_change *c, bool guess)
                 mark(c);
         else
                 look(c);
+}
+
+void rad_change_go_on(struct rad_change *c, uint64_t send_by)
+{
+        c->send_by = send_by;
+        swap(c);
+}
+
+void rad_change_stop(struct rad_change *c, const struct ri_error *e)
+{
+        fail(c, e);
 }
 
 bool rad_change_drop(struct rad_change *c)

@@ -8,7 +8,7 @@
 
 #include "cephio/rados/raw.h"
 
-enum { PAGE = 256 };
+enum { PAGE = 256, TRIES = 10 };
 
 /* A generation under the eye. */
 struct cand {
@@ -17,6 +17,7 @@ struct cand {
         uint8_t gen[RAD_ID];
         uint8_t value[RAD_GC_MAX];
         size_t value_len;
+        unsigned tries;
         struct rad_gc e;
         char key[RAD_KEY_MAX + 1];
 };
@@ -124,11 +125,13 @@ static void removed(void *arg, uint64_t n, int rc)
         next(g);
 }
 
+static void look_again(struct gc *g, struct cand *c);
+
 static void fenced(struct rad_req *r)
 {
         struct gc *g = r->arg;
         struct ri_error e;
-        const struct cand *c = &g->cand[g->at - 1];
+        struct cand *c = &g->cand[g->at - 1];
 
         g->r = NULL;
         if (r->rc == -ECANCELED) { /* its writer lives */
@@ -136,17 +139,28 @@ static void fenced(struct rad_req *r)
         } else if (r->rc < 0) {
                 rad_req_error(r, &e);
                 gc_end(g, &e);
+        } else if (c->e.state == RAD_GC_COMMITTING) {
+                look_again(g, c);
         } else {
                 rad_gc_remove(g->rs, c->gen, c->e.pieces, removed, g);
         }
 }
 
-/* Takes the entry away from a writer that may still live: it will find out at its commit. */
+/* Takes the entry away from a writer that may still live: it will find out when it announces its commit, or announces it
+ * again. That it was committing stays to be seen: whoever comes after us has to be as careful. */
 static void fence(struct gc *g, struct cand *c)
 {
-        c->e.state = RAD_GC_DEAD;
+        uint8_t was[RAD_GC_MAX];
+        size_t was_len = c->value_len;
+
+        memcpy(was, c->value, was_len);
+        if (c->e.state == RAD_GC_COMMITTING)
+                c->e.time_ns--;
+        else
+                c->e.state = RAD_GC_DEAD;
         c->e.key = c->key;
-        g->r = rad_gc_set(g->rs, c->gen, &c->e, c->value, c->value_len, g->op, fenced, g);
+        c->value_len = rad_gc_encode(&c->e, c->value);
+        g->r = rad_gc_set(g->rs, c->gen, &c->e, was, was_len, g->op, fenced, g);
         if (!g->r)
                 fail_nomem(g);
 }
@@ -171,29 +185,108 @@ static bool names(const struct rad_seen *s, const uint8_t gen[RAD_ID], bool *bad
         return found;
 }
 
+/* What is noted as garbage before a head is swapped is alive until then. */
+static bool about_to_die(const struct gc *g, const struct cand *c)
+{
+        return c->e.state == RAD_GC_DEAD && c->e.time_ns > g->commit_before_ns;
+}
+
+/* 1: the head may name the generation, -1: the end has come, 0: it does not. */
+static int is_alive(struct gc *g, struct cand *c, struct rad_req *r, struct rad_seen *s)
+{
+        struct ri_error e;
+        bool bad, alive;
+
+        g->r = NULL;
+        if (rad_head_seen(r, s, &e) < 0) {
+                gc_end(g, &e);
+                return -1;
+        }
+        alive = names(s, c->gen, &bad);
+        free(s->data);
+        s->data = NULL;
+        /* A head that cannot be read names nothing for certain: nothing is touched. */
+        if (alive && !bad && !about_to_die(g, c))
+                rad_gc_forget(g->rs, c->gen, c->value, c->value_len);
+        if (alive)
+                next(g);
+        return alive;
+}
+
 static void looked(struct rad_req *r)
 {
         struct gc *g = r->arg;
         struct cand *c = &g->cand[g->at - 1];
         struct rad_seen s;
+
+        if (is_alive(g, c, r, &s) == 0)
+                fence(g, c);
+}
+
+/* A swap that was sent before the note was changed may still be on its way. When there is a head, it is under the condition that
+ * this is what was seen: another `rev` makes it fail, however late it comes. Where there is none, there is only the time of
+ * grace, and that requests for one object are done in the order in which they come. */
+
+static void barred(struct rad_req *r)
+{
+        struct gc *g = r->arg;
+        struct cand *c = &g->cand[g->at - 1];
         struct ri_error e;
-        bool bad, alive;
 
         g->r = NULL;
-        if (rad_head_seen(r, &s, &e) < 0) {
+        if (r->rc >= 0) {
+                rad_gc_remove(g->rs, c->gen, c->e.pieces, removed, g);
+        } else if (r->rc == -ECANCELED || r->rc == -ENOENT || r->rc == -ENODATA) {
+                look_again(g, c);
+        } else {
+                rad_req_error(r, &e);
                 gc_end(g, &e);
+        }
+}
+
+static void bar(struct gc *g, struct cand *c, struct rad_seen *s)
+{
+        char name[RAD_NAME_MAX];
+        uint8_t blob[RAD_HEAD_BYTES];
+
+        rad_head_name(c->key, name);
+        g->r = rad_req_new(g->rs, RAD_WRITE_OP, name, g->op, "write", barred, g);
+        if (!g->r || rad_random(s->head.rev, RAD_ID) < 0) {
+                rad_req_free(g->r);
+                g->r = NULL;
+                fail_nomem(g);
                 return;
         }
-        alive = names(&s, c->gen, &bad);
-        free(s.data);
-        if (!alive) {
-                fence(g, c);
+        rad_head_encode(&s->head, blob);
+        rados_write_op_cmpxattr(g->r->wop, "roma", LIBRADOS_CMPXATTR_OP_EQ, (const char *)s->blob,
+                                RAD_HEAD_BYTES);
+        rados_write_op_setxattr(g->r->wop, "roma", (const char *)blob, RAD_HEAD_BYTES);
+        rad_req_go(g->r);
+}
+
+static void looked_again(struct rad_req *r)
+{
+        struct gc *g = r->arg;
+        struct cand *c = &g->cand[g->at - 1];
+        struct rad_seen s;
+
+        if (is_alive(g, c, r, &s) != 0)
+                return;
+        if (s.there)
+                bar(g, c, &s);
+        else
+                rad_gc_remove(g->rs, c->gen, c->e.pieces, removed, g);
+}
+
+static void look_again(struct gc *g, struct cand *c)
+{
+        if (c->tries++ == TRIES) { /* others change the object all the time: another gc will do */
+                next(g);
                 return;
         }
-        /* A head that cannot be read names nothing for certain: nothing is touched. */
-        if (!bad)
-                rad_gc_forget(g->rs, c->gen, c->value, c->value_len);
-        next(g);
+        g->r = rad_read_head(g->rs, c->key, true, g->op, looked_again, g);
+        if (!g->r)
+                fail_nomem(g);
 }
 
 /* A mark whose maker is gone: the head tells. */
@@ -240,6 +333,7 @@ static void take_gc(struct gc *g, const char *key, size_t len, const char *val, 
                 return;
         memcpy(c->value, val, n);
         c->value_len = n;
+        c->tries = 0;
         g->n++;
 }
 

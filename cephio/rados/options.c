@@ -15,6 +15,24 @@ enum {
         OSD_S = 30
 };
 
+/* A commit that has begun is not taken for over while a head may yet come to name its pieces, which every collector has to
+ * allow for; see put.c. */
+static int read_grace(struct rad_opts *o, const struct ri_uri *u, struct ri_str *err)
+{
+        uint64_t guard = (uint64_t)o->osd_s * 4000;
+
+        o->guard_ms = guard > RAD_GUARD_MS ? guard : RAD_GUARD_MS;
+        o->grace_ms = o->guard_ms > GRACE_MS ? o->guard_ms : GRACE_MS;
+        if (ri_uri_opt_duration(u, "grace", &o->grace_ms, err) < 0)
+                return -1;
+        if (o->grace_ms && o->grace_ms < o->guard_ms)
+                return ri_str_fail(err,
+                                   "option grace: at least 2m and 4 times osd expected, here %us, or 0s when "
+                                   "nobody writes while gc runs",
+                                   (unsigned)(o->guard_ms / 1000));
+        return 0;
+}
+
 static int read_numbers(struct rad_opts *o, const struct ri_uri *u, struct ri_str *err)
 {
         uint64_t shards = SHARDS, piece = PIECE, small = INLINE, connect = CONNECT_S * 1000,
@@ -24,7 +42,6 @@ static int read_numbers(struct rad_opts *o, const struct ri_uri *u, struct ri_st
             ri_uri_opt_u64(u, "shards", 1, RAD_MAX_SHARDS, &shards, err) < 0 ||
             ri_uri_opt_size(u, "piece", &piece, err) < 0 || ri_uri_opt_size(u, "inline", &small, err) < 0 ||
             ri_uri_opt_duration(u, "keep", &o->keep_ms, err) < 0 ||
-            ri_uri_opt_duration(u, "grace", &o->grace_ms, err) < 0 ||
             ri_uri_opt_duration(u, "connect", &connect, err) < 0 ||
             ri_uri_opt_duration(u, "osd", &osd, err) < 0)
                 return -1;
@@ -37,7 +54,7 @@ static int read_numbers(struct rad_opts *o, const struct ri_uri *u, struct ri_st
         o->inline_max = (uint32_t)small;
         o->connect_s = (unsigned)(connect / 1000);
         o->osd_s = (unsigned)(osd / 1000);
-        return 0;
+        return read_grace(o, u, err);
 }
 
 /* "/a/b/" -> "a/b/"; "/" -> "". In raw mode the root is a prefix of names just as well. */
@@ -91,7 +108,6 @@ struct rad_opts *rad_opts_new(const struct ri_uri *u, struct ri_error *e)
         }
         o->refs = 1;
         o->keep_ms = KEEP_MS;
-        o->grace_ms = GRACE_MS;
         if (!u->authority[0])
                 ri_error_set(e, ROMA_EURI, NULL, "no pool is named; write rados://POOL/KEY");
         else if (read_words(o, u) < 0)

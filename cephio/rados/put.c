@@ -41,8 +41,11 @@ struct put {
         uint64_t out;                  /* bytes of those */
         struct rad_req *note;          /* of the list for gc */
         bool noted;
-        uint8_t entry[RAD_GC_MAX], next[RAD_GC_MAX]; /* as it stands in that list; what it is being changed to */
+        uint8_t entry[RAD_GC_MAX],
+                next[RAD_GC_MAX]; /* as it stands in that list; what it is being changed to */
         size_t entry_len, next_len;
+        int64_t announced_ns;    /* when it was last changed to committing, by the clock on the wall */
+        uint64_t announced_mono; /* and by the other one */
         struct ri_list held;
         struct ri_error failed; /* code 0: nothing has */
         struct ri_op *op;       /* commit or abort */
@@ -247,10 +250,10 @@ static int feed(struct put *p, const char *from, size_t len)
 
 /* The list for gc */
 
-static struct rad_gc entry_of(struct put *p, uint8_t state)
+static struct rad_gc entry_of(struct put *p, uint8_t state, int64_t time_ns)
 {
         return (struct rad_gc){ .state = state,
-                                .time_ns = rad_now_ns(),
+                                .time_ns = time_ns,
                                 .piece_size = p->rs->o->piece,
                                 .pieces = state == RAD_GC_UPLOADING ? 0 : (uint32_t)p->pieces,
                                 .key = p->key,
@@ -275,7 +278,7 @@ static void noted(struct rad_req *r)
 
 static int become_big(struct put *p)
 {
-        struct rad_gc g = entry_of(p, RAD_GC_UPLOADING);
+        struct rad_gc g = entry_of(p, RAD_GC_UPLOADING, rad_now_ns());
 
         if (rad_random(p->gen, RAD_ID) < 0)
                 return -1;
@@ -482,7 +485,41 @@ static void swapped(void *arg, const struct rad_seen *old, const struct rad_head
         gone(p);
 }
 
-static const struct rad_change_ops put_ops = { .decide = may_replace, .build = build, .done = swapped };
+static void announce(struct put *p);
+
+/* Half the time for which every gc leaves alone what is committing. The other half is for the request itself. */
+static uint64_t good_until(const struct put *p)
+{
+        return p->announced_mono + p->rs->o->guard_ms * 500000;
+}
+
+/* Both clocks, for either may have stood still or been set. */
+static bool announced_lately(const struct put *p)
+{
+        int64_t passed = rad_now_ns() - p->announced_ns;
+
+        return passed >= 0 && passed < (int64_t)p->rs->o->guard_ms * 500000 && ri_now() < good_until(p);
+}
+
+/* No head may come to name pieces that gc has taken. It takes them when they were announced a time of grace ago and no head
+ * names them, and first changes the note. So a swap that is late, and any behind one that has lost (gc may have made it
+ * lose), is announced anew, which fails when the note was changed. */
+static bool ready(void *arg, unsigned tries, uint64_t *send_by)
+{
+        struct put *p = arg;
+
+        if (!p->big)
+                return true;
+        *send_by = good_until(p);
+        if (tries == 0 && announced_lately(p))
+                return true;
+        announce(p);
+        return false;
+}
+
+static const struct rad_change_ops put_ops = {
+        .decide = may_replace, .ready = ready, .build = build, .done = swapped
+};
 
 static void swap(struct put *p)
 {
@@ -496,6 +533,14 @@ static void swap(struct put *p)
         }
         /* Most objects are new. */
         rad_change_go(p->change, true);
+}
+
+static void cannot_announce(struct put *p, const struct ri_error *e)
+{
+        if (p->change)
+                rad_change_stop(p->change, e);
+        else
+                abort_with(p, e);
 }
 
 static void announced(struct rad_req *r)
@@ -516,26 +561,34 @@ static void announced(struct rad_req *r)
         else if (r->rc < 0)
                 rad_req_error(r, &e);
         if (r->rc < 0) {
-                abort_with(p, &e);
+                cannot_announce(p, &e);
                 return;
         }
         memcpy(p->entry, p->next, p->next_len);
         p->entry_len = p->next_len;
-        swap(p);
+        if (p->change)
+                rad_change_go_on(p->change, good_until(p));
+        else
+                swap(p);
 }
 
-/* From here on gc leaves the pieces alone for the time of grace, for a head may name them at any moment. */
+/* From here on gc leaves the pieces alone for the time of grace, for a head may name them at any moment. Whoever waits longer
+ * for an OSD than is usual says so with a later time. */
 static void announce(struct put *p)
 {
-        struct rad_gc g = entry_of(p, RAD_GC_COMMITTING);
+        int64_t more = (int64_t)(p->rs->o->guard_ms - RAD_GUARD_MS) * 1000000;
+        struct rad_gc g;
 
+        p->announced_ns = rad_now_ns();
+        p->announced_mono = ri_now();
+        g = entry_of(p, RAD_GC_COMMITTING, p->announced_ns + more);
         p->next_len = rad_gc_encode(&g, p->next);
         p->note = rad_gc_set(p->rs, p->gen, &g, p->entry, p->entry_len, p->op, announced, p);
         if (!p->note) {
                 struct ri_error e;
 
                 ri_error_set(&e, ROMA_ENOMEM, NULL, "no memory for the request");
-                abort_with(p, &e);
+                cannot_announce(p, &e);
         }
 }
 

@@ -16,6 +16,9 @@
 
 extern const struct ri_backend rados_backend, rados_raw_backend;
 
+/* No gc has a shorter grace, but for one that knows that nobody writes: 4 times the usual limit of time of a request. */
+enum { RAD_GUARD_MS = 120000 };
+
 /* What the URI says. Counted: jobs that outlive their store have a share. */
 struct rad_opts {
         unsigned refs; /* atomic */
@@ -25,7 +28,9 @@ struct rad_opts {
         uint32_t piece;
         uint32_t inline_max;
         uint64_t keep_ms;  /* replaced pieces stay so long for those who read them */
-        uint64_t grace_ms; /* a commit that began so long ago is over */
+        uint64_t grace_ms; /* a commit that was announced so long ago is over */
+        uint64_t
+                guard_ms; /* 4 times osd_s, at least RAD_GUARD_MS; no grace is shorter, but 0: nobody writes */
         unsigned connect_s, osd_s;
 };
 struct rad_opts *rad_opts_new(const struct ri_uri *uri, struct ri_error *e);
@@ -89,7 +94,8 @@ struct rad_req {
         uint64_t version, size;
         time_t mtime;
         bool retried;
-        bool once;                       /* not repeated on a new connection */
+        bool once;        /* not repeated on a new connection */
+        uint64_t send_by; /* when it has waited here for longer it ends with -ECANCELED; 0: no limit */
         int (*build)(struct rad_req *r); /* fills rop again; NULL: cannot be repeated */
         void *build_arg;
         struct ri_op
@@ -270,6 +276,9 @@ struct rad_change;
 struct rad_change_ops {
         /* Looks at what is there. 1: go on, 0: nothing to do, it is well, -1: *e says why not. */
         int (*decide)(void *arg, const struct rad_seen *s, struct ri_error *e);
+        /* Before each swap, `tries` others of which have lost. *send_by: it is not sent later, by ri_now() (0: no limit), but tried
+         * again. false: not yet; rad_change_go_on() or rad_change_stop() is to follow, unless it is dropped. NULL: it may. */
+        bool (*ready)(void *arg, unsigned tries, uint64_t *send_by);
         /* Fills the operation on the head. The condition is there already. h: what the head will say; NULL: it is removed. */
         void (*build)(void *arg, const struct rad_seen *s, rados_write_op_t op, struct rad_head *h);
         /* e NULL: done, and `now` is there (NULL: nothing). The change is gone behind it. */
@@ -282,6 +291,9 @@ struct rad_change *rad_change_new(struct rad_store *rs, const char *key, bool re
                                   void *arg);
 /* guess: begins as if nothing were there. May call done before it returns. */
 void rad_change_go(struct rad_change *c, bool guess);
+void rad_change_go_on(struct rad_change *c, uint64_t send_by);
+/* It fails: nothing is swapped, done is called. */
+void rad_change_stop(struct rad_change *c, const struct ri_error *e);
 /* Nobody waits any more. What is under way goes on and is settled. true: the head may have been swapped. */
 bool rad_change_drop(struct rad_change *c);
 

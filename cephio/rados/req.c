@@ -326,7 +326,7 @@ static void fly(struct rad_req *r)
                 b->refs++;
         }
         pthread_mutex_unlock(&b->lock);
-        rc = submit(r);
+        rc = r->send_by && ri_now() > r->send_by ? -ECANCELED : submit(r);
         if (rc >= 0)
                 return;
         r->rc = rc;

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Two puts and a gc on one key of RADOS, each held up where it is worst: no object is without its pieces, no pieces are without
 # an object for ever, and whoever loses is told.
+# shellcheck disable=SC2016 # commands for another shell
 set -u
 # shellcheck source=tests/functions.sh
 . "$SRC_DIR/tests/functions.sh"
@@ -9,9 +10,10 @@ pool=$ROMA_CEPH_POOL ns=races-$$-$(date +%s)
 options="ns=$ns&piece=64KiB&inline=4KiB"
 uri="rados://$pool/?$options" object="rados://$pool/object?$options"
 rados() { "$SRC_DIR/tests/cluster/ceph" exec rados -p "$pool" -N "$ns" "$@"; }
-export ROMA object
-# Nobody writes when it runs, as it says.
-collect() { roma gc --older-than 0 "$uri&grace=0s" || fail "gc"; }
+nobody="$uri&grace=0s" # writes when gc runs, as it says
+export ROMA object nobody
+collect() { roma gc --older-than 0 "$nobody" || fail "gc"; }
+gone() { ! roma stat "$object" 2>/dev/null || fail "there is an object without pieces"; }
 
 # pieces N: so many are there.
 pieces() {
@@ -35,8 +37,40 @@ export ONE="$SCRATCH/one"
 
 echo "== replaced between the swap and the forgetting of the note"
 races '^done$' put "$uri" 300000 w g/ 3 '"$ROMA" put -q "$ONE" "$object"'
-pieces 9
 collect
 pieces 4
-roma cat "$object" | cmp - "$SCRATCH/one" || fail "other bytes"
+is_one() { roma cat "$object" | cmp - "$SCRATCH/one" || fail "other bytes"; }
+is_one
+
+echo "== collected when a swap of what is there is on its way"
+races 'has collected' put "$uri" 300000 w h/ 2 '"$ROMA" gc --older-than 0 "$nobody"'
+is_one
+
+echo "== collected while the machine slept, before the swap"
+roma rm "$object" || fail "rm"
+LATER=600 races 'has collected' put "$uri" 300000 w i/ 1 '"$ROMA" gc --older-than 0 "$nobody"'
+gone
+pieces 0
+
+echo "== swapped when gc is about to remove the pieces"
+export AT="$SCRATCH/at" GO="$SCRATCH/go" END="$SCRATCH/end"
+{
+  timeout 100 "$BUILD_DIR/tests/ceph/rados-races" put "$uri" 300000 w h/ 1 \
+    'touch "$AT"; until [ -e "$GO" ]; do sleep 0.05; done' >"$SCRATCH/put" 2>&1
+  touch "$END"
+} &
+for ((i = 0; i < 400; i++)); do
+  [ -e "$AT" ] && break
+  sleep 0.1
+done
+races '^done$' gc "$nobody" r h/ 2 'touch "$GO"; until [ -e "$END" ]; do sleep 0.05; done'
+wait
+grep -q '^done$' "$SCRATCH/put" || fail "the put: $(cat "$SCRATCH/put")"
+pieces 5
+[ "$(roma cat "$object" | wc -c)" = 300000 ] || fail "the object cannot be read"
+
+echo "== a time of grace that is too short"
+! roma ping "$uri&grace=10s" >"$SCRATCH/said" 2>&1 || fail "it was taken"
+grep -q "option grace: at least 2m" "$SCRATCH/said" || fail "$(cat "$SCRATCH/said")"
+! roma ping "$uri&osd=1h&grace=15m" >"$SCRATCH/said" 2>&1 || fail "it was taken"
 exit 0
