@@ -96,13 +96,24 @@ struct cfs_waiter {
         unsigned nudged; /* how often while it waited */
 };
 
-/* The data operations on one object by their starts, whichever of its open files they came through. Loop only. */
+/* Changes of one object whose operation ended early while a worker was inside the call, whichever of its descriptors they
+ * go through. A later change must not overtake one, so it waits for them in its worker. */
+struct cfs_strays {
+        atomic_uint refs; /* the line, descriptors */
+        pthread_mutex_t lock;
+        pthread_cond_t gone;
+        unsigned n;
+};
+
+/* The data operations on one object by their starts, whichever of its open files they came through. Loop only. It stays as
+ * long as a descriptor of the object is open, also of a file that was closed: it may have strays. */
 struct cfs_line {
         struct ri_list in_root;
         unsigned refs; /* open files */
         uint64_t ino;
         struct ri_list order; /* cfs_job.in_order */
         unsigned waiting;     /* how many of them wait for an earlier one */
+        struct cfs_strays *strays;
 };
 
 /* An open descriptor, shared by a roma_file and its jobs. The last reference closes it, in a worker where it can. */
@@ -114,11 +125,7 @@ struct cfs_fd {
         uint64_t ino; /* of the file */
         bool writes;
         atomic_uint changed, synced; /* it is dirty unless they are the same; see cfs_fd_changed() */
-        /* Changes whose operation ended early while a worker was inside the call. A later change must not overtake one,
-         * so it waits for them in its worker. */
-        pthread_mutex_t lock;
-        pthread_cond_t gone;
-        unsigned strays;
+        struct cfs_strays *strays;   /* counted; NULL: nobody has got the file yet */
 };
 
 /* roma_file.impl */
@@ -146,7 +153,7 @@ struct cfs_job {
         bool running;                     /* handed to the workers and not back */
         bool change;                      /* ends as UNKNOWN when nobody waits for the answer */
         bool again;                       /* may be done a second time when the mount turns out to be dead */
-        bool stray;                       /* counted in fd->strays */
+        bool stray;                       /* counted in fd->strays->n */
         bool keep;                        /* is carried out also when the operation has ended */
         bool guard;                       /* may wait for the MDS's journal: nudge it */
         bool temporary;                   /* makes a hidden name that nobody else knows */
@@ -286,6 +293,11 @@ static inline bool cfs_fd_dirty(struct cfs_fd *f)
 /* In a worker, before a change: waits for strays. false: the job was abandoned, do nothing. */
 bool cfs_settle(struct cfs_job *j);
 void cfs_stray(struct cfs_job *j);
+void cfs_stray_end(struct cfs_job *j);
+bool cfs_strays_any(struct cfs_fd *f);
+struct cfs_strays *cfs_strays_new(void);
+struct cfs_strays *cfs_strays_ref(struct cfs_strays *s);
+void cfs_strays_unref(struct cfs_strays *s); /* NULL: nothing */
 
 /* path.c, in a worker */
 /* The path in the mount of key (second: key2) without a symbolic link on the way, and with follow without one at its end;
@@ -340,6 +352,8 @@ void cfs_ping(struct ri_op *op);
 /* NULL: no memory. */
 struct cfs_line *cfs_line_ref(struct cfs_root *r, uint64_t ino);
 void cfs_line_unref(struct cfs_line *line);
+/* Those that nobody has open any more; all: the root goes. */
+void cfs_lines_free(struct cfs_root *r, bool all);
 /* Puts j->line_off, j->line_len of j->file in line; j->launch(j) runs when nothing earlier is in its way, perhaps at
  * once. */
 void cfs_order_add(struct cfs_job *j);

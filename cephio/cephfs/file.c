@@ -85,6 +85,25 @@ static void open_work(struct cfs_job *j)
         free(path);
 }
 
+static void open_finish(struct cfs_job *j)
+{
+        ri_op_set_attr(j->op, &j->attr);
+        cfs_job_finish(j);
+}
+
+static void cut_work(struct cfs_job *j)
+{
+        uint64_t t = cfs_phase_start(j);
+        int r;
+
+        if (!cfs_settle(j))
+                return;
+        r = ceph_ftruncate(j->mount->cm, j->fd->fd, 0);
+        cfs_job_phase(j, "mds_truncate", t, 0);
+        if (r < 0)
+                cfs_job_error(j, r, "truncate");
+}
+
 static void open_end(struct cfs_job *j)
 {
         struct cfs_file *f = calloc(1, sizeof(*f));
@@ -99,10 +118,18 @@ static void open_end(struct cfs_job *j)
                 return;
         }
         f->fd = j->new_fd;
+        f->fd->strays = cfs_strays_ref(f->line->strays);
         j->new_fd = NULL;
         j->file->impl = f;
-        ri_op_set_attr(j->op, &j->attr);
-        cfs_job_finish(j);
+        if (!(j->flags & ROMA_O_TRUNC) || !cfs_strays_any(f->fd)) {
+                open_finish(j);
+                return;
+        }
+        /* What comes back late would be in the new content. */
+        j->fd = cfs_fd_ref(f->fd);
+        j->work = cut_work;
+        j->end = open_finish;
+        cfs_job_go(j);
 }
 
 void cfs_file_open(struct ri_op *op, roma_file *file, const char *key, unsigned flags, uint32_t mode)

@@ -22,12 +22,7 @@ void cfs_job_unref(struct cfs_job *j)
         cfs_fd_unref(j->new_fd);
         if (j->buf)
                 roma_buf_unref(j->buf);
-        if (j->stray) {
-                pthread_mutex_lock(&j->fd->lock);
-                j->fd->strays--;
-                pthread_cond_broadcast(&j->fd->gone);
-                pthread_mutex_unlock(&j->fd->lock);
-        }
+        cfs_stray_end(j);
         cfs_fd_unref(j->fd);
         cfs_root_unref(j->root);
         free(j->iov_mem);

@@ -5,34 +5,64 @@
 
 #include "cephio/cephfs/cephfs.h"
 
-struct cfs_line *cfs_line_ref(struct cfs_root *r, uint64_t ino)
+static void line_free(struct cfs_line *line)
 {
-        struct cfs_line *line;
+        ri_list_del(&line->in_root);
+        cfs_strays_unref(line->strays);
+        free(line);
+}
 
-        ri_list_for_each(it, &r->lines)
+void cfs_lines_free(struct cfs_root *r, bool all)
+{
+        ri_list_for_each_safe(it, tmp, &r->lines)
         {
-                line = ri_list_entry(it, struct cfs_line, in_root);
-                if (line->ino == ino) {
-                        line->refs++;
-                        return line;
-                }
+                struct cfs_line *line = ri_list_entry(it, struct cfs_line, in_root);
+
+                if (!line->refs && (all || atomic_load(&line->strays->refs) == 1))
+                        line_free(line);
         }
-        line = calloc(1, sizeof(*line));
+}
+
+static struct cfs_line *line_new(struct cfs_root *r, uint64_t ino)
+{
+        struct cfs_line *line = calloc(1, sizeof(*line));
+
         if (!line)
                 return NULL;
-        line->refs = 1;
+        line->strays = cfs_strays_new();
+        if (!line->strays) {
+                free(line);
+                return NULL;
+        }
         line->ino = ino;
         ri_list_init(&line->order);
         ri_list_add_tail(&r->lines, &line->in_root);
         return line;
 }
 
+struct cfs_line *cfs_line_ref(struct cfs_root *r, uint64_t ino)
+{
+        struct cfs_line *found = NULL;
+
+        ri_list_for_each(it, &r->lines)
+        {
+                struct cfs_line *line = ri_list_entry(it, struct cfs_line, in_root);
+
+                if (line->ino == ino)
+                        found = line;
+        }
+        if (!found)
+                found = line_new(r, ino);
+        if (found)
+                found->refs++;
+        cfs_lines_free(r, false);
+        return found;
+}
+
 void cfs_line_unref(struct cfs_line *line)
 {
-        if (--line->refs)
-                return;
-        ri_list_del(&line->in_root);
-        free(line);
+        if (--line->refs == 0 && atomic_load(&line->strays->refs) == 1)
+                line_free(line);
 }
 
 static bool overlap(const struct cfs_job *a, const struct cfs_job *b)

@@ -28,6 +28,7 @@ void cfs_root_unref(struct cfs_root *r)
         if (!r || atomic_fetch_sub(&r->refs, 1) != 1)
                 return;
         cfs_mount_put(r->mount);
+        cfs_lines_free(r, true);
         pthread_mutex_destroy(&r->lock);
         cfs_conf_clear(&r->conf);
         free(r->path);

@@ -149,6 +149,7 @@ static void let_go(void)
 struct call {
         bool ended;
         int code, outcome;
+        roma_file *file;
 };
 
 static void ended(void *arg, const roma_result *r)
@@ -158,6 +159,7 @@ static void ended(void *arg, const roma_result *r)
         c->ended = true;
         c->code = r->code;
         c->outcome = r->outcome;
+        c->file = r->file;
 }
 
 static void wait_ended(const struct call *c)
@@ -265,6 +267,64 @@ static void opening(void)
         puts("an open that was given up removes what is temporary and nothing else");
 }
 
+/* A write is given up while it is under way, and its file closed. */
+static void write_stray(const char *key, const char *text)
+{
+        roma_file *f = roma_file_open(store, key, ROMA_O_WRITE, 0, NULL);
+        struct call c = { 0 };
+        roma_op id;
+
+        hold(WRITE);
+        id = f ? roma_aio_pwrite(f, text, strlen(text), 0, NULL, ended, &c) : 0;
+        if (!id)
+                fail(key);
+        wait_held();
+        give_up(id, &c);
+        if (roma_file_close(f, NULL) < 0)
+                fail("close");
+}
+
+static void must_wait(const struct call *c)
+{
+        unsigned before = count(&writes);
+
+        for (int i = 0; i < 30; i++)
+                roma_loop_turn(loop, 10);
+        if (c->ended || count(&writes) != before)
+                fail("it has overtaken a write that was given up");
+        let_go();
+        wait_ended(c);
+        if (c->code)
+                fail("what has waited for a stray");
+}
+
+/* What was acknowledged later stays, whichever open file it came through. */
+static void writing(void)
+{
+        struct call c = { 0 };
+        roma_file *f = make("written", "aaaa");
+
+        if (roma_file_close(f, NULL) < 0)
+                fail("close");
+        write_stray("written", "bbbb");
+        f = roma_file_open(store, "written", ROMA_O_WRITE, 0, NULL);
+        if (!f || !roma_aio_pwrite(f, "cccc", 4, 0, NULL, ended, &c))
+                fail("write");
+        must_wait(&c);
+        if (roma_file_close(f, NULL) < 0)
+                fail("close");
+        must_hold("written", "cccc");
+        write_stray("written", "dddddd");
+        memset(&c, 0, sizeof(c));
+        if (!roma_aio_file_open(store, "written", ROMA_O_WRITE | ROMA_O_TRUNC, 0, NULL, ended, &c))
+                fail("open");
+        must_wait(&c);
+        if (roma_pwrite(c.file, "ee", 2, 0, NULL) < 0 || roma_file_close(c.file, NULL) < 0)
+                fail("write");
+        must_hold("written", "ee");
+        puts("a later write waits for one that was given up");
+}
+
 int main(int argc, char **argv)
 {
         loop = roma_loop_new();
@@ -274,6 +334,7 @@ int main(int argc, char **argv)
         closing(false);
         closing(true);
         opening();
+        writing();
         roma_store_close(store);
         roma_loop_free(loop);
         return 0;
