@@ -97,6 +97,9 @@ struct rad_req {
         bool once;        /* not repeated on a new connection */
         uint64_t send_by; /* when it has waited here for longer it ends with -ECANCELED; 0: no limit */
         int (*build)(struct rad_req *r); /* fills rop again; NULL: cannot be repeated */
+        void (*fill)(
+                struct rad_req
+                        *r); /* puts the bytes into wop when it is sent: those of what waits are not copied */
         void *build_arg;
         struct ri_op
                 *op; /* whose time it is, for traces; NULL once that has ended, or when it serves several */

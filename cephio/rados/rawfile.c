@@ -283,8 +283,10 @@ void rad_raw_read_buf(struct ri_op *op, roma_file *file, roma_buf *buf, size_t l
 
 struct write {
         struct ri_op *op;
-        unsigned left;
-        uint64_t len;
+        unsigned n, left;
+        uint64_t len, offset;
+        struct iovec *iov;
+        int iovcnt;
         struct rad_req *r[MAX_CHUNKS];
 };
 
@@ -297,6 +299,7 @@ static struct ri_op *write_end(struct write *w)
         for (int i = 0; i < MAX_CHUNKS; i++)
                 if (w->r[i])
                         rad_req_drop(w->r[i]);
+        free(w->iov);
         free(w);
         return op;
 }
@@ -306,15 +309,37 @@ static void write_cancel(struct ri_op *op)
         write_end(op->impl);
 }
 
+static unsigned chunk_of(const struct write *w, const struct rad_req *r)
+{
+        unsigned i = 0;
+
+        while (w->r[i] != r)
+                i++;
+        return i;
+}
+
+/* What became of the other chunks is not waited for. */
+static void write_failed(struct write *w, struct rad_req *r)
+{
+        bool one = w->n == 1;
+        struct ri_error e;
+
+        if (one) {
+                rad_req_fail(r, write_end(w));
+                return;
+        }
+        rad_req_error(r, &e);
+        e.outcome = ROMA_UNKNOWN;
+        ri_op_fail_error(write_end(w), &e);
+}
+
 static void write_done(struct rad_req *r)
 {
         struct write *w = r->arg;
 
-        for (int i = 0; i < MAX_CHUNKS; i++)
-                if (w->r[i] == r)
-                        w->r[i] = NULL;
+        w->r[chunk_of(w, r)] = NULL;
         if (r->rc < 0) {
-                rad_req_fail(r, write_end(w));
+                write_failed(w, r);
                 return;
         }
         ri_op_progress(w->op);
@@ -344,6 +369,36 @@ static void add_bytes(rados_write_op_t op, const struct iovec *iov, int n, uint6
         }
 }
 
+static void write_fill(struct rad_req *r)
+{
+        const struct write *w = r->arg;
+        uint64_t at = (uint64_t)chunk_of(w, r) * CHUNK;
+
+        add_bytes(r->wop, w->iov, w->iovcnt, at, r->weight, w->offset + at);
+}
+
+static struct write *write_new(struct ri_op *op, const struct iovec *iov, int n, uint64_t len,
+                               uint64_t offset)
+{
+        struct write *w = calloc(1, sizeof(*w));
+
+        if (w)
+                w->iov = calloc((size_t)n, sizeof(*iov));
+        if (!w || !w->iov) {
+                free(w);
+                rad_op_nomem(op);
+                return NULL;
+        }
+        memcpy(w->iov, iov, (size_t)n * sizeof(*iov));
+        w->iovcnt = n;
+        w->op = op;
+        w->len = len;
+        w->offset = offset;
+        op->impl = w;
+        op->cancel = write_cancel;
+        return w;
+}
+
 void rad_raw_pwritev(struct ri_op *op, roma_file *file, const struct iovec *iov, int n, uint64_t offset)
 {
         struct rad_store *rs = rad_of(file->store);
@@ -361,17 +416,10 @@ void rad_raw_pwritev(struct ri_op *op, roma_file *file, const struct iovec *iov,
                 ri_op_fail_error(op, &e);
                 return;
         }
-        w = calloc(1, sizeof(*w));
-        if (!w) {
-                rad_op_nomem(op);
+        w = write_new(op, iov, n, len, offset);
+        if (!w)
                 return;
-        }
-        w->op = op;
-        w->len = len;
-        op->impl = w;
-        op->cancel = write_cancel;
         for (uint64_t at = 0; at < len; at += CHUNK) {
-                uint64_t part = len - at < CHUNK ? len - at : CHUNK;
                 struct rad_req *r =
                         rad_req_new(rs, RAD_WRITE_OP, raw_of(file)->name, op, "write", write_done, w);
 
@@ -381,12 +429,13 @@ void rad_raw_pwritev(struct ri_op *op, roma_file *file, const struct iovec *iov,
                 }
                 /* What somebody has removed does not come back as a hole with an end. */
                 rados_write_op_assert_exists(r->wop);
-                add_bytes(r->wop, iov, n, at, part, offset + at);
-                r->weight = (size_t)part;
-                w->r[w->left++] = r;
+                r->fill = write_fill;
+                r->weight = (size_t)(len - at < CHUNK ? len - at : CHUNK);
+                w->r[w->n++] = r;
         }
+        w->left = w->n;
         op->outcome = ROMA_UNKNOWN;
-        for (unsigned i = 0; i < w->left; i++)
+        for (unsigned i = 0; i < w->n; i++)
                 rad_req_go(w->r[i]);
 }
 
@@ -467,6 +516,13 @@ static void append_done(struct rad_req *r)
         ri_op_finish(append_end(a));
 }
 
+static void append_fill(struct rad_req *r)
+{
+        const struct append *a = r->arg;
+
+        add_bytes(r->wop, a->iov, a->n, 0, a->len, a->end);
+}
+
 static void append_write(struct rad_req *stat)
 {
         struct append *a = stat->arg;
@@ -482,7 +538,7 @@ static void append_write(struct rad_req *stat)
                 return;
         }
         rados_write_op_assert_version(a->r->wop, stat->version);
-        add_bytes(a->r->wop, a->iov, a->n, 0, a->len, a->end);
+        a->r->fill = append_fill;
         a->r->weight = (size_t)a->len;
         a->op->outcome = ROMA_UNKNOWN;
         rad_req_go(a->r);

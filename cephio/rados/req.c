@@ -326,6 +326,8 @@ static void fly(struct rad_req *r)
                 b->refs++;
         }
         pthread_mutex_unlock(&b->lock);
+        if (r->fill)
+                r->fill(r);
         rc = r->send_by && ri_now() > r->send_by ? -ECANCELED : submit(r);
         if (rc >= 0)
                 return;

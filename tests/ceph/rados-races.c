@@ -2,6 +2,7 @@
 /* What others do between two steps of a put or a gc:
  *   rados-races put URI BYTES WRITE NAME N COMMAND    a put of so many bytes to the key "object"
  *   rados-races gc URI WRITE NAME N COMMAND           a gc of all, however young
+ *   rados-races raw URI                               none: a write that RADOS does half of
  * Before the Nth write (WRITE is w) or read (r) of an object of the pool whose name begins with NAME, COMMAND is run; then
  * so many seconds have passed as LATER in the environment says. Says how it ended: "done" or its sentence. */
 #include <dlfcn.h>
@@ -103,17 +104,55 @@ static int put(roma_store *s, size_t n)
         return r;
 }
 
+/* An object has at most 128 MiB. */
+static int write_half(roma_loop *loop, roma_store *s)
+{
+        enum { LEN = 8 << 20, AT = 124 << 20 };
+        char *bytes = calloc(1, LEN);
+        roma_file *f = roma_file_open(s, "half", ROMA_O_WRITE | ROMA_O_CREATE, 0644, NULL);
+        roma_attr a = ROMA_ATTR_INIT;
+        int whole, half;
+
+        if (!bytes || !f || roma_pwrite(f, bytes, LEN / 2, AT + LEN / 2, NULL) >= 0) {
+                puts("FAIL: it is not refused");
+                return -1;
+        }
+        whole = roma_last(loop)->outcome;
+        if (roma_pwrite(f, bytes, LEN, AT, NULL) >= 0) {
+                puts("FAIL: it is not refused");
+                return -1;
+        }
+        half = roma_last(loop)->outcome;
+        puts(roma_error(loop));
+        free(bytes);
+        if (roma_fstat(f, NULL, &a) < 0 || roma_file_close(f, NULL) < 0 ||
+            roma_unlink(s, "half", 0, NULL) < 0)
+                return -1;
+        if (whole == ROMA_NOT_DONE && half == ROMA_UNKNOWN)
+                return 0;
+        printf("FAIL: outcomes %d and %d, and a length of %llu\n", whole, half, (unsigned long long)a.length);
+        return -1;
+}
+
 int main(int argc, char **argv)
 {
         bool putting = argc == 8 && strcmp(argv[1], "put") == 0;
         roma_loop *loop = roma_loop_new();
-        roma_store *s = argc >= 7 && loop ? roma_store_open(loop, argv[2], NULL) : NULL;
+        roma_store *s = argc >= 3 && loop ? roma_store_open(loop, argv[2], NULL) : NULL;
         int r;
 
         if (!s) {
                 printf("FAIL: %s\n", loop ? roma_error(loop) : "no loop");
                 return 1;
         }
+        if (strcmp(argv[1], "raw") == 0) {
+                r = write_half(loop, s);
+                roma_store_close(s);
+                roma_loop_free(loop);
+                return r < 0;
+        }
+        if (argc < 7)
+                return 2;
         of_writes = argv[argc - 4][0] == 'w';
         name = argv[argc - 3];
         left = (unsigned)strtoul(argv[argc - 2], NULL, 10);

@@ -73,4 +73,7 @@ echo "== a time of grace that is too short"
 ! roma ping "$uri&grace=10s" >"$SCRATCH/said" 2>&1 || fail "it was taken"
 grep -q "option grace: at least 2m" "$SCRATCH/said" || fail "$(cat "$SCRATCH/said")"
 ! roma ping "$uri&osd=1h&grace=15m" >"$SCRATCH/said" 2>&1 || fail "it was taken"
+
+echo "== a write of which the cluster has done a half"
+"$BUILD_DIR/tests/ceph/rados-races" raw "rados://$pool/?ns=$ns&raw=1" || fail "raw"
 exit 0
