@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cephio/rados/rados.h"
 
@@ -14,6 +15,7 @@ struct rad_conn {
         unsigned refs;       /* under `lock` */
         char *id;            /* configuration, client and keyring: who it is for */
         bool up, failed, dead;
+        pid_t pid; /* who made it */
         rados_t cluster;
         struct ri_error why; /* failed */
 };
@@ -22,6 +24,20 @@ static struct ri_list conns = RI_LIST_INIT(conns);
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static unsigned living;
+
+/* A child has none of the threads of these handles: it makes its own, and leaves its parent's alone. */
+static void forked(void)
+{
+        pthread_mutex_init(&lock, NULL);
+        pthread_cond_init(&changed, NULL);
+        ri_list_init(&conns);
+        living = 0;
+}
+
+static void watch_forks(void)
+{
+        pthread_atfork(NULL, NULL, forked);
+}
 
 unsigned rad_conns(void)
 {
@@ -243,6 +259,7 @@ static struct rad_conn *find_or_add(char *id, bool *mine)
                 return NULL;
         c->id = id;
         c->refs = 1;
+        c->pid = getpid();
         living++;
         ri_list_add_tail(&conns, &c->link);
         return c;
@@ -250,11 +267,13 @@ static struct rad_conn *find_or_add(char *id, bool *mine)
 
 static struct rad_conn *conn_get(const struct rad_opts *o, struct ri_error *e)
 {
+        static pthread_once_t once = PTHREAD_ONCE_INIT;
         char *id = id_of(o);
         struct rad_conn *c;
         bool mine = false, up;
         int r;
 
+        pthread_once(&once, watch_forks);
         pthread_mutex_lock(&lock);
         c = id ? find_or_add(id, &mine) : NULL;
         /* Whoever connects it has a limit of time. */
@@ -262,7 +281,7 @@ static struct rad_conn *conn_get(const struct rad_opts *o, struct ri_error *e)
                 pthread_cond_wait(&changed, &lock);
         up = c && c->up;
         pthread_mutex_unlock(&lock);
-        if (!mine)
+        if (!mine || !c)
                 free(id);
         if (!c) {
                 ri_error_set(e, ROMA_ENOMEM, NULL, "no memory for a connection");
@@ -335,9 +354,15 @@ static void io_free(struct rad_io *io)
         free(io);
 }
 
+/* Of the parent, and the parent's to give back. */
+static bool inherited(const struct rad_io *io)
+{
+        return io->conn->pid != getpid();
+}
+
 void rad_io_unref(struct rad_io *io)
 {
-        if (io && !__atomic_sub_fetch(&io->refs, 1, __ATOMIC_ACQ_REL))
+        if (io && !__atomic_sub_fetch(&io->refs, 1, __ATOMIC_ACQ_REL) && !inherited(io))
                 io_free(io);
 }
 
@@ -354,7 +379,7 @@ void rad_io_unref_later(struct rad_io *io)
         pthread_attr_t attr;
         pthread_t t;
 
-        if (!io || __atomic_sub_fetch(&io->refs, 1, __ATOMIC_ACQ_REL))
+        if (!io || __atomic_sub_fetch(&io->refs, 1, __ATOMIC_ACQ_REL) || inherited(io))
                 return;
         pthread_attr_init(&attr);
         pthread_attr_setdetachstate(&attr, PTHREAD_CREATE_DETACHED);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* What others do between two steps of a put or a gc:
+/* What others do between two steps of a put or a gc, and what other halves there are:
  *   rados-races put URI BYTES WRITE NAME N COMMAND    a put of so many bytes to the key "object"
  *   rados-races gc URI WRITE NAME N COMMAND           a gc of all, however young
  *   rados-races raw URI                               none: a write that RADOS does half of
+ *   rados-races fork URI                              none: a child goes on with the same store
  * Before the Nth write (WRITE is w) or read (r) of an object of the pool whose name begins with NAME, COMMAND is run; then
  * so many seconds have passed as LATER in the environment says. Says how it ended: "done" or its sentence. */
 #include <dlfcn.h>
@@ -134,6 +135,51 @@ static int write_half(roma_loop *loop, roma_store *s)
         return -1;
 }
 
+/* A child makes a loop of its own and opens what its parent has open. */
+static int in_child(const char *uri)
+{
+        roma_loop *loop = roma_loop_new();
+        roma_store *s = loop ? roma_store_open(loop, uri, NULL) : NULL;
+        roma_attr a = ROMA_ATTR_INIT;
+
+        if (!s || roma_put(s, "child", "child", 5, NULL) < 0 || roma_stat(s, "parent", 0, NULL, &a) < 0 ||
+            a.length != 6) {
+                printf("FAIL: in the child: %s\n", loop ? roma_error(loop) : "no loop");
+                return 1;
+        }
+        roma_store_close(s);
+        roma_loop_free(loop);
+        return 0;
+}
+
+static int with_child(const char *uri, roma_loop *loop, roma_store *s)
+{
+        int status = 1;
+        roma_attr a = ROMA_ATTR_INIT;
+        pid_t pid;
+
+        if (roma_put(s, "parent", "parent", 6, NULL) < 0)
+                return -1;
+        fflush(stdout);
+        pid = fork();
+        if (pid == 0) {
+                alarm(60);
+                status = in_child(uri);
+                fflush(stdout);
+                _exit(status);
+        }
+        if (pid < 0 || waitpid(pid, &status, 0) != pid || status != 0) {
+                printf("FAIL: the child: status %d\n", status);
+                return -1;
+        }
+        if (roma_stat(s, "child", 0, NULL, &a) < 0 || a.length != 5 || roma_unlink(s, "child", 0, NULL) < 0 ||
+            roma_unlink(s, "parent", 0, NULL) < 0) {
+                printf("FAIL: behind the child: %s\n", roma_error(loop));
+                return -1;
+        }
+        return 0;
+}
+
 int main(int argc, char **argv)
 {
         bool putting = argc == 8 && strcmp(argv[1], "put") == 0;
@@ -145,8 +191,8 @@ int main(int argc, char **argv)
                 printf("FAIL: %s\n", loop ? roma_error(loop) : "no loop");
                 return 1;
         }
-        if (strcmp(argv[1], "raw") == 0) {
-                r = write_half(loop, s);
+        if (argc == 3) {
+                r = strcmp(argv[1], "raw") == 0 ? write_half(loop, s) : with_child(argv[2], loop, s);
                 roma_store_close(s);
                 roma_loop_free(loop);
                 return r < 0;

@@ -76,4 +76,7 @@ grep -q "option grace: at least 2m" "$SCRATCH/said" || fail "$(cat "$SCRATCH/sai
 
 echo "== a write of which the cluster has done a half"
 "$BUILD_DIR/tests/ceph/rados-races" raw "rados://$pool/?ns=$ns&raw=1" || fail "raw"
+
+echo "== a child of a process that has a store open"
+"$BUILD_DIR/tests/ceph/rados-races" fork "$uri" || fail "fork"
 exit 0
