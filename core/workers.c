@@ -234,7 +234,7 @@ void ri_job_start(roma_loop *loop, struct ri_job *job)
                 run_here(loop, job);
 }
 
-void ri_job_abandon(struct ri_job *job)
+bool ri_job_abandon(struct ri_job *job)
 {
         struct ri_pool *p = job->pool;
         bool waiting;
@@ -256,6 +256,7 @@ void ri_job_abandon(struct ri_job *job)
         pthread_mutex_unlock(&p->lock);
         if (waiting)
                 job->orphan(job);
+        return waiting;
 }
 
 bool ri_job_abandoned(struct ri_job *job)

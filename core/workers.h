@@ -37,8 +37,8 @@ void ri_workers_stats(roma_loop *loop, roma_stats *stats);
 /* Never fails: without a thread (EAGAIN) the job waits for one; when there is none at all it runs on the loop. */
 void ri_job_start(roma_loop *loop, struct ri_job *job);
 /* The owner loses interest. A job not yet begun is taken back; a running one goes on alone. Either way `orphan`
- * will free it, and `done` is not called. */
-void ri_job_abandon(struct ri_job *job);
+ * will free it, and `done` is not called. true: it was taken back, `work` was not and will not be called. */
+bool ri_job_abandon(struct ri_job *job);
 /* For work(): true when the job was abandoned and should end soon. */
 bool ri_job_abandoned(struct ri_job *job);
 

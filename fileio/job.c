@@ -114,8 +114,9 @@ static void job_cancel(struct ri_op *op)
         atomic_fetch_add(&j->refs, 1);
         if (j->buf)
                 ri_buf_orphan(j->buf);
-        ri_job_abandon(&j->job);
-        if (!atomic_load(&j->begun))
+        /* Not begun: taken back now, and no earlier piece of it was under way. A worker that has the job may not have said yet
+         * that it begins. */
+        if (ri_job_abandon(&j->job) && !atomic_load(&j->begun))
                 op->outcome = ROMA_NOT_DONE;
         fio_job_unref(j);
 }

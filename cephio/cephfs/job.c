@@ -191,8 +191,9 @@ static void job_cancel(struct ri_op *op)
         cfs_call_abandon(&j->call);
         if (j->buf)
                 ri_buf_orphan(j->buf);
-        ri_job_abandon(&j->job);
-        if (!atomic_load(&j->begun))
+        /* Not begun: taken back now, and no earlier piece of it was under way. A worker that has the job may not have said yet
+         * that it begins. */
+        if (ri_job_abandon(&j->job) && !atomic_load(&j->begun))
                 op->outcome = ROMA_NOT_DONE;
         cfs_job_unref(j);
 }

@@ -167,12 +167,13 @@ struct job {
         int seconds10;
 };
 
-static int orphans;
+static int orphans, begun, taken_back;
 
 static void job_work(struct ri_job *j)
 {
         struct job *job = ri_container_of(j, struct job, job);
 
+        __atomic_add_fetch(&begun, 1, __ATOMIC_SEQ_CST);
         for (int i = 0; i < job->seconds10 * 10 && !ri_job_abandoned(j); i++)
                 usleep(10000);
 }
@@ -196,7 +197,7 @@ static void job_cancel(struct ri_op *op)
 {
         struct job *job = op->impl;
 
-        ri_job_abandon(&job->job);
+        taken_back += ri_job_abandon(&job->job);
 }
 
 static roma_op job_start(roma_loop *loop, int seconds10, const roma_opts *opts, int *n)
@@ -221,6 +222,7 @@ START_TEST(test_workers)
         roma_opts opts = ROMA_OPTS_INIT;
         int n = 0, late = 0;
 
+        begun = taken_back = 0;
         for (int i = 0; i < 50; i++)
                 job_start(loop, 0, NULL, &n);
         opts.deadline_ms = 30;
@@ -234,6 +236,7 @@ START_TEST(test_workers)
         for (int i = 0; i < 500 && __atomic_load_n(&orphans, __ATOMIC_SEQ_CST) < 8; i++)
                 usleep(10000);
         ck_assert_int_eq(orphans, 8);
+        ck_assert_int_eq(begun + taken_back, 50 + 8);
         usleep(20000);
         nothing_left(loop);
         end(loop);
