@@ -25,7 +25,8 @@ static void job_work(struct ri_job *job)
         struct rad_job *j = ri_container_of(job, struct rad_job, job);
 
         rad_job_phase(j, "queue", j->queued_ns);
-        j->work(j);
+        if (!j->e.code) /* else it could not be made ready */
+                j->work(j);
 }
 
 static void job_orphan(struct ri_job *job)
