@@ -36,6 +36,11 @@ static const struct meaning meanings[] = {
         { EIO, ROMA_ESERVERIO, 0, "an OSD could not read or write its disk; see `ceph health detail`" },
         { EOPNOTSUPP, ROMA_ENOTSUP, 0,
           "the pool cannot do that: an erasure coded pool keeps no index; use a replicated one, or raw=1" },
+        { ESTALE, ROMA_ECONFIG, 0,
+          "somebody has laid the namespace out with another number of shards since the store was opened; "
+          "open "
+          "it again" },
+        { EBADMSG, ROMA_ECORRUPT, 0, "its bytes are not what they should be" },
         { ENOMEM, ROMA_ENOMEM, 0, NULL },
         { EINVAL, ROMA_EINVAL, 0, NULL },
         { ECANCELED, ROMA_ECANCELED, 0, NULL },

@@ -432,6 +432,28 @@ static void page(struct gc *g)
         rad_req_go(g->r);
 }
 
+static void asked(struct rad_req *r)
+{
+        struct gc *g = r->arg;
+        int rc = rad_layout_said(r);
+        struct ri_error e;
+
+        g->r = NULL;
+        if (rc == 0 || rc == -ENOENT) {
+                page(g);
+                return;
+        }
+        rad_error(&e, rc, "read", r->oid, r->io ? r->io->where : NULL);
+        gc_end(g, &e);
+}
+
+static void make_sure(struct gc *g)
+{
+        g->r = rad_layout_ask(g->rs, false, g->op, asked, g);
+        if (!g->r)
+                fail_nomem(g);
+}
+
 static int64_t before(int64_t now, uint64_t seconds)
 {
         return seconds < INT64_MAX / 2000000000 ? now - (int64_t)seconds * 1000000000 : INT64_MIN;
@@ -462,5 +484,8 @@ void rad_gc(struct ri_op *op, const char *prefix, uint64_t older_than_s)
         g->shard = UINT32_MAX; /* the first is 0 */
         op->impl = g;
         op->cancel = gc_cancel;
-        page(g);
+        if (rs->sure)
+                page(g);
+        else
+                make_sure(g);
 }

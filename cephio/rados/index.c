@@ -35,6 +35,7 @@ struct shard {
 
 struct rad_index {
         struct rad_store *rs;
+        struct rad_req *ask; /* before the first change, when the store is not sure of n */
         uint32_t n;
         struct shard shard[];
 };
@@ -182,11 +183,50 @@ static void fill(struct shard *s, rados_write_op_t op)
                 rados_write_op_omap_set2(op, set_k, set_v, set_kn, set_vn, sets);
 }
 
+/* Nothing is written by a number of shards that may not be the namespace's. */
+
+static void fail_all(struct rad_index *ix, int rc)
+{
+        struct ri_list ended, *l;
+
+        ri_list_init(&ended);
+        for (uint32_t i = 0; i < ix->n; i++)
+                ri_list_splice_tail(&ended, &ix->shard[i].queue);
+        while ((l = ri_list_pop(&ended)))
+                ix_end(ri_container_of(l, struct rad_ix, link), rc);
+}
+
+static void asked(struct rad_req *r)
+{
+        struct rad_index *ix = r->arg;
+        int rc = rad_layout_said(r);
+
+        ix->ask = rc == -EEXIST ? rad_layout_ask(ix->rs, false, NULL, asked, ix) : NULL;
+        if (ix->ask)
+                return;
+        if (rc < 0)
+                fail_all(ix, rc == -EEXIST ? -ENOMEM : rc);
+        else
+                for (uint32_t i = 0; i < ix->n; i++)
+                        flush(&ix->shard[i]);
+}
+
+static void make_sure(struct rad_index *ix)
+{
+        if (!ix->ask)
+                ix->ask = rad_layout_ask(ix->rs, true, NULL, asked, ix);
+        /* Without memory: the next one that comes by. */
+}
+
 static void flush(struct shard *s)
 {
         struct rad_store *rs = s->ix->rs;
         char name[RAD_NAME_MAX];
 
+        if (!rs->sure && !ri_list_empty(&s->queue)) {
+                make_sure(s->ix);
+                return;
+        }
         if (s->r || !gather(s))
                 return;
         rad_index_name((uint32_t)(s - s->ix->shard), name);

@@ -40,6 +40,7 @@ struct list {
         bool temporaries; /* also what is hidden */
         unsigned busy;    /* requests in flight */
         const char *bad;  /* an entry that cannot be read: why */
+        struct rad_req *ask;
         uint32_t n;
         struct shard shard[];
 };
@@ -66,6 +67,8 @@ static struct ri_op *list_end(struct list *l)
 
         op->impl = NULL;
         op->cancel = NULL;
+        if (l->ask)
+                rad_req_drop(l->ask);
         for (uint32_t i = 0; i < l->n; i++) {
                 if (l->shard[i].r)
                         rad_req_drop(l->shard[i].r);
@@ -415,6 +418,28 @@ static bool prepare(struct list *l, const char *prefix, const roma_list_opts *o)
         return ok;
 }
 
+static void asked(struct rad_req *r)
+{
+        struct list *l = r->arg;
+        int rc = rad_layout_said(r);
+        struct ri_error e;
+
+        l->ask = NULL;
+        if (rc == 0 || rc == -ENOENT) {
+                merge(l);
+                return;
+        }
+        rad_error(&e, rc, "read", r->oid, r->io ? r->io->where : NULL);
+        ri_op_fail_error(list_end(l), &e);
+}
+
+static void make_sure(struct list *l)
+{
+        l->ask = rad_layout_ask(l->rs, false, l->op, asked, l);
+        if (!l->ask)
+                fail_nomem(l);
+}
+
 void rad_list(struct ri_op *op, const char *prefix, const roma_list_opts *opts)
 {
         struct rad_store *rs = rad_of(op->store);
@@ -430,8 +455,10 @@ void rad_list(struct ri_op *op, const char *prefix, const roma_list_opts *opts)
         l->n = n;
         op->impl = l;
         op->cancel = list_cancel;
-        if (prepare(l, prefix, opts))
+        if (!prepare(l, prefix, opts))
+                fail_nomem(l);
+        else if (rs->sure)
                 merge(l);
         else
-                fail_nomem(l);
+                make_sure(l);
 }

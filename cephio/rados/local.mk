@@ -14,6 +14,7 @@ rados_sources = \
 	cephio/rados/head.c \
 	cephio/rados/index.c \
 	cephio/rados/job.c \
+	cephio/rados/laid.c \
 	cephio/rados/layout.c \
 	cephio/rados/list.c \
 	cephio/rados/names.c \

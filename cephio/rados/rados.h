@@ -143,6 +143,7 @@ struct rad_store {
         struct rad_connecting *connecting; /* a new connection is on its way */
         struct ri_error broken;            /* code 0: none; why there is no new connection */
         struct rad_index *index;           /* indexed mode */
+        bool sure;                         /* of its number of shards; see laid.c */
         unsigned background;               /* things that closing waits for */
         struct ri_list owned;              /* struct rad_own: those of them that nobody else would free */
         bool closing;
@@ -273,6 +274,14 @@ void rad_index_settle(struct rad_store *rs, const char *key, const uint8_t value
                       const struct rad_entry *entry);
 /* In the background: looks at the head and settles with what is there. */
 void rad_index_repair(struct rad_store *rs, const char *key, const uint8_t value[RAD_ENTRY_BYTES]);
+
+/* laid.c: for a store that is not sure. make: lays the namespace out, unless somebody has (-EEXIST), else reads how. */
+/* NULL: no memory. */
+struct rad_req *rad_layout_ask(struct rad_store *rs, bool make, struct ri_op *op,
+                               void (*done)(struct rad_req *), void *arg);
+/* What came of it: 0 and the store is sure, or -EEXIST, -ENOENT (nobody has), -ESTALE (otherwise than the store thinks),
+ * another errno. */
+int rad_layout_said(struct rad_req *r);
 
 /* change.c: one change of one head, as doc/rados-layout.md says: mark, swap, settle. */
 struct rad_change;

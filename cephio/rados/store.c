@@ -63,6 +63,7 @@ struct rad_connecting {
         struct rad_opts *o;
         struct rad_io *io;
         uint32_t shards;
+        bool sure; /* that is how the namespace is laid out */
         struct ri_error e;
         uint64_t begun_ns, work_ns, connected_ns; /* by the loop, by the worker, when the pool was open */
 };
@@ -101,6 +102,7 @@ static int layout_read(struct rad_connecting *c)
         if (rad_layout_decode(buf, (size_t)r, &l, &why) < 0)
                 return layout_bad(c, why);
         c->shards = l.shards;
+        c->sure = true;
         return 1;
 }
 
@@ -126,9 +128,10 @@ static void layout(struct rad_connecting *c)
         if (r)
                 return;
         r = layout_write(c);
+        c->sure = r >= 0;
         if (r == -EEXIST)
                 r = layout_read(c) < 0 ? -1 : 0;
-        /* Nothing is there, and this client may not begin: it can read that nothing is there. */
+        /* Nothing is there, and this client may not begin: it can read that nothing is there, for now; see laid.c. */
         if (r == -EPERM || r == -EACCES || r == -ENOSPC || r == -EDQUOT)
                 r = 0;
         if (r < 0 && !c->e.code)
@@ -166,12 +169,18 @@ static void adopt(struct rad_store *rs, struct rad_connecting *c)
         rs->store->loop->stats.connects_total++;
 }
 
-static int adopt_index(struct rad_store *rs, const struct rad_connecting *c)
+static void adopt_index(struct rad_store *rs, struct rad_connecting *c)
 {
-        if (rs->o->raw || rs->index)
-                return 0;
-        rs->index = rad_index_new(rs, c->shards);
-        return rs->index ? 0 : -1;
+        if (rs->o->raw)
+                return;
+        if (!rs->index)
+                rs->index = rad_index_new(rs, c->shards);
+        if (!rs->index)
+                ri_error_set(&c->e, ROMA_ENOMEM, NULL, "no memory for the store");
+        else if (c->sure && c->shards != rad_index_shards(rs->index))
+                rad_error(&c->e, -ESTALE, "connect", "roma", c->io->where);
+        else
+                rs->sure = rs->sure || c->sure;
 }
 
 static void tell(struct rad_store *rs, const struct ri_op *op, const struct rad_connecting *c)
@@ -199,8 +208,8 @@ static void connect_done(struct ri_job *job)
                 op->impl = NULL;
                 tell(rs, op, c);
         }
-        if (!c->e.code && adopt_index(rs, c) < 0)
-                ri_error_set(&c->e, ROMA_ENOMEM, NULL, "no memory for the store");
+        if (!c->e.code)
+                adopt_index(rs, c);
         if (!c->e.code)
                 adopt(rs, c);
         else

@@ -3,10 +3,12 @@
  *   rados-races put URI BYTES WRITE NAME N COMMAND    a put of so many bytes to the key "object"
  *   rados-races gc URI WRITE NAME N COMMAND           a gc of all, however young
  *   rados-races raw URI                               none: a write that RADOS does half of
+ *   rados-races full URI                              none: a store that could not be laid out when it was opened
  *   rados-races fork URI                              none: a child goes on with the same store
  * Before the Nth write (WRITE is w) or read (r) of an object of the pool whose name begins with NAME, COMMAND is run; then
  * so many seconds have passed as LATER in the environment says. Says how it ended: "done" or its sentence. */
 #include <dlfcn.h>
+#include <errno.h>
 #include <roma/roma.h>
 #include <spawn.h>
 #include <stdbool.h>
@@ -20,14 +22,13 @@
 #include <rados/librados.h>
 
 static const char *name, *command;
-static bool of_writes;
+static bool of_writes, full;
 static unsigned left;
 static time_t later;
 
 static void *real(const char *fn)
 {
         void *lib = dlopen("librados.so.2", RTLD_NOW | RTLD_LOCAL), *p = lib ? dlsym(lib, fn) : NULL;
-
         if (!p) {
                 printf("FAIL: no %s\n", fn);
                 exit(1);
@@ -76,6 +77,13 @@ EXPORTED int rados_aio_read_op_operate(rados_read_op_t op, rados_ioctx_t io, rad
 {
         about_to(false, oid);
         return REAL(rados_aio_read_op_operate)(op, io, c, oid, flags);
+}
+
+/* What makes the layout, when the store is opened. */
+EXPORTED int rados_write_op_operate(rados_write_op_t op, rados_ioctx_t io, const char *oid, time_t *mtime,
+                                    int flags)
+{
+        return full ? -ENOSPC : REAL(rados_write_op_operate)(op, io, oid, mtime, flags);
 }
 
 EXPORTED int clock_gettime(clockid_t clock, struct timespec *ts)
@@ -135,6 +143,24 @@ static int write_half(roma_loop *loop, roma_store *s)
         return -1;
 }
 
+/* A store that was opened while there was no room. OTHER: what somebody else does before it puts anything. */
+static int laid_out(roma_loop *loop, roma_store *s)
+{
+        const char *other = getenv("OTHER");
+
+        if (roma_list_page(s, "", NULL) < 0) {
+                printf("FAIL: the first list: %s\n", roma_error(loop));
+                return -1;
+        }
+        if (other && run(other) != 0) {
+                printf("FAIL: %s\n", other);
+                return -1;
+        }
+        puts(roma_list_page(s, "", NULL) < 0 ? roma_error(loop) : "listed");
+        puts(roma_put(s, "late", "late", 4, NULL) < 0 ? roma_error(loop) : "put");
+        return 0;
+}
+
 /* A child makes a loop of its own and opens what its parent has open. */
 static int in_child(const char *uri)
 {
@@ -184,15 +210,22 @@ int main(int argc, char **argv)
 {
         bool putting = argc == 8 && strcmp(argv[1], "put") == 0;
         roma_loop *loop = roma_loop_new();
-        roma_store *s = argc >= 3 && loop ? roma_store_open(loop, argv[2], NULL) : NULL;
+        roma_store *s;
         int r;
 
+        full = argc == 3 && strcmp(argv[1], "full") == 0;
+        s = argc >= 3 && loop ? roma_store_open(loop, argv[2], NULL) : NULL;
         if (!s) {
                 printf("FAIL: %s\n", loop ? roma_error(loop) : "no loop");
                 return 1;
         }
         if (argc == 3) {
-                r = strcmp(argv[1], "raw") == 0 ? write_half(loop, s) : with_child(argv[2], loop, s);
+                if (strcmp(argv[1], "raw") == 0)
+                        r = write_half(loop, s);
+                else if (strcmp(argv[1], "full") == 0)
+                        r = laid_out(loop, s);
+                else
+                        r = with_child(argv[2], loop, s);
                 roma_store_close(s);
                 roma_loop_free(loop);
                 return r < 0;

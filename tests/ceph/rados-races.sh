@@ -77,6 +77,16 @@ grep -q "option grace: at least 2m" "$SCRATCH/said" || fail "$(cat "$SCRATCH/sai
 echo "== a write of which the cluster has done a half"
 "$BUILD_DIR/tests/ceph/rados-races" raw "rados://$pool/?ns=$ns&raw=1" || fail "raw"
 
+echo "== a namespace that could not be laid out when the store was opened"
+export full="rados://$pool/?ns=$ns-full" late="rados://$pool/other?ns=$ns-late&shards=4"
+"$BUILD_DIR/tests/ceph/rados-races" full "$full&shards=8" >"$SCRATCH/said" || fail "full: $(cat "$SCRATCH/said")"
+[ "$(tr '\n' ' ' <"$SCRATCH/said")" = "listed put " ] || fail "$(cat "$SCRATCH/said")"
+[ "$(roma ls "$full")" = late ] || fail "what was put late is not listed"
+OTHER='"$ROMA" put -q "$ONE" "$late"' "$BUILD_DIR/tests/ceph/rados-races" full "rados://$pool/?ns=$ns-late&shards=8" >"$SCRATCH/said" ||
+  fail "late: $(cat "$SCRATCH/said")"
+[ "$(grep -c "another number of shards" "$SCRATCH/said")" = 2 ] || fail "$(cat "$SCRATCH/said")"
+! roma stat "rados://$pool/late?ns=$ns-late" 2>/dev/null || fail "it has put something where nobody looks"
+
 echo "== a child of a process that has a store open"
 "$BUILD_DIR/tests/ceph/rados-races" fork "$uri" || fail "fork"
 exit 0
