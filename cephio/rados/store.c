@@ -346,11 +346,15 @@ static void closing_work(struct ri_job *job)
         struct rad_closing *c = ri_container_of(job, struct rad_closing, job);
 
         rad_io_unref(c->io);
+        c->io = NULL;
 }
 
 static void closing_orphan(struct ri_job *job)
 {
-        free(ri_container_of(job, struct rad_closing, job));
+        struct rad_closing *c = ri_container_of(job, struct rad_closing, job);
+
+        rad_io_unref_later(c->io); /* when no worker had time for it */
+        free(c);
 }
 
 static void closing_done(struct ri_job *job)
