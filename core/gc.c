@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Collects the temporaries of writers that never came to an end, and uploads that nobody has ended. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -256,36 +257,44 @@ static int64_t store_now(roma_store *store)
         return (int64_t)ts.tv_sec * 1000000000 + ts.tv_nsec;
 }
 
+/* As a list takes it, where a prefix is any beginning of a name: that of photos would be one of photos2/ too. */
+static char *tree_prefix(const char *folder)
+{
+        size_t n = strlen(folder);
+        char *prefix;
+
+        return asprintf(&prefix, "%s%s", folder, n && folder[n - 1] != '/' ? "/" : "") < 0 ? NULL : prefix;
+}
+
 roma_op roma_aio_gc(roma_store *store, const char *prefix, uint64_t older_than_s, const roma_opts *opts,
                     roma_done *done, void *arg)
 {
         struct ri_op *op = ri_op_new(store->loop, store, RI_TRANSFER, "gc", prefix, opts, done, arg);
         int64_t before_ns = INT64_MIN;
         struct gc *g;
+        char *tree;
 
         if (!op)
                 return 0;
         if (older_than_s < INT64_MAX / 2000000000)
                 before_ns = store_now(store) - (int64_t)older_than_s * 1000000000;
-        if (store->be->upload) {
-                ri_upload_gc(op, prefix, before_ns);
+        tree = tree_prefix(prefix);
+        if (tree && store->be->upload) {
+                ri_upload_gc(op, tree, before_ns);
+                free(tree);
                 return op->id;
         }
-        g = calloc(1, sizeof *g);
-        if (g) {
-                g->prefix = strdup(prefix);
+        g = tree ? calloc(1, sizeof *g) : NULL;
+        if (g)
                 g->old = calloc(PAGE + 1, sizeof *g->old);
-        }
-        if (!g || !g->prefix || !g->old) {
-                if (g) {
-                        free(g->prefix);
-                        free(g->old);
-                }
+        if (!g || !g->old) {
                 free(g);
+                free(tree);
                 ri_op_fail(op, ROMA_ENOMEM, "out of memory");
                 return op->id;
         }
         g->op = op;
+        g->prefix = tree;
         g->before_ns = before_ns;
         g->older_than_s = older_than_s;
         ri_compose(op, g, gc_cancel);

@@ -104,9 +104,9 @@ ROMA_API roma_op roma_aio_hash_path(roma_store *store, const char *path, uint64_
 ROMA_API int roma_hash_path(roma_store *store, const char *path, uint64_t offset, uint64_t length,
                             int algorithm, const roma_opts *opts);
 
-/* Removes temporaries that unfinished writers left in the folder tree `prefix` and that nobody has written to for
- * older_than_s seconds (by the store's clock), and ends uploads of which that is true. Result: bytes = how many were
- * removed. */
+/* Removes temporaries that unfinished writers left in the folder tree `prefix` (with or without a slash at its end; "": all)
+ * and that nobody has written to for older_than_s seconds (by the store's clock), and ends uploads of which that is true.
+ * Result: bytes = how many were removed. */
 ROMA_API roma_op roma_aio_gc(roma_store *store, const char *prefix, uint64_t older_than_s,
                              const roma_opts *opts, roma_done *done, void *arg);
 ROMA_API int64_t roma_gc(roma_store *store, const char *prefix, uint64_t older_than_s, const roma_opts *opts);

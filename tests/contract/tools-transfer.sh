@@ -222,5 +222,12 @@ expect 0 "$ROMA" gc --older-than 1s "$store" >out
 grep -q '^2 removed' out || fail "gc of old ones: $(cat out)"
 [ ! -e store/into/.roma~0123456789abcdef ] || fail "gc left an old temporary"
 [ -e store/into/.roma~notatemporary ] || fail "gc took too much"
+# int is no folder, and the names of the two that begin so are theirs.
+mkdir store/int-2
+echo t >store/int-2/.roma~0123456789abcdef
+expect 0 "$ROMA" gc --older-than 0 "$store/int" >out
+grep -q '^0 removed' out || fail "gc of another folder: $(cat out)"
+expect 0 "$ROMA" gc --older-than 0 "$store/int-2/" >out
+grep -q '^1 removed' out || fail "gc of a folder with a slash: $(cat out)"
 rm store/into/.roma~*
 no_temporaries .

@@ -77,6 +77,7 @@ for signal in INT KILL; do
   [ $signal = KILL ] || [ "$(roma ls --all "$here" | grep -c '^\.roma~')" = 0 ] || fail "Ctrl-C left a temporary"
 done
 expect 0 roma gc "$here" >out
+expect 0 roma gc --older-than 0 "${here%?}" >out # the name of another folder, with which this one begins
 [ "$(roma ls --all "$here" | grep -c '^\.roma~')" = 1 ] || fail "gc took a temporary that may be in use"
 expect 0 roma gc --older-than 0 "$here" >out
 grep -q '^1 removed' out || fail "gc: $(cat out)"

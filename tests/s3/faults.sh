@@ -232,6 +232,11 @@ go 0 gc --older-than 0 s3://b/QUERY
 asked 2
 if grep -q ^DELETE "$folder/log"; then fail "the upload was aborted"; fi
 
+begin "gc of a folder, not of all names that begin with its own"
+answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' '<ListMultipartUploadsResult></ListMultipartUploadsResult>'
+go 0 gc --older-than 0 s3://b/photosQUERY
+grep -q 'prefix=photos%2F&' "$folder/log" || fail "other names were asked for"
+
 begin "a list that is no XML"
 bucket
 answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' '<oops'
