@@ -353,12 +353,13 @@ static bool is_free(struct job *job, const char *name)
         return false;
 }
 
-/* A key is only a name on some stores, but ".." is a step on this machine's disk. */
 static bool is_safe(struct job *job, const char *name)
 {
-        if (!name_leads_out(name) || !job->to.at.path)
+        const char *fault = job->to.at.path ? name_fault(name) : NULL;
+
+        if (!fault)
                 return true;
-        complain(job->tool, "sync: the name %s leads out of %s; it was left out", name, job->to.at.shown);
+        complain(job->tool, "sync: the name %s %s %s; it was left out", name, fault, job->to.at.shown);
         status_raise(job->tool, EXIT_OTHER);
         return false;
 }

@@ -399,8 +399,9 @@ bool can_carry(struct tool *t, const struct end *from, const struct end *to, con
 /* Whether what has the name of a folder is one, or an empty object that stands for one; false after a message: it has bytes, and
  * `to` can only make a folder of it. */
 bool is_mark(struct tool *t, const char *shown, const struct place *to, const roma_attr *attr);
-/* Whether a name has a component "..". */
-bool name_leads_out(const char *name);
+/* Why it cannot be a name below a folder of this machine, to be followed by the folder's name; NULL: it can. One slash at the
+ * end is fine. */
+const char *name_fault(const char *name);
 
 /* resume.c: put --resume. */
 int resume_put(struct tool *t, int argc, char **argv);

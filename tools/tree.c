@@ -116,18 +116,22 @@ bool is_mark(struct tool *t, const char *shown, const struct place *to, const ro
         return false;
 }
 
-/* A key is only a name on some stores, but its ".." is a step on this machine's disk: whoever may write keys must not
- * choose where they end up. */
-bool name_leads_out(const char *name)
+/* A key is only a name on some stores, but its ".." is a step on this machine's disk, where "a//x" and "a/./x" are the
+ * file of "a/x" too: whoever may write keys must not choose where they end up. */
+const char *name_fault(const char *name)
 {
-        for (const char *p = name; *p; p += strspn(p, "/")) {
-                size_t n = strcspn(p, "/");
+        while (*name) {
+                size_t n = strcspn(name, "/");
 
-                if (n == 2 && p[0] == '.' && p[1] == '.')
-                        return true;
-                p += n;
+                if (n == 0)
+                        return "has an empty component and would be another one in";
+                if (n == 1 && name[0] == '.')
+                        return "has a component \".\" and would be another one in";
+                if (n == 2 && name[0] == '.' && name[1] == '.')
+                        return "leads out of";
+                name += n + (name[n] == '/');
         }
-        return false;
+        return NULL;
 }
 
 static void mark_add(struct branch *b, const char *key)
@@ -200,6 +204,7 @@ static void carry_own_mark(struct branch *b, const roma_entry *e, struct end *fr
 static void entry(struct walk *w, const roma_entry *e)
 {
         struct branch *b = w->arg;
+        const char *fault = name_fault(e->key + strlen(w->prefix));
         char *below = need_copy(e->key + strlen(w->prefix));
         size_t n = strlen(below);
         /* Between stores without folders it is an object like others. */
@@ -212,9 +217,10 @@ static void entry(struct walk *w, const roma_entry *e)
         location_end(b->from, below, &from);
         target_end(b->job->target, b->from, below, &to);
         /* Stores with folders refuse such keys. */
-        if (to.path && name_leads_out(below)) {
-                complain(b->job->tool, "%s: the name of %s leads out of %s; it was left out",
-                         b->job->tool->command->name, from.shown, b->job->target->at.shown);
+        if (to.path && fault) {
+                complain(b->job->tool, "%s: the name of %s%s %s %s; it was left out",
+                         b->job->tool->command->name, from.shown, folder ? "/" : "", fault,
+                         b->job->target->at.shown);
                 status_raise(b->job->tool, EXIT_OTHER);
                 b->failed = true;
                 free(below);
@@ -393,7 +399,9 @@ static bool move_by_rename(struct job *job, const struct location *from)
 static void carry_argument(struct job *job, const char *arg)
 {
         struct tool *t = job->tool;
+        const struct target *to = job->target;
         struct location from;
+        const char *fault;
 
         if (!location_parse(t, &from, arg))
                 return;
@@ -401,6 +409,9 @@ static void carry_argument(struct job *job, const char *arg)
                 usage(t, "standard input cannot be moved");
         else if (from.stdio)
                 carry_stream(job, &from);
+        else if (to->into && to->at.path && !from.no_name && (fault = name_fault(name_base(from.key))))
+                usage(t, "the name of %s %s %s: give the whole name of what it becomes", from.shown, fault,
+                      to->at.shown);
         else if (location_open(t, &from)) {
                 if (job->move && from.no_name)
                         usage(t, "%s cannot be moved: it has no name of its own", from.shown);

@@ -232,6 +232,25 @@ go 0 gc --older-than 0 s3://b/QUERY
 asked 2
 if grep -q ^DELETE "$folder/log"; then fail "the upload was aborted"; fi
 
+# Of keys that would be one file here the plain one is taken, and the others are told.
+contents=
+for k in t/../x t/./x t//x t/x t/y//; do contents+="<Contents><Key>$k</Key><Size>5</Size></Contents>"; done
+for command in "get -r" sync; do
+  begin "$command: keys that would be one file"
+  answer 'HTTP/1.1 404 Not Found' 'Content-Length: 0' ''
+  for _ in 1 2; do answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' "<ListBucketResult>$contents</ListBucketResult>"; done
+  answer "${head5[@]}"
+  answer "${ranged[@]}" 'Content-Length: AUTO' '' hello
+  rm -rf "$work/tree"
+  # shellcheck disable=SC2086 # two words
+  go 1 $command s3://b/tQUERY "$work/tree"
+  [ "$(grep -c 'has an empty component' "$folder/err")" = 2 ] || fail "two with an empty component: $(cat "$folder/err")"
+  says 'has a component "."'
+  says 'leads out'
+  asked 5
+  [ "$(cd "$work/tree" && find . -type f)" = ./x ] || fail "there is $(find "$work/tree")"
+done
+
 begin "gc of a folder, not of all names that begin with its own"
 answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' '<ListMultipartUploadsResult></ListMultipartUploadsResult>'
 go 0 gc --older-than 0 s3://b/photosQUERY
