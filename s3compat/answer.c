@@ -312,8 +312,8 @@ static enum s3_verdict judge_answer(struct s3_request *r, bool is_error)
         }
         if (w.verdict == S3_AGAIN_NOW)
                 return S3_FAILED;
-        /* A server that broke may have done the work before. */
-        r->sent = w.verdict == S3_AGAIN && r->status >= 500;
+        /* A server that broke may have done the work before; one that has said 200 had begun with it. */
+        r->sent = r->status / 100 == 2 ? w.verdict != S3_FAILED : w.verdict == S3_AGAIN && r->status >= 500;
         return w.verdict;
 }
 

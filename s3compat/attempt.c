@@ -262,6 +262,7 @@ static void forget_answer(struct s3_request *r)
         r->got = 0;
         r->status = 0;
         r->header_bytes = 0;
+        r->perhaps |= r->sent;
         r->overrun = r->sent = false;
         r->code[0] = '\0';
         memset(&r->error, 0, sizeof(r->error));

@@ -87,10 +87,12 @@ static void again_in(struct s3_request *r, uint64_t ms)
         }
 }
 
-/* The answer to a change was lost: what became of it? */
+/* The answer to a change was lost, to this try or to one before: what became of it? */
 static void settle_outcome(struct s3_request *r)
 {
-        r->error.outcome = r->changes && r->sent && r->error.code ? ROMA_UNKNOWN : ROMA_NOT_DONE;
+        bool lost = r->changes && (r->sent || r->perhaps) && r->error.code;
+
+        r->error.outcome = lost ? ROMA_UNKNOWN : ROMA_NOT_DONE;
         if (r->op && r->changes && r->error.outcome == ROMA_NOT_DONE)
                 r->op->outcome = ROMA_NOT_DONE;
 }

@@ -94,7 +94,9 @@ struct s3_request {
         uint64_t at;     /* of the body, sent */
         size_t header_bytes;
         unsigned attempt, redirects;
-        bool refreshed, skewed, overrun, sent;
+        bool refreshed, skewed, overrun;
+        bool sent;    /* this try may have been done */
+        bool perhaps; /* an earlier one may: its answer was lost */
         uint64_t trace;
 };
 

@@ -178,6 +178,26 @@ answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' "$done_"
 more='&part=4096' go 0 put "$work/local" s3://b/kQUERY
 [ "$(grep -c '^POST /b/k?uploadId=UP1 ' "$folder/log")" = 2 ] || fail "complete was not repeated"
 
+begin "put: the answer is lost, and then it is denied, so nobody knows"
+free_name
+answer '@drop' 'HTTP/1.1 200 OK'
+error '403 Forbidden' AccessDenied
+go 8 put "$work/five" s3://b/kQUERY
+
+# Whatever comes after it: what the first has made is not taken away.
+for first in drop '200 OK'; do
+  for then in '403 Forbidden AccessDenied' '503 Unavailable SlowDown' '200 OK InternalError'; do
+    begin "multipart: complete is answered by $first, later ones by $then, so nobody knows"
+    free_name
+    answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' "$created"
+    for _ in 1 2 3; do answer 'HTTP/1.1 200 OK' 'ETag: "x"' 'Content-Length: 0' ''; done
+    if [ "$first" = drop ]; then answer '@drop' 'HTTP/1.1 200 OK'; else error "$first" InternalError; fi
+    error "${then% *}" "${then##* }"
+    more='&part=4096&attempts=2' go 8 put "$work/local" s3://b/kQUERY
+    if grep -q ^DELETE "$folder/log"; then fail "the upload was aborted"; fi
+  done
+done
+
 begin "multipart: complete says 200 and then nothing, and there is no object"
 free_name
 answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' "$created"
