@@ -592,8 +592,8 @@ static void put_done(struct s3_request *r)
         struct s3w *f = r->arg;
         struct ri_error e;
 
-        if (!r->error.code)
-                s3_part_confirmed(f->cur, r, f->st->profile.checksum);
+        if (!r->error.code && !s3_part_confirmed(f->cur, r, f->st->profile.checksum))
+                r->error.outcome = ROMA_UNKNOWN; /* it is there, and it is not what was sent */
         e = r->error;
         if (condition_failed(f, r, &e))
                 refused_instead(f, &e);

@@ -27,7 +27,7 @@ while read -r sum algorithm hello part last all; do
   begin "put with $sum: the server has another"
   free_name
   answer "${put_ok[@]:0:2}" "x-amz-checksum-$sum: $part" "${put_ok[@]:2}"
-  more="&checksum=$sum" go 7 put "$work/five" s3://b/kQUERY
+  more="&checksum=$sum" go 8 put "$work/five" s3://b/kQUERY
   says "the server has $algorithm $part of what was sent, it must be $hello"
   for told in "$all" "$part" 'AAAAAA==-3' ''; do
     begin "$sum in parts, and at the end it is \"$told\""
@@ -58,7 +58,7 @@ for sum in 11177612005948864433 9301107126475280818; do
   begin "oss has the CRC-64 $sum"
   free_name
   answer "${put_ok[@]:0:2}" "x-oss-hash-crc64ecma: $sum" "${put_ok[@]:2}"
-  case $sum in 111*) want=0 ;; *) want=7 ;; esac
+  case $sum in 111*) want=0 ;; *) want=8 ;; esac
   vendor=oss more='&addressing=path' go $want put "$work/five" oss://b/kQUERY
 done
 for sum in 8976866330756565480 8976866330756565481; do
