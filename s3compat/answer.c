@@ -151,6 +151,8 @@ static enum s3_verdict judge_network(struct s3_request *r, CURLcode code)
                 ri_error_set(e, c, r->server,
                              "%s: the server's certificate is not trusted; name its issuer with ?ca=FILE",
                              r->name);
+        if (code == CURLE_ABORTED_BY_CALLBACK) /* on_issue() */
+                ri_error_set(e, c, r->server, "%s: the connection ended without an answer", r->name);
         if (c == ROMA_EPROTOCOL)
                 ri_error_set(e, c, r->server, "%s: what came is no answer in HTTP/1.1", r->name);
         e->flags = is_final(code) ? 0 : ROMA_RETRIABLE;

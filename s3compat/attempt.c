@@ -47,6 +47,15 @@ static int on_seek(void *arg, curl_off_t offset, int origin)
         return CURL_SEEKFUNC_OK;
 }
 
+/* Asked before curl sends it. It does so again by itself when a connection that was kept has swallowed it. */
+static int on_issue(void *arg, char *to, char *from, int to_port, int from_port)
+{
+        struct s3_request *r = arg;
+
+        (void)to, (void)from, (void)to_port, (void)from_port;
+        return r->issued++ ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+}
+
 static void keep_header(struct s3_request *r, const char *line, size_t n)
 {
         const char *colon = memchr(line, ':', n);
@@ -215,7 +224,8 @@ static int make_headers(struct s3_request *r, const char *host, const char *path
                 if (r->has_body && !s3_fields_get(&headers, "content-type"))
                         s3_fields_add(&headers, "Content-Type:", NULL);
                 rc = headers.failed ? -1 : make_list(r, &headers);
-                if (rc == 0 && r->length < 1 << 20) {
+                /* After a refusal of Expect curl sends again. */
+                if (rc == 0 && (r->length < 1 << 20 || r->counted)) {
                         struct curl_slist *l = curl_slist_append(r->list, "Expect:");
 
                         if (l)
@@ -243,9 +253,13 @@ static void set_method(struct s3_request *r, CURL *e)
         } else if (strcmp(r->method, "GET") != 0) {
                 curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, r->method);
         }
-        /* curl sends again by itself what a connection that was kept has swallowed: not what may be sent only once. */
-        if (r->changes && (!r->safe || r->counted))
+        if (r->counted) {
+                curl_easy_setopt(e, CURLOPT_PREREQFUNCTION, on_issue);
+                curl_easy_setopt(e, CURLOPT_PREREQDATA, r);
+        } else if (r->changes && !r->safe) {
+                /* A connection that was kept and is dead would swallow what may be sent only once. */
                 curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, 1L);
+        }
         curl_easy_setopt(e, CURLOPT_HTTPHEADER, r->list);
         curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
         curl_easy_setopt(e, CURLOPT_HEADERDATA, r);
@@ -260,6 +274,7 @@ static void forget_answer(struct s3_request *r)
         ri_str_reset(&r->answer);
         r->at = 0;
         r->got = 0;
+        r->issued = 0;
         r->status = 0;
         r->header_bytes = 0;
         r->perhaps |= r->sent;

@@ -71,7 +71,7 @@ struct s3_request {
         const char *sha256;       /* of the body, hexadecimal, borrowed; NULL: not signed */
         bool changes;             /* something on the server */
         bool safe;                /* may be sent again when an answer is lost */
-        bool counted;             /* that it was sent again must be known: curl may not do it by itself */
+        bool counted; /* that it was sent again must be known: curl may not do it by itself, the answer is lost then */
         const struct iovec *into; /* where a good answer's bytes go, borrowed; NULL: into `answer` */
         int into_n;
         size_t into_max;
@@ -94,6 +94,7 @@ struct s3_request {
         uint64_t at;     /* of the body, sent */
         size_t header_bytes;
         unsigned attempt, redirects;
+        unsigned issued; /* how often curl has sent this try */
         bool refreshed, skewed, overrun;
         bool sent;    /* this try may have been done */
         bool perhaps; /* an earlier one may: its answer was lost */

@@ -806,7 +806,9 @@ static void completed(struct s3_request *r)
         struct result result = { .kind = s3_sum(f->st->profile.checksum) };
         struct ri_error e;
         bool refused = condition_failed(f, r, &r->error);
-        bool lost = r->attempt > 0 && (r->error.code == ROMA_ENOENT || refused);
+        /* An upload that is gone may have been completed by this very request, which a proxy has sent twice. */
+        bool lost = strcmp(r->code, "NoSuchUpload") == 0 ||
+                    (r->attempt > 0 && (r->error.code == ROMA_ENOENT || refused));
 
         if (!r->error.code) {
                 lost = !read_result(r, &result);
@@ -850,7 +852,7 @@ static void complete(struct s3w *f)
         s3_fields_add(&r->headers, "Content-Type", "application/xml");
         condition(f, r);
         r->safe = true; /* a second one finds no upload, and then we look */
-        r->counted = f->w->precondition != ROMA_ALWAYS;
+        r->counted = true;
         if (kind) {
                 /* The CRC-32 is that of the source's bytes, which came along with them. */
                 s3_sum_text(text, f->st->profile.checksum,

@@ -208,6 +208,18 @@ says "does not say that the object is there"
 
 five=5d41402abc4b2a76b9719d911017c592
 whole=$(printf '\x5d\x41\x40\x2a\xbc\x4b\x2a\x76\xb9\x71\x9d\x91\x10\x17\xc5\x92' | md5sum | cut -d' ' -f1)-1
+begin "multipart: a kept connection ends at complete, which was done"
+free_name
+answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' "$created"
+for _ in 1 2 3; do answer 'HTTP/1.1 200 OK' "ETag: \"$five\"" 'Content-Length: 0' ''; done
+answer '@drop' 'HTTP/1.1 200 OK'
+error '404 Not Found' NoSuchUpload
+thrice=$(for _ in 1 2 3; do printf '\x5d\x41\x40\x2a\xbc\x4b\x2a\x76\xb9\x71\x9d\x91\x10\x17\xc5\x92'; done | md5sum | cut -d' ' -f1)-3
+answer 'HTTP/1.1 200 OK' 'Content-Length: 12000' "ETag: \"$thrice\"" ''
+more='&part=4096' go 0 put "$work/local" s3://b/kQUERY
+asked 9
+if grep -q ^DELETE "$folder/log"; then fail "the upload was aborted"; fi
+
 for body in '' '   ' '<Error><Code>Intern' '<CompleteMultipartUploadResult/>'; do
   begin "upload complete says 200 and then \"$body\": the object is of somebody else"
   answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' "$body"
