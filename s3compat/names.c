@@ -128,9 +128,159 @@ void s3_stat(struct ri_op *op, const char *key, unsigned flags)
                 s3_request_start(r);
 }
 
-/* unlink: DELETE says the same whether there was something or not, so look first. */
+/* unlink: DELETE says the same whether there was something or not, so look first. When its answer is lost, look again: what
+ * somebody else has put there meanwhile must not go. */
 
-static void unlinked(struct s3_request *r)
+struct removal {
+        struct ri_op *op;
+        struct s3_request *r;
+        char *key;
+        roma_attr was;
+        unsigned tries;      /* of DELETE */
+        struct ri_error why; /* of the last DELETE, whose answer was lost */
+};
+
+static void removal_free(struct removal *m)
+{
+        s3_request_free(m->r);
+        free(m->key);
+        free(m);
+}
+
+static void removal_cancel(struct ri_op *op)
+{
+        removal_free(op->impl);
+}
+
+static struct ri_op *removal_end(struct removal *m)
+{
+        struct ri_op *op = m->op;
+
+        op->cancel = NULL;
+        op->impl = NULL;
+        removal_free(m);
+        return op;
+}
+
+static void removal_fail(struct removal *m, const struct ri_error *e)
+{
+        struct ri_error copy = *e;
+
+        ri_op_fail_error(removal_end(m), &copy);
+}
+
+static struct s3_request *removal_request(struct removal *m, const char *name, const char *method,
+                                          void (*done)(struct s3_request *r))
+{
+        struct ri_error e;
+
+        s3_request_free(m->r);
+        m->r = s3_request_new(s3_of(m->op->store), m->op, name, method, m->key);
+        if (!m->r) {
+                ri_error_set(&e, ROMA_ENOMEM, NULL, "no memory for a request");
+                removal_fail(m, &e);
+                return NULL;
+        }
+        m->r->arg = m;
+        m->r->done = done;
+        return m->r;
+}
+
+static void looked_again(struct s3_request *r);
+
+static void removed(struct s3_request *r)
+{
+        struct removal *m = r->arg;
+
+        if (!r->error.code) {
+                ri_op_finish(removal_end(m));
+        } else if (r->sent) {
+                m->why = r->error;
+                m->tries = r->attempt + 1;
+                r = removal_request(m, "HeadObject", "HEAD", looked_again);
+                if (r)
+                        s3_request_start(r);
+        } else {
+                removal_fail(m, &r->error);
+        }
+}
+
+static void remove_it(struct removal *m)
+{
+        struct s3_request *r = removal_request(m, "DeleteObject", "DELETE", removed);
+
+        if (!r)
+                return;
+        r->changes = true;
+        r->safe = false;
+        r->counted = true;
+        r->attempt = m->op->tries = m->tries;
+        r->perhaps = m->tries > 0;
+        s3_request_start(r);
+}
+
+static bool same_object(const roma_attr *a, const roma_attr *b)
+{
+        return a->length == b->length && a->ctime_ns == b->ctime_ns && strcmp(a->etag, b->etag) == 0;
+}
+
+static void looked_again(struct s3_request *r)
+{
+        struct removal *m = r->arg;
+        roma_attr now;
+
+        s3_attr_from_reply(&now, &r->reply);
+        if (r->error.code && r->status != 404)
+                removal_fail(m, &m->why);
+        else if (r->error.code || !same_object(&m->was, &now))
+                ri_op_finish(removal_end(m)); /* another one has come after it */
+        else if (m->tries >= r->st->profile.attempts)
+                removal_fail(m, &m->why);
+        else
+                remove_it(m);
+}
+
+static void found(struct s3_request *r)
+{
+        struct removal *m = r->arg;
+
+        if (r->error.code) {
+                removal_fail(m, &r->error);
+                return;
+        }
+        s3_attr_from_reply(&m->was, &r->reply);
+        remove_it(m);
+}
+
+void s3_unlink(struct ri_op *op, const char *key, unsigned flags)
+{
+        struct s3_request *r;
+        struct removal *m;
+
+        (void)flags;
+        if (!*key) {
+                ri_op_fail(op, ROMA_EISDIR, "the bucket is no object; roma rb removes one");
+                return;
+        }
+        m = calloc(1, sizeof(*m));
+        if (m)
+                m->key = strdup(key);
+        if (!m || !m->key) {
+                free(m);
+                ri_op_fail(op, ROMA_ENOMEM, "no memory for a request");
+                return;
+        }
+        m->op = op;
+        op->impl = m;
+        op->cancel = removal_cancel;
+        r = removal_request(m, "HeadObject", "HEAD", found);
+        if (r)
+                s3_request_start(r);
+}
+
+/* Buckets */
+
+static void bucket_done(struct s3_request *r)
 {
         struct ri_op *op;
 
@@ -141,46 +291,6 @@ static void unlinked(struct s3_request *r)
         op = s3_op_take(r);
         s3_request_free(r);
         ri_op_finish(op);
-}
-
-static void found(struct s3_request *r)
-{
-        const char *key = r->key + strlen(r->st->profile.prefix);
-        struct s3_request *del;
-        struct ri_op *op;
-
-        if (r->error.code) {
-                s3_op_fail(r);
-                return;
-        }
-        op = s3_op_take(r);
-        del = s3_op_request(op, "DeleteObject", "DELETE", key, unlinked);
-        s3_request_free(r);
-        if (!del)
-                return;
-        del->changes = true;
-        s3_request_start(del);
-}
-
-void s3_unlink(struct ri_op *op, const char *key, unsigned flags)
-{
-        struct s3_request *r;
-
-        (void)flags;
-        if (!*key) {
-                ri_op_fail(op, ROMA_EISDIR, "the bucket is no object; roma rb removes one");
-                return;
-        }
-        r = s3_op_request(op, "HeadObject", "HEAD", key, found);
-        if (r)
-                s3_request_start(r);
-}
-
-/* Buckets */
-
-static void bucket_done(struct s3_request *r)
-{
-        unlinked(r);
 }
 
 /* false: none is to be said. */

@@ -203,7 +203,7 @@ struct s3_request *s3_request_new(struct s3_store *st, struct ri_op *op, const c
 void s3_request_start(struct s3_request *r)
 {
         /* By way of the timer: nothing ends inside its start, and curl is not entered from a callback. */
-        again_in(r, 0);
+        again_in(r, r->attempt ? pause_ms(r, false) : 0);
 }
 
 void s3_request_free(struct s3_request *r)

@@ -93,7 +93,8 @@ struct s3_request {
         char server[64]; /* for sentences */
         uint64_t at;     /* of the body, sent */
         size_t header_bytes;
-        unsigned attempt, redirects;
+        unsigned attempt; /* tries before this one: an owner that repeats a request says how many there were */
+        unsigned redirects;
         unsigned issued; /* how often curl has sent this try */
         bool refreshed, skewed, overrun;
         bool sent;    /* this try may have been done */

@@ -282,6 +282,33 @@ for command in "get -r" sync; do
   [ "$(cd "$work/tree" && find . -type f)" = ./x ] || fail "there is $(find "$work/tree")"
 done
 
+# What is there when the answer to DELETE was lost says whether it has to be asked for again.
+gone=('HTTP/1.1 404 Not Found' 'Content-Length: 0' '')
+head6=('HTTP/1.1 200 OK' 'Content-Length: 5' 'ETag: "6"' 'Last-Modified: Fri, 24 May 2013 00:00:00 GMT' '')
+for there in gone head5 head6; do
+  begin "rm: the answer is lost, and then there is $there"
+  answer "${head5[@]}"
+  answer '@drop' 'HTTP/1.1 204 No Content'
+  declare -n then=$there
+  answer "${then[@]}"
+  if [ $there = head5 ]; then answer 'HTTP/1.1 204 No Content' ''; fi
+  go 0 rm s3://b/kQUERY
+  if [ $there = head5 ]; then asked 4; else asked 3; fi
+done
+begin "rm: the answer is lost, and nobody says what is there"
+answer "${head5[@]}"
+answer '@drop' 'HTTP/1.1 204 No Content'
+error '403 Forbidden' AccessDenied
+go 8 rm s3://b/kQUERY
+begin "rm: the server breaks each time"
+for _ in 1 2; do
+  answer "${head5[@]}"
+  error '500 Internal Server Error' InternalError
+done
+answer "${head5[@]}"
+more='&attempts=2' go 8 rm s3://b/kQUERY
+asked 5
+
 begin "gc of a folder, not of all names that begin with its own"
 answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' '<ListMultipartUploadsResult></ListMultipartUploadsResult>'
 go 0 gc --older-than 0 s3://b/photosQUERY
