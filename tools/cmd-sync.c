@@ -514,6 +514,12 @@ static void check_fail(struct check *c, const roma_result *r, const char *shown)
         task_finished(pool);
 }
 
+/* What the two lists say, or what was asked for because a list did not: that of rados://...?raw=1 has no lengths. */
+static bool surely_differ(const roma_attr *a, const roma_attr *b)
+{
+        return a->type != b->type || (a->mask & b->mask & ROMA_ATTR_LENGTH && a->length != b->length);
+}
+
 /* Stores keep seconds at least. */
 static int64_t seconds(const roma_attr *a)
 {
@@ -562,7 +568,7 @@ static void to_timed(struct flight *f, const roma_result *r)
         if (r->code != ROMA_OK && r->code != ROMA_ENOENT)
                 check_fail(c, r, c->to.shown);
         else
-                check_end(c, r->code == ROMA_OK && same_time(&c->a, r->attr));
+                check_end(c, r->code == ROMA_OK && !surely_differ(&c->a, r->attr) && same_time(&c->a, r->attr));
 }
 
 static void time_to(struct check *c)
@@ -586,7 +592,10 @@ static void from_timed(struct flight *f, const roma_result *r)
                 return;
         }
         c->a = *r->attr;
-        time_to(c);
+        if (surely_differ(&c->a, &c->b))
+                check_end(c, false);
+        else
+                time_to(c);
 }
 
 static void check_start(struct task *task)
@@ -607,12 +616,6 @@ static void check_start(struct task *task)
                              roma_aio_stat(from, c->from.key, 0, &o, flight_done, &c->flight));
         else
                 time_to(c);
-}
-
-/* What the two lists say. */
-static bool surely_differ(const roma_attr *a, const roma_attr *b)
-{
-        return a->type != b->type || (a->mask & b->mask & ROMA_ATTR_LENGTH && a->length != b->length);
 }
 
 static bool surely_same(const struct job *job, const roma_attr *a, const roma_attr *b)

@@ -263,6 +263,7 @@ go 0 gc --older-than 0 s3://b/QUERY
 asked 2
 if grep -q ^DELETE "$folder/log"; then fail "the upload was aborted"; fi
 
+gone=('HTTP/1.1 404 Not Found' 'Content-Length: 0' '')
 # Of keys that would be one file here the plain one is taken, and the others are told.
 contents=
 for k in t/../x t/./x t//x t/x t/y//; do contents+="<Contents><Key>$k</Key><Size>5</Size></Contents>"; done
@@ -282,8 +283,23 @@ for command in "get -r" sync; do
   [ "$(cd "$work/tree" && find . -type f)" = ./x ] || fail "there is $(find "$work/tree")"
 done
 
+# A list without lengths: HEAD tells them.
+begin "sync: another length, with the same time"
+answer "${gone[@]}"
+for _ in 1 2; do
+  answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' '<ListBucketResult><Contents><Key>t/x</Key></Contents></ListBucketResult>'
+done
+answer "${head5[@]}"
+answer "${head5[@]}"
+answer "${ranged[@]}" 'Content-Length: AUTO' '' hello
+rm -rf "$work/tree"
+mkdir "$work/tree"
+echo old >"$work/tree/x"
+touch -d 2013-05-24T00:00:00Z "$work/tree/x"
+go 0 sync s3://b/tQUERY "$work/tree"
+cmp -s "$work/tree/x" "$work/five" || fail "the old one is there: $(cat "$folder/out")"
+
 # What is there when the answer to DELETE was lost says whether it has to be asked for again.
-gone=('HTTP/1.1 404 Not Found' 'Content-Length: 0' '')
 head6=('HTTP/1.1 200 OK' 'Content-Length: 5' 'ETag: "6"' 'Last-Modified: Fri, 24 May 2013 00:00:00 GMT' '')
 for there in gone head5 head6; do
   begin "rm: the answer is lost, and then there is $there"
