@@ -4,6 +4,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+enum { GIB = 1 << 30, MOST_GIB = 5 }; /* what a form can bring at most */
+
 static void put_string(struct ri_str *out, const char *text)
 {
         ri_str_putc(out, '"');
@@ -45,6 +47,15 @@ static void put_time(struct ri_str *out, int64_t t)
                       iso + 13);
 }
 
+/* Servers want both ends. */
+static void put_range(struct ri_str *out, uint64_t least, uint64_t most)
+{
+        if (!most)
+                most = (uint64_t)MOST_GIB * GIB;
+        ri_str_printf(out, ",[\"content-length-range\",%" PRIu64 ",%" PRIu64 "]", least,
+                      most < least ? least : most);
+}
+
 int s3_policy_write(struct ri_str *out, const struct s3_sign *s, const roma_presign_opts *o,
                     const struct s3_fields *form, int64_t expires_at)
 {
@@ -63,9 +74,8 @@ int s3_policy_write(struct ri_str *out, const struct s3_sign *s, const roma_pres
                 put_begins(out, "$Content-Type", o->content_type);
         else if (n)
                 put_equal(out, "Content-Type", o->content_type);
-        if (o->max_bytes)
-                ri_str_printf(out, ",[\"content-length-range\",%" PRIu64 ",%" PRIu64 "]", o->min_bytes,
-                              o->max_bytes);
+        if (o->min_bytes || o->max_bytes)
+                put_range(out, o->min_bytes, o->max_bytes);
         for (size_t i = 0; i < form->n; i++)
                 put_equal(out, form->v[i].name, form->v[i].value ? form->v[i].value : "");
         return ri_str_puts(out, "]}");

@@ -297,6 +297,10 @@ START_TEST(conditions)
                 "{\"expiration\":\"2013-05-24T00:00:00.000Z\",\"conditions\":[{\"bucket\":\"b\"},"
                 "[\"starts-with\",\"$key\",\"a\\\"b\"],[\"starts-with\",\"$Content-Type\",\"image/\"],"
                 "[\"content-length-range\",1,9]]}");
+        o.max_bytes = 0;
+        ri_str_reset(&out);
+        ck_assert_int_eq(s3_policy_write(&out, &s, &o, &none, 1369353600), 0);
+        ck_assert_ptr_nonnull(strstr(ri_str_cstr(&out), "[\"content-length-range\",1,5368709120]"));
         ri_str_free(&out);
 }
 END_TEST
