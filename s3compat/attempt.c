@@ -10,6 +10,14 @@
 /* Headers of an answer that are kept: those of an object may be as many as it was given. */
 enum { MAX_REPLIES = ROMA_MAX_PROPS + 100 };
 
+static void moves(struct s3_request *r)
+{
+        s3_progress(r->op);
+        if (r->moved)
+                r->moved(r);
+        s3_line_moves(r->st);
+}
+
 static size_t on_body(char *to, size_t size, size_t n, void *arg)
 {
         struct s3_request *r = arg;
@@ -30,9 +38,7 @@ static size_t on_body(char *to, size_t size, size_t n, void *arg)
         }
         r->at += put;
         r->st->loop->stats.bytes_out_total += put;
-        s3_progress(r->op);
-        if (r->moved)
-                r->moved(r);
+        moves(r);
         return put;
 }
 
@@ -88,7 +94,7 @@ static size_t on_header(char *line, size_t size, size_t n, void *arg)
                 s3_fields_clear(&r->reply);
         else
                 keep_header(r, line, len);
-        s3_progress(r->op);
+        moves(r);
         return all;
 }
 
@@ -120,9 +126,7 @@ static size_t on_answer(char *p, size_t size, size_t n, void *arg)
 
         curl_easy_getinfo(r->call.easy, CURLINFO_RESPONSE_CODE, &status);
         r->st->loop->stats.bytes_in_total += len;
-        s3_progress(r->op);
-        if (r->moved)
-                r->moved(r);
+        moves(r);
         if (status / 100 == 2 && r->into) {
                 if (len > r->into_max - r->got) {
                         r->overrun = true;

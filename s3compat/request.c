@@ -7,7 +7,7 @@
 
 #include "s3compat/store.h"
 
-enum { BASE_MS = 100, SLOW_MS = 800, MOST_MS = 20000 };
+enum { BASE_MS = 100, SLOW_MS = 800, MOST_MS = 20000, TELL_MS = 250 };
 
 static void attempt(struct s3_request *r);
 
@@ -103,6 +103,64 @@ static void finish(struct s3_request *r)
         r->done(r);
 }
 
+/* Connections: curl would let a request wait for one too, but its silence is none of the server's, and it is signed only when
+ * it goes. */
+
+static void slot_free(struct s3_request *r)
+{
+        struct s3_store *st = r->st;
+        struct ri_list *l;
+
+        if (!r->slot)
+                return;
+        r->slot = false;
+        l = ri_list_pop(&st->wait_slot);
+        if (!l) {
+                st->slots--;
+                return;
+        }
+        r = ri_container_of(l, struct s3_request, link);
+        r->slot = true;
+        again_in(r, 0);
+}
+
+/* false: it waits. */
+static bool slot_take(struct s3_request *r)
+{
+        struct s3_store *st = r->st;
+
+        if (r->slot)
+                return true;
+        if (st->slots < st->profile.connections) {
+                st->slots++;
+                r->slot = true;
+                return true;
+        }
+        ri_list_add_tail(&st->wait_slot, &r->link);
+        if (r->op)
+                ri_op_waits(r->op, "a free connection (?connections= allows more)", st->profile.host);
+        return false;
+}
+
+void s3_line_moves(struct s3_store *st)
+{
+        const uint64_t now = ri_now();
+
+        if (ri_list_empty(&st->wait_slot) || now - st->moved_ns < TELL_MS * 1000000u)
+                return;
+        st->moved_ns = now;
+        ri_list_for_each(l, &st->wait_slot)
+        {
+                struct s3_request *r = ri_container_of(l, struct s3_request, link);
+
+                s3_progress(r->op);
+                if (r->moved)
+                        r->moved(r);
+        }
+}
+
+/* Tries once more, or not */
+
 static void retry(struct s3_request *r, enum s3_verdict v)
 {
         if (r->attempt + 1 >= r->st->profile.attempts || (r->sent && r->changes && !r->safe)) {
@@ -135,6 +193,7 @@ static void attempt_done(struct s3_call *call, CURLcode code)
         enum s3_verdict v = s3_judge(r, code);
 
         s3_http_stop(call);
+        slot_free(r);
         ri_trace(r->st->loop, r->op, r->name, r->server, r->trace, r->got ? r->got : r->length,
                  r->error.code);
         switch (v) {
@@ -164,9 +223,13 @@ static void attempt(struct s3_request *r)
                 finish(r);
                 return;
         }
+        if (!slot_take(r))
+                return;
+        s3_progress(r->op);
         if (r->op && r->changes)
                 r->op->outcome = ROMA_UNKNOWN;
         if (s3_attempt_start(r, attempt_done) < 0) {
+                slot_free(r);
                 r->sent = false;
                 finish(r);
                 return;
@@ -213,6 +276,7 @@ void s3_request_free(struct s3_request *r)
         s3_http_stop(&r->call);
         ri_timer_stop(&r->again);
         ri_list_del(&r->link);
+        slot_free(r);
         curl_slist_free_all(r->list);
         s3_fields_clear(&r->query);
         s3_fields_clear(&r->headers);

@@ -34,6 +34,9 @@ struct s3_store {
         uint64_t random;          /* of the jitter */
         struct keys_job *keys;    /* while keys are looked up */
         struct ri_list wait_keys; /* s3_request.link */
+        struct ri_list wait_slot; /* s3_request.link, longest first: all connections are in use */
+        unsigned slots;           /* tries under way */
+        uint64_t moved_ns;        /* when those in wait_slot were last told that bytes move */
         uint64_t held;            /* bytes that writers hold in memory of their own */
         uint64_t referenced;      /* bytes of the loop's buffers that writers hold */
 };
@@ -86,7 +89,8 @@ struct s3_request {
 
         /* private */
         struct s3_call call;
-        struct ri_list link; /* in st->wait_keys */
+        struct ri_list link; /* in st->wait_keys or st->wait_slot */
+        bool slot;           /* it may have a connection, or has one */
         struct curl_slist *list;
         struct ri_timer again;
         char *host;      /* where a redirect sent it; NULL: where the profile says */
@@ -111,6 +115,8 @@ void s3_request_start(struct s3_request *r);
 /* Bytes went or came for op (may be NULL): neither it nor what it is a part of stalls. A part of an object can take longer
  * on a slow line than an operation may be silent. */
 void s3_progress(struct ri_op *op);
+/* Bytes went or came on any connection: those that wait for one do not stall. */
+void s3_line_moves(struct s3_store *st);
 /* Frees it, in flight or not. NULL is fine. */
 void s3_request_free(struct s3_request *r);
 /* A request for an operation that is nothing else: op->impl, op->cancel; when it ends, r is freed after `done`. */

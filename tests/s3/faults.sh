@@ -283,6 +283,19 @@ for command in "get -r" sync; do
   [ "$(cd "$work/tree" && find . -type f)" = ./x ] || fail "there is $(find "$work/tree")"
 done
 
+begin "one connection, and two who want it for longer than they may be silent"
+answer "${gone[@]}"
+for _ in 1 2; do
+  answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' \
+    '<ListBucketResult><Contents><Key>t/x</Key></Contents><Contents><Key>t/y</Key></Contents></ListBucketResult>'
+done
+for _ in 1 2; do answer "${head5[@]}"; done
+answer '@slow 700' "${ranged[@]}" 'Content-Length: AUTO' '' hello
+answer "${ranged[@]}" 'Content-Length: AUTO' '' hello
+rm -rf "$work/tree"
+more='&connections=1' go 0 get -r --stall 3s s3://b/tQUERY "$work/tree"
+for f in x y; do cmp -s "$work/five" "$work/tree/$f" || fail "$f has other bytes"; done
+
 # A list without lengths: HEAD tells them.
 begin "sync: another length, with the same time"
 answer "${gone[@]}"
