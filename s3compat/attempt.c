@@ -53,13 +53,14 @@ static int on_seek(void *arg, curl_off_t offset, int origin)
         return CURL_SEEKFUNC_OK;
 }
 
-/* Asked before curl sends it. It does so again by itself when a connection that was kept has swallowed it. */
+/* Asked before curl sends it. It does so again by itself when a connection that was kept has swallowed it without a word: that
+ * is a lost answer. (After a refusal of Expect it may.) */
 static int on_issue(void *arg, char *to, char *from, int to_port, int from_port)
 {
         struct s3_request *r = arg;
 
         (void)to, (void)from, (void)to_port, (void)from_port;
-        return r->issued++ ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+        return r->issued++ && !r->header_bytes ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
 }
 
 static void keep_header(struct s3_request *r, const char *line, size_t n)
@@ -228,8 +229,7 @@ static int make_headers(struct s3_request *r, const char *host, const char *path
                 if (r->has_body && !s3_fields_get(&headers, "content-type"))
                         s3_fields_add(&headers, "Content-Type:", NULL);
                 rc = headers.failed ? -1 : make_list(r, &headers);
-                /* After a refusal of Expect curl sends again. */
-                if (rc == 0 && (r->length < 1 << 20 || r->counted)) {
+                if (rc == 0 && r->length < 1 << 20) {
                         struct curl_slist *l = curl_slist_append(r->list, "Expect:");
 
                         if (l)
@@ -257,13 +257,13 @@ static void set_method(struct s3_request *r, CURL *e)
         } else if (strcmp(r->method, "GET") != 0) {
                 curl_easy_setopt(e, CURLOPT_CUSTOMREQUEST, r->method);
         }
-        if (r->counted) {
+        if (r->changes) {
                 curl_easy_setopt(e, CURLOPT_PREREQFUNCTION, on_issue);
                 curl_easy_setopt(e, CURLOPT_PREREQDATA, r);
-        } else if (r->changes && !r->safe) {
-                /* A connection that was kept and is dead would swallow what may be sent only once. */
-                curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, 1L);
         }
+        /* A connection that was kept and is dead would swallow what may be sent only once. */
+        if (r->changes && !r->safe && !r->looks)
+                curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, 1L);
         curl_easy_setopt(e, CURLOPT_HTTPHEADER, r->list);
         curl_easy_setopt(e, CURLOPT_HEADERFUNCTION, on_header);
         curl_easy_setopt(e, CURLOPT_HEADERDATA, r);

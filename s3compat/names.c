@@ -213,7 +213,7 @@ static void remove_it(struct removal *m)
                 return;
         r->changes = true;
         r->safe = false;
-        r->counted = true;
+        r->looks = true;
         r->attempt = m->op->tries = m->tries;
         r->perhaps = m->tries > 0;
         s3_request_start(r);

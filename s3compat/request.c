@@ -7,7 +7,7 @@
 
 #include "s3compat/store.h"
 
-enum { BASE_MS = 100, SLOW_MS = 800, MOST_MS = 20000, TELL_MS = 250 };
+enum { BASE_MS = 100, SLOW_MS = 800, MOST_MS = 20000, TELL_MS = 250, MAX_DEPTH = 8 };
 
 static void attempt(struct s3_request *r);
 
@@ -40,14 +40,10 @@ const char *s3_key_fault(const char *key, int *code)
 
 void s3_progress(struct ri_op *op)
 {
-        struct ri_op *whole;
-
-        if (!op)
-                return;
-        ri_op_progress(op);
-        whole = ri_op_find(op->loop, op->parent);
-        if (whole)
-                ri_op_progress(whole);
+        for (int depth = 0; op && depth < MAX_DEPTH; depth++) {
+                ri_op_progress(op);
+                op = op->parent ? ri_op_find(op->loop, op->parent) : NULL;
+        }
 }
 
 /* Tries */

@@ -74,7 +74,7 @@ struct s3_request {
         const char *sha256;       /* of the body, hexadecimal, borrowed; NULL: not signed */
         bool changes;             /* something on the server */
         bool safe;                /* may be sent again when an answer is lost */
-        bool counted; /* that it was sent again must be known: curl may not do it by itself, the answer is lost then */
+        bool looks;               /* not safe, and its owner finds out what has become of it */
         const struct iovec *into; /* where a good answer's bytes go, borrowed; NULL: into `answer` */
         int into_n;
         size_t into_max;
@@ -97,7 +97,7 @@ struct s3_request {
         char server[64]; /* for sentences */
         uint64_t at;     /* of the body, sent */
         size_t header_bytes;
-        unsigned attempt; /* tries before this one: an owner that repeats a request says how many there were */
+        unsigned attempt; /* tries before this one; an owner that repeats a request sets it */
         unsigned redirects;
         unsigned issued; /* how often curl has sent this try */
         bool refreshed, skewed, overrun;

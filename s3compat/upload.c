@@ -694,7 +694,6 @@ static void s3_complete(struct ri_op *op, const char *key, const char *id, const
         r->has_body = true;
         r->changes = true;
         r->safe = true; /* a second one finds no upload, and then we look */
-        r->counted = true;
         s3_fields_add(&r->query, "uploadId", c->id);
         s3_fields_add(&r->headers, "Content-Type", "application/xml");
         if (c->absent && st->profile.traits->forbid_overwrite)
@@ -730,7 +729,6 @@ static void s3_abort_upload(struct ri_op *op, const char *key, const char *id)
                 return;
         r->changes = true;
         r->safe = true;
-        r->counted = true;
         s3_fields_add(&r->query, "uploadId", id);
         s3_request_start(r);
 }

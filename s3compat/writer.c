@@ -852,7 +852,6 @@ static void complete(struct s3w *f)
         s3_fields_add(&r->headers, "Content-Type", "application/xml");
         condition(f, r);
         r->safe = true; /* a second one finds no upload, and then we look */
-        r->counted = true;
         if (kind) {
                 /* The CRC-32 is that of the source's bytes, which came along with them. */
                 s3_sum_text(text, f->st->profile.checksum,

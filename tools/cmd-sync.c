@@ -568,7 +568,8 @@ static void to_timed(struct flight *f, const roma_result *r)
         if (r->code != ROMA_OK && r->code != ROMA_ENOENT)
                 check_fail(c, r, c->to.shown);
         else
-                check_end(c, r->code == ROMA_OK && !surely_differ(&c->a, r->attr) && same_time(&c->a, r->attr));
+                check_end(c,
+                          r->code == ROMA_OK && !surely_differ(&c->a, r->attr) && same_time(&c->a, r->attr));
 }
 
 static void time_to(struct check *c)

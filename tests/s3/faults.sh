@@ -263,6 +263,7 @@ go 0 gc --older-than 0 s3://b/QUERY
 asked 2
 if grep -q ^DELETE "$folder/log"; then fail "the upload was aborted"; fi
 
+# shellcheck disable=SC2034 # by name
 gone=('HTTP/1.1 404 Not Found' 'Content-Length: 0' '')
 # Of keys that would be one file here the plain one is taken, and the others are told.
 contents=
@@ -290,7 +291,7 @@ for _ in 1 2; do
     '<ListBucketResult><Contents><Key>t/x</Key></Contents><Contents><Key>t/y</Key></Contents></ListBucketResult>'
 done
 for _ in 1 2; do answer "${head5[@]}"; done
-answer '@slow 700' "${ranged[@]}" 'Content-Length: AUTO' '' hello
+answer '@slow 900' "${ranged[@]}" 'Content-Length: AUTO' '' hello
 answer "${ranged[@]}" 'Content-Length: AUTO' '' hello
 rm -rf "$work/tree"
 more='&connections=1' go 0 get -r --stall 3s s3://b/tQUERY "$work/tree"
@@ -313,6 +314,7 @@ go 0 sync s3://b/tQUERY "$work/tree"
 cmp -s "$work/tree/x" "$work/five" || fail "the old one is there: $(cat "$folder/out")"
 
 # What is there when the answer to DELETE was lost says whether it has to be asked for again.
+# shellcheck disable=SC2034
 head6=('HTTP/1.1 200 OK' 'Content-Length: 5' 'ETag: "6"' 'Last-Modified: Fri, 24 May 2013 00:00:00 GMT' '')
 for there in gone head5 head6; do
   begin "rm: the answer is lost, and then there is $there"
