@@ -3,6 +3,8 @@ cephio_sources = \
 	cephio/cephio.h \
 	cephio/leaving.c \
 	cephio/module.c \
+	cephio/monitors.c \
+	cephio/monitors.h \
 	cephio/pieces.c \
 	cephio/pieces.h \
 	cephio/pieces_ask.c \

@@ -13,6 +13,7 @@
 #include <cephfs/libcephfs.h>
 
 #include "cephio/cephio.h"
+#include "core/str.h"
 #include "core/workers.h"
 
 /* What a mount is made with. Two stores with the same share one. */
@@ -46,6 +47,7 @@ struct cfs_why {
         char mon_host[160];
         char want[40], got[40]; /* fsid: of the configuration, of the cluster */
         uint64_t connected_ns;  /* when the monitors had answered; 0: they did not, or nothing was made */
+        char said[300];         /* by them, when no MDS answers */
 };
 
 struct cfs_nudger;
@@ -309,6 +311,10 @@ enum { CFS_STATX = CEPH_STATX_BASIC_STATS };
 void cfs_attr(roma_attr *a, const struct ceph_statx *st);
 /* The mask for ceph_setattrx(). */
 int cfs_attr_to_statx(struct ceph_statx *st, const roma_attr *a);
+
+/* ping.c, in a worker */
+/* What the monitors say of the cluster and this filesystem, asked by a client of its own. -1: they do not answer it. */
+int cfs_say_monitors(const struct cfs_conf *c, struct ri_str *s);
 
 /* error.c */
 void cfs_error(struct ri_error *e, const struct cfs_job *j);

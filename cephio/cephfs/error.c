@@ -26,6 +26,18 @@ static const char * or (const char *text, const char *other)
         return text && *text ? text : other;
 }
 
+/* The monitors notice late that an MDS or an OSD is gone. */
+static void no_mds(struct ri_error *e, const struct cfs_job *j, const char *fs)
+{
+        const char *said = j->why.said;
+        bool fine = strncmp(said, "HEALTH_OK", strlen("HEALTH_OK")) == 0;
+
+        snprintf(e->text, sizeof(e->text),
+                 "the monitors answer, but no MDS of filesystem %.64s did within %u s; %s%.299s%s", fs,
+                 j->root->conf.mount_timeout_s, *said ? "they say " : "see ceph fs status", said,
+                 fine ? "; so it hangs, or has just ended: see its log" : "");
+}
+
 /* Before there was a mount. */
 static void no_mount(struct ri_error *e, const struct cfs_job *j)
 {
@@ -67,10 +79,7 @@ static void no_mount(struct ri_error *e, const struct cfs_job *j)
                          c->mount_timeout_s, mon);
         } else if (err == ETIMEDOUT) {
                 put(e, ROMA_EUNAVAILABLE, ROMA_RETRIABLE, err);
-                snprintf(e->text, sizeof(e->text),
-                         "the monitors answer, but no MDS of filesystem %.64s did within %u s; see ceph fs "
-                         "status",
-                         fs, c->mount_timeout_s);
+                no_mds(e, j, fs);
         } else if ((err == EACCES || err == EPERM) && stage == CFS_INIT) {
                 put(e, ROMA_EAUTH, 0, err);
                 snprintf(e->text, sizeof(e->text),

@@ -9,7 +9,7 @@
 #include <rados/librados.h>
 
 #include "cephio/cephfs/cephfs.h"
-#include "core/str.h"
+#include "cephio/monitors.h"
 
 /* libcephfs asks no monitor for us, librados does. NULL: they do not answer, or we may not ask. */
 static rados_t monitors(const struct cfs_conf *c)
@@ -36,40 +36,36 @@ static rados_t monitors(const struct cfs_conf *c)
         return NULL;
 }
 
-/* The answer's first line to a monitor's command in plain text. */
-static void ask(rados_t cluster, const char *command, struct ri_str *to)
+/* What was not said, and why. */
+static void not_said(struct ri_str *s, int r, const char *what)
 {
-        const char *cmd[] = { command };
-        char *out = NULL, *status = NULL;
-        size_t len = 0, status_len = 0, n;
-
-        if (rados_mon_command(cluster, cmd, 1, NULL, 0, &out, &len, &status, &status_len) == 0 && len) {
-                const char *end = memchr(out, '\n', len);
-
-                n = end ? (size_t)(end - out) : len;
-                ri_str_quoted(to, out, n, 300);
-        } else {
-                ri_str_puts(to, "not told to this client");
-        }
-        rados_buffer_free(out);
-        rados_buffer_free(status);
+        if (r < 0)
+                ri_str_printf(s, "%s: %s", what,
+                              r == -EACCES || r == -EPERM ? "not told to this client" : "no answer");
 }
 
-static void say_monitors(const struct cfs_conf *c, struct ri_str *s)
+static void say_health(rados_t cluster, const struct cfs_conf *c, struct ri_str *s)
+{
+        char *pools = ceph_pools_of(cluster, c->fs);
+        const struct ceph_about about = { .fs = c->fs ? c->fs : "", .pools = pools };
+
+        not_said(s, ceph_say_health(cluster, &about, s), "health");
+        free(pools);
+}
+
+int cfs_say_monitors(const struct cfs_conf *c, struct ri_str *s)
 {
         rados_t cluster = monitors(c);
 
-        if (!cluster) {
-                ri_str_puts(s, "the monitors do not answer a second client");
-                return;
-        }
-        ri_str_puts(s, "the monitors say ");
-        ask(cluster, "{\"prefix\":\"health\"}", s);
-        ri_str_puts(s, "; OSDs: ");
-        ask(cluster, "{\"prefix\":\"osd stat\"}", s);
+        if (!cluster)
+                return -1;
+        say_health(cluster, c, s);
+        ri_str_puts(s, "; ");
+        not_said(s, ceph_say_osds(cluster, s), "OSDs");
         ri_str_puts(s, "; MDS: ");
-        ask(cluster, "{\"prefix\":\"mds stat\"}", s);
+        not_said(s, ceph_say_mds(cluster, s), "state");
         rados_shutdown(cluster);
+        return 0;
 }
 
 /* A request that the MDS itself must answer, with its time. */
@@ -84,27 +80,30 @@ static int ask_mds(struct cfs_job *j, double *ms)
         return r;
 }
 
-static void ping_work(struct cfs_job *j)
+static void take_text(struct cfs_job *j, struct ri_str *s)
 {
-        struct ri_str s = RI_STR_INIT(4096);
-        uint64_t t = cfs_phase_start(j);
-        double ms;
-        int r;
-
-        say_monitors(&j->root->conf, &s);
-        cfs_job_phase(j, "monitors", t, 0);
-        r = ask_mds(j, &ms);
-        if (r < 0)
-                cfs_job_error(j, r, "ask the MDS");
-        ri_str_printf(&s, "; the MDS of this filesystem answered in %.1f ms", ms);
         free(j->text);
-        j->text = ri_str_take(&s, &j->text_len);
+        j->text = ri_str_take(s, &j->text_len);
         if (!j->text && !j->err)
                 j->code = ROMA_ENOMEM;
-        ri_str_free(&s);
+        ri_str_free(s);
 }
 
-static void ping_end(struct cfs_job *j)
+static void mds_work(struct cfs_job *j)
+{
+        struct ri_str s = RI_STR_INIT(4096);
+        double ms;
+        int r = ask_mds(j, &ms);
+
+        if (r < 0) {
+                cfs_job_error(j, r, "ask the MDS");
+                return;
+        }
+        ri_str_printf(&s, "%s; the MDS of this filesystem answered in %.1f ms", j->text, ms);
+        take_text(j, &s);
+}
+
+static void mds_end(struct cfs_job *j)
 {
         if (ri_op_set_text(j->op, j->text, j->text_len) < 0) {
                 cfs_job_detach(j);
@@ -114,15 +113,38 @@ static void ping_end(struct cfs_job *j)
         cfs_job_finish(j);
 }
 
+static void monitors_work(struct cfs_job *j)
+{
+        struct ri_str s = RI_STR_INIT(4096);
+        uint64_t t = cfs_phase_start(j);
+
+        ri_str_puts(&s, "the monitors say ");
+        if (cfs_say_monitors(&j->root->conf, &s) < 0) {
+                ri_str_reset(&s);
+                ri_str_puts(&s, "the monitors do not answer a second client");
+        }
+        cfs_job_phase(j, "monitors", t, 0);
+        take_text(j, &s);
+}
+
+/* Two steps, so that whoever waits in vain is told for whom. */
+static void monitors_end(struct cfs_job *j)
+{
+        ri_op_waits(j->op, "the MDS", NULL);
+        j->work = mds_work;
+        j->end = mds_end;
+        cfs_job_go(j);
+}
+
 void cfs_ping(struct ri_op *op)
 {
         struct cfs_job *j = cfs_job_new(op, "", NULL);
 
         if (!j)
                 return;
-        ri_op_waits(op, "the monitors and the MDS", NULL);
+        ri_op_waits(op, "the monitors", NULL);
         j->again = true;
-        j->work = ping_work;
-        j->end = ping_end;
+        j->work = monitors_work;
+        j->end = monitors_end;
         cfs_job_go(j);
 }

@@ -7,6 +7,7 @@
  * which there are two at most, so that a dead cluster does not eat the process. When its calls come back it is as good
  * as any. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -222,6 +223,16 @@ static struct cfs_mount *find(const struct cfs_conf *conf, unsigned *sick)
         return found;
 }
 
+/* That no MDS answers has many reasons, among them OSDs that do not answer the MDS: the monitors know. */
+static void ask_why(const struct cfs_conf *conf, struct cfs_why *why)
+{
+        struct ri_str s = RI_STR_INIT(4096);
+
+        if (why->stage == CFS_MOUNT && why->err == ETIMEDOUT && cfs_say_monitors(conf, &s) == 0)
+                snprintf(why->said, sizeof(why->said), "%s", ri_str_cstr(&s));
+        ri_str_free(&s);
+}
+
 /* With the lock, which it gives back meanwhile. */
 static void make(struct cfs_mount *m, struct cfs_call *call)
 {
@@ -232,6 +243,7 @@ static void make(struct cfs_mount *m, struct cfs_call *call)
         call_enter(call, m);
         pthread_mutex_unlock(&lock);
         err = cfs_mount_make(&m->conf, &cm, &why);
+        ask_why(&m->conf, &why);
         pthread_mutex_lock(&lock);
         m->made = err == 0;
         m->failed = err != 0;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cephio/monitors.h"
 #include "cephio/rados/rados.h"
 
 static void statfs_work(struct rad_job *j)
@@ -65,28 +66,34 @@ void rad_statfs(struct ri_op *op)
 }
 
 struct state {
-        char fsid[40], health[256];
+        char fsid[40], health[400];
         uint64_t objects, bytes, available;
         uint64_t osd_us;
 };
 
-/* "HEALTH_WARN mon a is low on available space; ..." */
 static int ask_health(struct rad_job *j, struct state *st)
 {
-        const char *cmd[] = { "{\"prefix\":\"health\"}" };
-        char *out = NULL, *words = NULL;
-        size_t out_len = 0, words_len = 0;
-        int r = rados_mon_command(rad_io_cluster(j->io), cmd, 1, "", 0, &out, &out_len, &words, &words_len);
+        const struct ceph_about about = { .pools = j->o->pool };
+        struct ri_str s = RI_STR_INIT(4096);
+        int r = ceph_say_health(rad_io_cluster(j->io), &about, &s);
 
-        if (r == 0 && out_len)
-                snprintf(st->health, sizeof(st->health), "%.*s", (int)strcspn(out, "\n"), out);
-        rados_buffer_free(out);
-        rados_buffer_free(words);
+        snprintf(st->health, sizeof(st->health), "%s", ri_str_cstr(&s));
+        ri_str_free(&s);
         if (r == -EACCES || r == -EPERM) {
                 snprintf(st->health, sizeof(st->health), "health not told to this client");
                 r = 0;
         }
         return r;
+}
+
+void rad_say_osds(struct ri_error *e, const struct rad_io *io)
+{
+        struct ri_str s = RI_STR_INIT(4096);
+        size_t n = strlen(e->text);
+
+        if (ceph_say_osds(rad_io_cluster(io), &s) == 0)
+                snprintf(e->text + n, sizeof(e->text) - n, "; the monitors say: %.120s", ri_str_cstr(&s));
+        ri_str_free(&s);
 }
 
 /* One round trip to the OSD that has the layout, or would. */
@@ -120,8 +127,9 @@ static void ping_work(struct rad_job *j)
         rad_job_phase(j, "osd", begun);
         if (r < 0) {
                 rad_error(&j->e, r, "ask an OSD of pool", j->o->pool, j->io->where);
-                snprintf(j->e.text + strlen(j->e.text), sizeof(j->e.text) - strlen(j->e.text),
-                         "; the monitors say %.120s", st->health);
+                rad_say_osds(&j->e, j->io);
+                snprintf(j->e.text + strlen(j->e.text), sizeof(j->e.text) - strlen(j->e.text), "; %.120s",
+                         st->health);
                 return;
         }
         begun = ri_now();
@@ -137,11 +145,11 @@ static void ping_work(struct rad_job *j)
 static void ping_end(struct rad_job *j)
 {
         const struct state *st = j->arg;
-        char text[640];
+        char text[900];
 
         snprintf(text, sizeof(text),
-                 "cluster %.36s answers: %.200s; an OSD answered in %.1f ms; pool %.100s holds %" PRIu64
-                 " objects of %" PRIu64 " MiB, %" PRIu64 " MiB are free",
+                 "cluster %.36s answers: %.399s; an OSD answered in %.1f ms; pool %.100s holds %" PRIu64
+                 " objects of %" PRIu64 " MiB; the cluster has %" PRIu64 " MiB free",
                  st->fsid, st->health, (double)st->osd_us / 1000, j->o->pool, st->objects, st->bytes >> 20,
                  st->available >> 20);
         if (ri_op_set_text(j->op, text, strlen(text)) == 0)

@@ -207,6 +207,8 @@ void rad_raw_layout_of(struct ri_op *op, const char *key, unsigned flags);
 /* ping.c */
 void rad_statfs(struct ri_op *op);
 void rad_ping(struct ri_op *op);
+/* In a worker: how many OSDs are there, as the monitors say, behind what the error says. */
+void rad_say_osds(struct ri_error *e, const struct rad_io *io);
 
 /* read.c: a range of an object made of pieces, or of one plain object. */
 struct rad_span {

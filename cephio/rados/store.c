@@ -96,7 +96,9 @@ static int layout_read(struct rad_connecting *c)
         if (r == -ENOENT)
                 return 0;
         if (r < 0) {
-                rad_error(&c->e, r, "read", "roma", c->io->where);
+                rad_error(&c->e, r, "read the layout (object roma)", NULL, c->io->where);
+                if (r == -ETIMEDOUT)
+                        rad_say_osds(&c->e, c->io);
                 return -1;
         }
         if (rad_layout_decode(buf, (size_t)r, &l, &why) < 0)
@@ -135,7 +137,7 @@ static void layout(struct rad_connecting *c)
         if (r == -EPERM || r == -EACCES || r == -ENOSPC || r == -EDQUOT)
                 r = 0;
         if (r < 0 && !c->e.code)
-                rad_error(&c->e, r, "write", "roma", c->io->where);
+                rad_error(&c->e, r, "write the layout (object roma)", NULL, c->io->where);
         if (!c->shards)
                 c->shards = c->o->shards;
 }
