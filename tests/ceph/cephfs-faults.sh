@@ -1,7 +1,7 @@
 #!/bin/bash
 # second try: it has limits of time, and a machine may stand still for longer than those
 # CephFS when the monitors, the key, the filesystem or this client are not what they should be: each fault gives its own
-# error, in time, and what can recover does. What happens when daemons fail is in tests/byhand/cephfs-daemons.sh.
+# error, in time, and what can recover does. What happens when daemons fail is in cephfs-daemons.sh.
 set -u
 # shellcheck source=tests/functions.sh
 . "$SRC_DIR/tests/functions.sh"
@@ -13,18 +13,9 @@ roma mkdir -p "$uri" || fail "mkdir"
 
 echo "== a pool that will be full"
 # Which it is when the monitors have heard of what is in it: meanwhile other things can be looked at.
-# put_when_there_is_room URI: also after another run.
-put_when_there_is_room() {
-  local i
-  for ((i = 0; i < 60; i++)); do
-    roma put -q "$SCRATCH/in" "$1" && return
-    sleep 0.5
-  done
-  fail "there is no room for $1"
-}
 roma rm -q "$uri/three" 2>/dev/null
-put_when_there_is_room "$uri/one"
-put_when_there_is_room "$uri/two"
+put_when_there_is_room "$SCRATCH/in" "$uri/one"
+put_when_there_is_room "$SCRATCH/in" "$uri/two"
 canceller_at "$uri?osd_timeout=10s"
 data=cephfs.$ROMA_CEPH_FS.data
 ceph exec ceph osd pool set-quota "$data" max_objects 1 >/dev/null 2>&1 || fail "set-quota"
@@ -59,7 +50,7 @@ canceller_goes
 canceller_ends
 roma cat "$uri/one" | cmp - "$SCRATCH/in" || fail "what is there cannot be read"
 ceph exec ceph osd pool set-quota "$data" max_objects 0 >/dev/null 2>&1 || fail "set-quota"
-put_when_there_is_room "$uri/three"
+put_when_there_is_room "$SCRATCH/in" "$uri/three"
 roma cat "$uri/three" | cmp - "$SCRATCH/in" || fail "nothing can be put when there is room again"
 
 # evicted PART: the client of cephfs-client.c loses its sessions when it is ready.

@@ -32,6 +32,16 @@ says() {
   [ $((SECONDS - began)) -le "$limit" ] || fail "roma $*: took $((SECONDS - began)) s"
 }
 
+# put_when_there_is_room FILE URI: the monitors hear some seconds late of what was removed, or may be written again.
+put_when_there_is_room() {
+  local i
+  for ((i = 0; i < 60; i++)); do
+    roma put -q "$1" "$2" && return
+    sleep 0.5
+  done
+  fail "there is no room for $2"
+}
+
 # start_client PART URI: cephfs-client until it is ready; what is written to descriptor 8 reaches it.
 start_client() {
   rm -f "$SCRATCH/go"
