@@ -47,6 +47,7 @@ struct cfs_why {
         char mon_host[160];
         char want[40], got[40]; /* fsid: of the configuration, of the cluster */
         uint64_t connected_ns;  /* when the monitors had answered; 0: they did not, or nothing was made */
+        bool others;            /* another job made the mount, or tried to, and this one waited for it */
         char said[300];         /* by them, when no MDS answers */
 };
 
@@ -184,6 +185,10 @@ struct cfs_job {
         unsigned nudged;       /* out */
 
         bool traced;
+        struct cfs_waiter *waiter; /* during work, of a guarded job */
+        uint64_t
+                mds_end_ns; /* traced: from here on it is not the MDS that it waits for; 0: it may always be */
+        unsigned mds_nudged; /* nudges until then */
         struct cfs_phase phase[CFS_PHASES];
         unsigned phases;
         uint64_t queued_ns;
@@ -246,6 +251,7 @@ void cfs_conf_clear(struct cfs_conf *c);
 struct cfs_nudger *cfs_nudger_new(const struct cfs_conf *conf);
 void cfs_guard_begin(struct cfs_mount *m, struct cfs_waiter *w, const char *path);
 void cfs_guard_end(struct cfs_mount *m, struct cfs_waiter *w);
+unsigned cfs_guard_nudged(struct cfs_mount *m, const struct cfs_waiter *w);
 /* Ends its threads and its mount; the last user of the mount has gone. */
 void cfs_nudger_stop(struct cfs_nudger *n);
 

@@ -58,12 +58,11 @@ static struct cfs_mount *mount_for(struct cfs_job *j)
         if (!m)
                 j->err = j->why.err ? j->why.err : EIO;
         connected = j->why.connected_ns;
-        if (connected > start) {
+        if (connected > start && !j->why.others) {
                 cfs_job_phase_until(j, "connect", start, connected);
                 cfs_job_phase(j, "mds_session", start ? connected : 0, 0);
-        } else if (start && ri_now() - start > 100000) {
-                /* That a mount is there already takes no time; another job may be making it. */
-                cfs_job_phase(j, m ? "mount_wait" : "connect", start, 0);
+        } else if (start && (j->why.others || !m)) {
+                cfs_job_phase(j, j->why.others ? "mount_wait" : "connect", start, 0);
         }
         return m;
 }
@@ -82,6 +81,19 @@ static char *guarded_path(const struct cfs_job *j)
         return path;
 }
 
+/* The journal is written after a nudge or two. What goes on for longer waits for something else: another client that does
+ * not give up what it has, the MDS itself. */
+enum { JOURNAL_NUDGES = 10 };
+
+static void journal_phase(struct cfs_job *j, uint64_t start, const struct cfs_waiter *w)
+{
+        uint64_t end = j->mds_end_ns ? j->mds_end_ns : ri_now();
+        unsigned nudged = j->mds_end_ns ? j->mds_nudged : w->nudged;
+
+        if (nudged && nudged <= JOURNAL_NUDGES)
+                cfs_job_phase_until(j, "journal_wait", start, end);
+}
+
 static void work_once(struct cfs_job *j, struct cfs_mount *m)
 {
         char *path = guarded_path(j);
@@ -90,14 +102,16 @@ static void work_once(struct cfs_job *j, struct cfs_mount *m)
 
         j->mount = m;
         cfs_call_begin(&j->call, m);
+        j->waiter = &w;
+        j->mds_end_ns = 0;
         cfs_guard_begin(m, &w, path);
         j->work(j);
         cfs_guard_end(m, &w);
+        j->waiter = NULL;
         cfs_call_end(&j->call);
         j->mount = NULL;
         j->nudged += w.nudged;
-        if (w.nudged)
-                cfs_job_phase(j, "journal_wait", start, 0);
+        journal_phase(j, start, &w);
         free(path);
 }
 

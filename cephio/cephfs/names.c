@@ -69,8 +69,8 @@ void cfs_stat(struct ri_op *op, const char *key, unsigned flags)
 
 static void unlink_work(struct cfs_job *j)
 {
-        uint64_t t = cfs_phase_start(j);
         char *path = cfs_resolve(j, false, false);
+        uint64_t t = cfs_phase_start(j);
         int r;
 
         if (!path)
@@ -92,8 +92,8 @@ void cfs_unlink(struct ri_op *op, const char *key, unsigned flags)
 
 static void mkdir_work(struct cfs_job *j)
 {
-        uint64_t t = cfs_phase_start(j);
         char *path = cfs_resolve(j, false, false);
+        uint64_t t = cfs_phase_start(j);
         int r;
 
         if (!path)
@@ -116,8 +116,8 @@ void cfs_mkdir(struct ri_op *op, const char *key, uint32_t mode)
 
 static void rmdir_work(struct cfs_job *j)
 {
-        uint64_t t = cfs_phase_start(j);
         char *path = cfs_resolve(j, false, false);
+        uint64_t t = cfs_phase_start(j);
         int r;
 
         if (!path)
@@ -246,9 +246,9 @@ void cfs_rename(struct ri_op *op, const char *from, const char *to, unsigned fla
 
 static void link_work(struct cfs_job *j)
 {
-        uint64_t t = cfs_phase_start(j);
         char *from = cfs_resolve(j, false, false);
         char *to = from ? cfs_resolve(j, true, false) : NULL;
+        uint64_t t = cfs_phase_start(j);
         int r;
 
         if (to && no_symlink(j, from, false) == 0) {
@@ -270,8 +270,8 @@ void cfs_link(struct ri_op *op, const char *key, const char *name)
 /* key: the new name; key2: the target, which is text and no place. */
 static void symlink_work(struct cfs_job *j)
 {
-        uint64_t t = cfs_phase_start(j);
         char *path = cfs_resolve(j, false, false);
+        uint64_t t = cfs_phase_start(j);
         int r;
 
         if (!path)
@@ -290,8 +290,8 @@ void cfs_symlink(struct ri_op *op, const char *target, const char *name)
 
 static void readlink_work(struct cfs_job *j)
 {
-        uint64_t t = cfs_phase_start(j);
         char *path = cfs_resolve(j, false, false);
+        uint64_t t = cfs_phase_start(j);
         int r = -ENOMEM;
 
         if (!path)

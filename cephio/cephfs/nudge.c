@@ -223,6 +223,18 @@ void cfs_guard_end(struct cfs_mount *m, struct cfs_waiter *w)
         pthread_mutex_unlock(&n->lock);
 }
 
+unsigned cfs_guard_nudged(struct cfs_mount *m, const struct cfs_waiter *w)
+{
+        unsigned n;
+
+        if (!m->nudger)
+                return 0;
+        pthread_mutex_lock(&m->nudger->lock);
+        n = w->nudged;
+        pthread_mutex_unlock(&m->nudger->lock);
+        return n;
+}
+
 void cfs_nudger_stop(struct cfs_nudger *n)
 {
         pthread_mutex_lock(&n->lock);

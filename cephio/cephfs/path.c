@@ -108,6 +108,7 @@ static int walk(struct walk *w)
 char *cfs_resolve(struct cfs_job *j, bool second, bool follow)
 {
         struct walk w = { .j = j, .follow = follow, .path = RI_STR_INIT(MAX_PATH) };
+        uint64_t t = cfs_phase_start(j);
         char *path = NULL;
         int r = -ENOMEM;
 
@@ -117,6 +118,7 @@ char *cfs_resolve(struct cfs_job *j, bool second, bool follow)
         w.todo = w.next = strdup(second ? j->key2 : j->key);
         if (w.todo)
                 r = walk(&w);
+        cfs_job_phase(j, "mds_lookup", t, 0);
         if (r == 0 && w.path.len == 0)
                 ri_str_putc(&w.path, '/');
         if (r == 0) {

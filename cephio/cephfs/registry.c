@@ -275,12 +275,14 @@ struct cfs_mount *cfs_mount_get(const struct cfs_conf *conf, struct cfs_call *ca
         static pthread_once_t once = PTHREAD_ONCE_INIT;
         struct cfs_mount *m;
         unsigned sick;
+        bool others;
 
         pthread_once(&once, watch_forks);
         pthread_mutex_lock(&lock);
         if (no_threads)
                 return no_mount(why, CFS_FORKED, EDEADLK);
         m = find(conf, &sick);
+        others = m != NULL;
         if (m) {
                 m->refs++;
                 wait_made(m, call);
@@ -295,10 +297,12 @@ struct cfs_mount *cfs_mount_get(const struct cfs_conf *conf, struct cfs_call *ca
         }
         if (m->made) {
                 why->connected_ns = m->why.connected_ns;
+                why->others = others;
                 pthread_mutex_unlock(&lock);
                 return m;
         }
         *why = m->why;
+        why->others = others;
         pthread_mutex_unlock(&lock);
         cfs_mount_put(m);
         return NULL;

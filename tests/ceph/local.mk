@@ -1,7 +1,9 @@
 # Scripts for a real Ceph, run by ./runtests ceph.
 EXTRA_DIST += \
+	tests/ceph/cephfs-daemons.sh \
 	tests/ceph/cephfs-faults.sh \
 	tests/ceph/cephfs-kill.sh \
+	tests/ceph/cephfs-phases.sh \
 	tests/ceph/cephfs-rename.sh \
 	tests/ceph/cephfs-strays.sh \
 	tests/ceph/chunks-diagnose.sh \
@@ -33,7 +35,7 @@ tests_ceph_rados_client_LDADD = libroma.la
 tests_ceph_rados_client_LDFLAGS = $(AM_LDFLAGS) -no-install -export-dynamic
 
 if CEPHIO
-check_PROGRAMS += tests/ceph/cephfs-strays tests/ceph/first-download tests/ceph/rados-races tests/ceph/shut-out
+check_PROGRAMS += tests/ceph/cephfs-strays tests/ceph/first-download tests/ceph/phases tests/ceph/rados-races tests/ceph/shut-out
 tests_ceph_cephfs_strays_SOURCES = tests/ceph/cephfs-strays.c
 tests_ceph_cephfs_strays_LDADD = libroma.la
 # The module finds its calls of libcephfs.
@@ -41,6 +43,9 @@ tests_ceph_cephfs_strays_LDFLAGS = $(AM_LDFLAGS) -no-install -export-dynamic
 tests_ceph_first_download_SOURCES = tests/ceph/first-download.c
 tests_ceph_first_download_LDADD = libroma.la $(CEPHFS_LIBS)
 tests_ceph_first_download_LDFLAGS = $(AM_LDFLAGS) -no-install
+tests_ceph_phases_SOURCES = tests/ceph/phases.c
+tests_ceph_phases_LDADD = libroma.la $(CEPHFS_LIBS)
+tests_ceph_phases_LDFLAGS = $(AM_LDFLAGS) -no-install
 tests_ceph_rados_races_SOURCES = tests/ceph/rados-races.c
 tests_ceph_rados_races_LDADD = libroma.la
 # The module finds its calls of librados, and its clock.
@@ -53,6 +58,7 @@ else
 EXTRA_DIST += \
 	tests/ceph/cephfs-strays.c \
 	tests/ceph/first-download.c \
+	tests/ceph/phases.c \
 	tests/ceph/rados-races.c \
 	tests/ceph/shut-out.c
 endif
