@@ -44,6 +44,8 @@ put_when_there_is_room() {
 
 # start_client PART URI: cephfs-client until it is ready; what is written to descriptor 8 reaches it.
 start_client() {
+  # What an earlier one said goes: this one may be slow to begin.
+  : >"$SCRATCH/client"
   rm -f "$SCRATCH/go"
   mkfifo "$SCRATCH/go" || fail "mkfifo"
   "$BUILD_DIR/tests/ceph/cephfs-client" "$@" <"$SCRATCH/go" >"$SCRATCH/client" 2>&1 &
@@ -74,6 +76,7 @@ end_client() {
 
 # canceller_at URI: a client that will cancel one of each kind of call, when canceller_goes says so.
 canceller_at() {
+  : >"$SCRATCH/calls"
   rm -f "$SCRATCH/calls.go"
   mkfifo "$SCRATCH/calls.go" || fail "mkfifo"
   timeout 300 "$BUILD_DIR/tests/ceph/rados-cancel" calls "$1" <"$SCRATCH/calls.go" >"$SCRATCH/calls" 2>&1 &

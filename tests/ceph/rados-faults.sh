@@ -16,6 +16,8 @@ cancelled() {
 
 # client_at PROGRAM... : starts a client that opens a store and waits for go
 client_at() {
+  # What an earlier one said goes: this one may be slow to begin.
+  : >"$SCRATCH/client"
   rm -f "$SCRATCH/go"
   mkfifo "$SCRATCH/go"
   "$@" <"$SCRATCH/go" >"$SCRATCH/client" 2>&1 &
