@@ -74,11 +74,12 @@ static int ask(rados_t cluster, const char *command, char **out, size_t *len)
 static bool is_pool_of(const struct line *l, const char *pools)
 {
         static const char begin[] = "pool '";
-        const char *name = l->p + strlen(begin), *end, *at = pools;
+        const char *name, *end, *at = pools;
         size_t n;
 
         if (!pools || !begins(l, begin))
                 return false;
+        name = l->p + strlen(begin);
         end = memchr(name, '\'', l->n - strlen(begin));
         n = end ? (size_t)(end - name) : 0;
         for (; n && *at; at += strcspn(at, " ,[]")) {
@@ -194,4 +195,15 @@ char *ceph_pools_of(rados_t cluster, const char *fs)
         }
         free(begin);
         return found;
+}
+
+const char *ceph_mon_hint(const char *mon_host)
+{
+        bool v2 = strstr(mon_host, "v2:"), v1 = strstr(mon_host, "v1:");
+
+        if (v2 && !v1)
+                return "; v2 is spoken since Ceph 14, at port 3300 by default";
+        if (v1 && !v2)
+                return "; v1 is spoken at port 6789 by default, and may be switched off";
+        return "";
 }

@@ -23,5 +23,7 @@ int ceph_say_mds(rados_t cluster, struct ri_str *to);
 /* What `ceph fs ls` says of this filesystem (NULL: the first), which names its pools. NULL: there is none, or nobody
  * answered. The caller's to free. */
 char *ceph_pools_of(rados_t cluster, const char *fs);
+/* Behind "no monitor answered": what a list of monitors with addresses of one protocol only makes likely. "" or static. */
+const char *ceph_mon_hint(const char *mon_host);
 
 #endif

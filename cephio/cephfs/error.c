@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cephio/cephfs/cephfs.h"
+#include "cephio/monitors.h"
 
 /* Evicted or blocklisted: ESHUTDOWN at once, from every call. */
 bool cfs_is_cut_off(int err)
@@ -75,8 +76,8 @@ static void no_mount(struct ri_error *e, const struct cfs_job *j)
                 put(e, ROMA_ECONNECT, ROMA_RETRIABLE, err);
                 snprintf(e->text, sizeof(e->text),
                          "no monitor answered within %u s (mon_host %.160s); see whether they run and can be "
-                         "reached",
-                         c->mount_timeout_s, mon);
+                         "reached%s",
+                         c->mount_timeout_s, mon, ceph_mon_hint(mon));
         } else if (err == ETIMEDOUT) {
                 put(e, ROMA_EUNAVAILABLE, ROMA_RETRIABLE, err);
                 no_mds(e, j, fs);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cephio/monitors.h"
 #include "cephio/rados/rados.h"
 
 struct rad_conn {
@@ -131,8 +132,8 @@ static void connect_error(struct rad_conn *c, int r, const struct rad_opts *o)
         if (r == -ETIMEDOUT)
                 ri_error_set(&c->why, ROMA_ECONNECT, where,
                              "no monitor answered within %u s; see whether the monitors run and whether "
-                             "mon host in the Ceph configuration names them",
-                             o->connect_s);
+                             "mon host in the Ceph configuration names them%s",
+                             o->connect_s, ceph_mon_hint(where));
         else if (r == -EACCES || r == -EPERM)
                 ri_error_set(
                         &c->why, ROMA_EAUTH, where,

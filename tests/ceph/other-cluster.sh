@@ -6,7 +6,7 @@ set -u
 . "$SRC_DIR/tests/functions.sh"
 # shellcheck source=tests/ceph/functions.sh
 . "$SRC_DIR/tests/ceph/functions.sh"
-own=$ROMA_CEPH_FSID own_conf=$CEPH_CONF fs=$ROMA_CEPH_FS pool=$ROMA_CEPH_POOL s3=$ROMA_CEPH_S3
+own=$ROMA_CEPH_FSID own_conf=$CEPH_CONF own_mon=$ROMA_CEPH_MON fs=$ROMA_CEPH_FS pool=$ROMA_CEPH_POOL s3=$ROMA_CEPH_S3
 ceph up --name other --mon-only || fail "up"
 eval "$(ceph env --name other)"
 other=$ROMA_CEPH_FSID keyring=$ROMA_CEPH_KEYRING
@@ -14,6 +14,15 @@ other=$ROMA_CEPH_FSID keyring=$ROMA_CEPH_KEYRING
 sed "s/^ *mon host *=.*/mon host = v1:127.0.0.1:$((${ROMA_CEPH_MON##*:} + 1))/" "$own_conf" >"$SCRATCH/other.conf"
 
 cancelled() { timeout 100 "$BUILD_DIR/tests/ceph/rados-cancel" open "$1" || fail "cancel"; }
+
+echo "== each protocol alone"
+# address_only ADDRESS: of our own monitor, in a configuration.
+address_only() { sed "s/^ *mon host *=.*/mon host = $1/" "$own_conf" >"$SCRATCH/one.conf"; }
+address_only "v2:127.0.0.1:${own_mon##*:}"
+roma ping -c 1 "rados://$pool/?raw=1&conf=$SCRATCH/one.conf" || fail "no answer at the v2 address alone"
+roma ping -c 1 "cephfs://$fs/?conf=$SCRATCH/one.conf" || fail "no answer at the v2 address alone"
+address_only "v2:127.0.0.1:$((${own_mon##*:} + 1))"
+says 20 "no monitor answered within 1 s.*v2 is spoken" ping "rados://$pool/?connect=1s&conf=$SCRATCH/one.conf"
 
 echo "== its keys are its own"
 says 20 "do not accept the key of client.admin.*cluster that is meant" ping "rados://$pool/?conf=$SCRATCH/other.conf"
