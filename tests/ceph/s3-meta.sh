@@ -108,6 +108,26 @@ if grep -q GetObject trace; then fail "bytes were read"; fi
 for field in '"colour": *"red"' '"content-type": *"text/x-odd; charset=utf-8"'; do
   grep -q "$field" shown || fail "cp --meta: no $field in $(cat shown)"
 done
+# A copy to itself: other metadata, the same bytes; in parts too. And without any.
+for how in short long 'long&copy=6M&part=5M'; do
+  key=${how%%&*}
+  more=${how#"$key"}
+  "$ROMA" cp --meta colour=green --cache-control no-store "$uri/$key$query$more" "$uri/$key$query$more" || fail "cp of $how to itself"
+  "$ROMA" cat "$uri/$key$query" | cmp - "$([ "$key" = long ] && echo long || echo words)" || fail "the bytes of $how"
+  "$ROMA" stat --json "$uri/$key$query" >shown
+  for field in '"colour": *"green"' '"cache-control": *"no-store"' '"content-type": *"text/x-odd; charset=utf-8"' '"content-language": *"de"'; do
+    grep -q -- "$field" shown || fail "cp of $how to itself: no $field in $(cat shown)"
+  done
+done
+"$ROMA" cp --no-meta "$uri/short$query" "$uri/short$query" || fail "cp --no-meta to itself"
+"$ROMA" stat "$uri/short$query" >shown
+if grep -q 'metadata:\|cache-control' shown; then fail "--no-meta left something: $(cat shown)"; fi
+grep -q 'header: content-type: text/x-odd' shown || fail "--no-meta lost the type: $(cat shown)"
+"$ROMA" cp "$uri/short$query" "$uri/short$query" 2>err && fail "cp to itself without anything new"
+"$ROMA" cp --no-meta "$uri/long$query" "$uri/bare${query/127.0.0.1/localhost}" || fail "cp --no-meta to another name of the server"
+"$ROMA" cat "$uri/bare$query" | cmp - long || fail "the bytes of a copy without metadata"
+"$ROMA" stat "$uri/bare$query" | grep 'metadata:' && fail "a copy without metadata has some"
+"$ROMA" put "${props[@]}" --keep-times long "$uri/long$query" || fail "put again"
 "$ROMA" mv "$uri-2/copy-short$query" "$uri/moved$query" || fail "mv from another bucket"
 shows moved
 "$ROMA" stat "$uri-2/copy-short$query" 2>/dev/null && fail "mv left the source"
