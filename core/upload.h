@@ -76,7 +76,8 @@ int ri_upload_note(struct ri_str *out, const char *key, const roma_attr *attr);
 /* base: only the last component of the key. false: it is no such file. */
 bool ri_upload_note_read(const char *text, char **base, roma_attr *attr);
 
-/* upload_small.c: a whole small object. Result: text. */
+/* upload_small.c: a whole object that never changes and has at most RI_SMALL bytes. Result: text, bytes. */
+enum { RI_SMALL = 65536 };
 roma_op ri_aio_small_get(roma_store *store, const char *key, const roma_opts *opts, roma_done *done,
                          void *arg);
 

@@ -12,7 +12,9 @@
 #include "core/digest.h"
 #include "core/upload.h"
 
-enum { IN_FLIGHT = 8 << 20 };
+/* Small parts are read so many ahead, and written in pieces of this size: a round trip for each would take longer than all
+ * the rest. */
+enum { IN_FLIGHT = 8 << 20, AHEAD = 16, GATHER = 1 << 20 };
 
 struct wanted {
         unsigned number;
@@ -26,6 +28,14 @@ struct flight {
         struct complete *c;
         roma_op op;
         size_t len;
+        char *bytes; /* ours, or NULL */
+};
+
+/* A small part that is read ahead of its turn. */
+struct ahead {
+        struct complete *c;
+        roma_op op;
+        char *bytes; /* NULL: not yet */
 };
 
 struct complete {
@@ -38,9 +48,13 @@ struct complete {
         uint64_t length;
         uint32_t crc;
         roma_writer *writer;
-        roma_reader *reader; /* of the part that is copied */
-        uint64_t read;       /* bytes of it */
-        bool end;            /* all of it has been read */
+        roma_reader *reader;       /* of the part that is copied */
+        uint64_t read;             /* bytes of it */
+        bool end;                  /* all of it has been read */
+        struct ahead ahead[AHEAD]; /* of part i at i % AHEAD */
+        size_t ahead_end;          /* those from `at` up to this one are on their way or here */
+        char *gathered;            /* small parts, to be written together */
+        size_t gathered_len;
         struct ri_list writes;
         uint64_t in_flight;
         roma_attr made;
@@ -58,7 +72,16 @@ static void stop_writes(struct complete *c)
                 struct flight *w = ri_container_of(l, struct flight, link);
 
                 ri_op_drop(c->u->op->loop, w->op);
+                free(w->bytes);
                 free(w);
+        }
+}
+
+static void stop_ahead(struct complete *c)
+{
+        for (size_t i = 0; i < AHEAD; i++) {
+                ri_op_drop(c->u->op->loop, c->ahead[i].op);
+                free(c->ahead[i].bytes);
         }
 }
 
@@ -69,6 +92,8 @@ static void complete_clear(struct ri_up *u)
         if (!c)
                 return;
         stop_writes(c);
+        stop_ahead(c);
+        free(c->gathered);
         roma_reader_close(c->reader);
         if (c->writer)
                 roma_aio_writer_abort(c->writer, NULL, NULL, NULL);
@@ -260,6 +285,7 @@ static void wrote(void *arg, const roma_result *r)
 
         ri_list_del(&w->link);
         c->in_flight -= w->len;
+        free(w->bytes);
         free(w);
         if (r->code) {
                 ri_up_fail_from(c->u, r);
@@ -269,7 +295,8 @@ static void wrote(void *arg, const roma_result *r)
         move(c);
 }
 
-static void write_buf(struct complete *c, roma_buf *buf)
+/* A buffer of the loop's, or bytes that become the write's. false: the operation has failed. */
+static bool write_start(struct complete *c, roma_buf *buf, char *bytes, size_t len)
 {
         struct ri_up *u = c->u;
         roma_opts o = ri_child_opts(u->op);
@@ -277,18 +304,34 @@ static void write_buf(struct complete *c, roma_buf *buf)
 
         if (w) {
                 w->c = c;
-                w->len = roma_buf_len(buf);
-                w->op = ri_adopt(u->op, roma_aio_writer_write_buf(c->writer, buf, &o, wrote, w));
+                w->len = len;
+                w->bytes = bytes;
+                w->op = ri_adopt(u->op, buf ? roma_aio_writer_write_buf(c->writer, buf, &o, wrote, w)
+                                            : roma_aio_writer_write(c->writer, bytes, len, &o, wrote, w));
         }
         roma_buf_unref(buf);
         if (!w || !w->op) {
+                free(bytes);
                 free(w);
                 ri_up_fail(u, ROMA_ENOMEM, "out of memory");
-                return;
+                return false;
         }
-        c->in_flight += w->len;
+        c->in_flight += len;
         ri_list_add_tail(&c->writes, &w->link);
-        move(c);
+        return true;
+}
+
+/* What is gathered is written. false: the operation has failed. */
+static bool flush(struct complete *c)
+{
+        char *bytes = c->gathered;
+        size_t len = c->gathered_len;
+
+        if (!len)
+                return true;
+        c->gathered = NULL;
+        c->gathered_len = 0;
+        return write_start(c, NULL, bytes, len);
 }
 
 /* A part went while it was read: when the upload has been ended by somebody else, that is the reason. */
@@ -298,6 +341,14 @@ static void part_lost(struct ri_up *u)
                 ri_up_fail_absent(u);
         else
                 not_shown(u);
+}
+
+static void damaged(struct complete *c, const struct ri_part_name *p, uint64_t length)
+{
+        ri_up_fail(c->u, ROMA_ECORRUPT,
+                   "part %u has %" PRIu64 " bytes, and its name says %" PRIu64
+                   ": it is damaged; put it again",
+                   p->number, length, p->length);
 }
 
 static void got(void *arg, const roma_result *r)
@@ -319,12 +370,10 @@ static void got(void *arg, const roma_result *r)
         ri_op_progress(u->op);
         if (r->buf) {
                 c->read += roma_buf_len(r->buf);
-                write_buf(c, r->buf);
+                if (write_start(c, r->buf, NULL, roma_buf_len(r->buf)))
+                        move(c);
         } else if (c->read != p->length) {
-                ri_up_fail(u, ROMA_ECORRUPT,
-                           "part %u has %" PRIu64 " bytes, and its name says %" PRIu64
-                           ": it is damaged; put it again",
-                           p->number, c->read, p->length);
+                damaged(c, p, c->read);
         } else {
                 roma_reader_close(c->reader);
                 c->reader = NULL;
@@ -343,7 +392,7 @@ static void move(struct complete *c)
         if (c->reader) {
                 if (c->in_flight < IN_FLIGHT)
                         ri_up_step(u, roma_aio_reader_next(c->reader, &o, got, u));
-        } else if (ri_list_empty(&c->writes)) {
+        } else if (ri_list_empty(&c->writes) || c->at < c->n) {
                 next_part(c);
         }
 }
@@ -385,12 +434,116 @@ static void joined(void *arg, const roma_result *r)
 }
 
 /* Not where the next part would have to be written into what is shared: that costs more than a copy. */
-static bool may_concat(const struct complete *c, const struct ri_part_name *p)
+static bool may_concat(const struct complete *c, size_t i)
 {
         const struct ri_backend *be = c->u->op->store->be;
+        const struct ri_part_name *p = c->v[i].found;
 
-        return p->length && ri_writer_can_concat(c->writer) &&
-               (p->length % be->concat_unit == 0 || (c->at + 1 == c->n && c->n > 1));
+        return p->length && !c->gathered_len && ri_writer_can_concat(c->writer) &&
+               (p->length % be->concat_unit == 0 || (i + 1 == c->n && c->n > 1));
+}
+
+/* Small parts */
+
+static bool is_small(const struct complete *c, size_t i)
+{
+        const struct ri_part_name *p = c->v[i].found;
+
+        return p->length <= RI_SMALL && !may_concat(c, i);
+}
+
+static void small_read(void *arg, const roma_result *r)
+{
+        struct ahead *a = arg;
+        struct complete *c = a->c;
+        struct ri_up *u = c->u;
+        size_t i = c->at;
+
+        a->op = 0;
+        if (u->child)
+                return; /* another one is gone, and we look why */
+        while (&c->ahead[i % AHEAD] != a)
+                i++;
+        if (r->code == ROMA_ENOENT) {
+                ri_error_from(&c->why, r);
+                ri_up_look(u, part_lost);
+                return;
+        }
+        if (r->code) {
+                ri_up_fail_from(u, r);
+                return;
+        }
+        if (r->bytes != c->v[i].found->length) {
+                damaged(c, c->v[i].found, r->bytes);
+                return;
+        }
+        ri_op_progress(u->op);
+        a->bytes = malloc(r->bytes + 1);
+        if (!a->bytes) {
+                ri_up_fail(u, ROMA_ENOMEM, "out of memory");
+                return;
+        }
+        memcpy(a->bytes, r->text, r->bytes);
+        if (i == c->at)
+                next_part(c);
+}
+
+/* false: the operation has failed. */
+static bool read_ahead(struct complete *c)
+{
+        struct ri_up *u = c->u;
+        roma_opts o = ri_child_opts(u->op);
+
+        if (c->ahead_end < c->at)
+                c->ahead_end = c->at;
+        for (; c->ahead_end < c->n && c->ahead_end < c->at + AHEAD && is_small(c, c->ahead_end);
+             c->ahead_end++) {
+                struct ahead *a = &c->ahead[c->ahead_end % AHEAD];
+                char *key = ri_part_data(u->op->store, u->key, u->id, c->v[c->ahead_end].found);
+
+                a->c = c;
+                if (key)
+                        a->op = ri_adopt(u->op, ri_aio_small_get(u->op->store, key, &o, small_read, a));
+                free(key);
+                if (!a->op) {
+                        ri_fail_start(ri_up_end(u));
+                        return false;
+                }
+        }
+        return true;
+}
+
+/* Takes the part whose turn it is. false: the operation has failed. */
+static bool gather(struct complete *c, struct ahead *a)
+{
+        size_t len = (size_t)c->v[c->at].found->length;
+
+        if (c->gathered_len + len > GATHER && !flush(c))
+                return false;
+        if (!c->gathered)
+                c->gathered = malloc(GATHER);
+        if (!c->gathered) {
+                ri_up_fail(c->u, ROMA_ENOMEM, "out of memory");
+                return false;
+        }
+        memcpy(c->gathered + c->gathered_len, a->bytes, len);
+        c->gathered_len += len;
+        free(a->bytes);
+        a->bytes = NULL;
+        c->at++;
+        return true;
+}
+
+/* As many as are here; false: the operation has failed, or others are waited for. */
+static bool small_parts(struct complete *c)
+{
+        while (c->at < c->n && is_small(c, c->at)) {
+                struct ahead *a = &c->ahead[c->at % AHEAD];
+
+                if (c->in_flight >= IN_FLIGHT || !read_ahead(c) || !a->bytes || !gather(c, a))
+                        return false;
+        }
+        return flush(c);
 }
 
 static void next_part(struct complete *c)
@@ -398,9 +551,12 @@ static void next_part(struct complete *c)
         struct ri_up *u = c->u;
         roma_reader_opts ro = ROMA_READER_OPTS_INIT;
         roma_opts o = ri_child_opts(u->op);
-        const struct ri_part_name *p = c->at < c->n ? c->v[c->at].found : NULL;
+        const struct ri_part_name *p;
         char *key;
 
+        if (!small_parts(c))
+                return;
+        p = c->at < c->n ? c->v[c->at].found : NULL;
         if (!p) {
                 if (!ri_list_empty(&c->writes))
                         return;
@@ -413,7 +569,7 @@ static void next_part(struct complete *c)
         ro.deadline_ms = ROMA_NEVER;
         if (!key)
                 ri_up_fail(u, ROMA_ENOMEM, "out of memory");
-        else if (may_concat(c, p))
+        else if (may_concat(c, c->at))
                 ri_up_step(u, ri_aio_writer_concat(c->writer, key, p->length, p->crc, &o, joined, u));
         else
                 ri_up_step(u, roma_aio_reader_open(u->op->store, key, &ro, part_opened, u));

@@ -6,7 +6,7 @@
 
 #include "core/upload.h"
 
-enum { PAGE = 1000, ROUNDS = 8 };
+enum { PAGE = 10000, ROUNDS = 8, AT_ONCE = 16 };
 
 struct removal {
         struct ri_op *op;
@@ -16,6 +16,8 @@ struct removal {
         unsigned round;
         char **v; /* keys of this page */
         size_t n, at;
+        roma_op *going; /* of those that are being removed */
+        size_t in_flight;
         bool parts; /* this page had some */
         bool more;
         bool moved; /* the folder has another name */
@@ -34,7 +36,10 @@ static void page_clear(struct removal *m)
 static void removal_free(struct removal *m)
 {
         ri_op_drop(m->op->loop, m->child);
+        for (size_t i = 0; i < m->at; i++)
+                ri_op_drop(m->op->loop, m->going[i]);
         page_clear(m);
+        free(m->going);
         free(m->v);
         free(m->key);
         free(m->id);
@@ -136,7 +141,7 @@ static void unlinked(void *arg, const roma_result *r)
         struct removal *m = arg;
         struct ri_error e;
 
-        m->child = 0;
+        m->in_flight--;
         ri_op_progress(m->op);
         if (r->code && r->code != ROMA_ENOENT) {
                 ri_error_from(&e, r);
@@ -146,18 +151,42 @@ static void unlinked(void *arg, const roma_result *r)
         next(m);
 }
 
-static void unlink_key(struct removal *m, const char *key)
+/* Parts go side by side. What says something about the others goes alone; and a part is not without its bytes as long as it
+ * has its name. */
+static bool may_go(const struct removal *m)
+{
+        size_t n = strlen(m->folder);
+
+        if (!m->in_flight)
+                return true;
+        return m->parts && m->in_flight < AT_ONCE && m->v[m->at][n] == m->v[m->at - 1][n];
+}
+
+/* false: the operation has failed. */
+static bool unlink_next(struct removal *m)
 {
         roma_opts o = ri_child_opts(m->op);
+        struct ri_op *op = m->op;
+        roma_op child = roma_aio_unlink(op->store, m->v[m->at], ROMA_UNLINK_NO_TRASH, &o, unlinked, m);
 
-        started(m, roma_aio_unlink(m->op->store, key, ROMA_UNLINK_NO_TRASH, &o, unlinked, m));
+        if (!child) {
+                removal_free(m);
+                ri_fail_start(op);
+                return false;
+        }
+        m->going[m->at++] = ri_adopt(op, child);
+        m->in_flight++;
+        return true;
 }
 
 static void next(struct removal *m)
 {
-        if (m->at < m->n)
-                unlink_key(m, m->v[m->at++]);
-        else if (m->parts || m->more || (m->moved && m->n))
+        while (m->at < m->n && may_go(m))
+                if (!unlink_next(m))
+                        return;
+        if (m->in_flight)
+                return;
+        if (m->parts || m->more || (m->moved && m->n))
                 list(m);
         else if (!m->moved && m->op->store->be->flags & RI_FOLDERS)
                 move_folder(m);
@@ -310,13 +339,14 @@ roma_op ri_aio_upload_remove(roma_store *store, const char *key, const char *id,
                 m->key = strdup(key);
                 m->id = strdup(id);
                 m->v = calloc(PAGE, sizeof(*m->v));
+                m->going = calloc(PAGE, sizeof(*m->going));
                 m->stale = stale;
                 m->folder = folder ? calloc(1, strlen(folder) + 3) : NULL;
                 if (m->folder)
                         snprintf(m->folder, strlen(folder) + 2, "%s/", folder);
         }
         free(folder);
-        if (!m || !m->key || !m->id || !m->v || !m->folder) {
+        if (!m || !m->key || !m->id || !m->v || !m->going || !m->folder) {
                 if (m)
                         removal_free(m);
                 ri_op_fail(op, ROMA_ENOMEM, "out of memory");

@@ -5,8 +5,6 @@
 
 #include "core/upload.h"
 
-enum { MOST = 65536 };
-
 struct small {
         struct ri_op *op;
         roma_op child;
@@ -51,8 +49,10 @@ static void end(struct small *s)
 {
         struct ri_op *op = s->op;
 
-        if (ri_op_set_text(op, ri_str_cstr(&s->text), s->text.len) == 0)
+        if (ri_op_set_text(op, ri_str_cstr(&s->text), s->text.len) == 0) {
+                op->res.bytes = s->text.len;
                 ri_op_finish(op);
+        }
         small_free(s);
 }
 
@@ -113,7 +113,7 @@ roma_op ri_aio_small_get(roma_store *store, const char *key, const roma_opts *op
                 return id;
         }
         s->op = op;
-        ri_str_init(&s->text, MOST);
+        ri_str_init(&s->text, RI_SMALL);
         ri_compose(op, s, small_cancel);
         o.stall_ms = op->stall_ms;
         o.deadline_ms = ROMA_NEVER;
