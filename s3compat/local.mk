@@ -20,6 +20,8 @@ s3compat_sources = \
 	s3compat/names.c \
 	s3compat/part.c \
 	s3compat/part.h \
+	s3compat/patience.c \
+	s3compat/patience.h \
 	s3compat/policy.c \
 	s3compat/policy.h \
 	s3compat/presign.c \

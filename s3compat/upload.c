@@ -8,6 +8,7 @@
 
 #include "core/value.h"
 #include "s3compat/part.h"
+#include "s3compat/patience.h"
 
 static const char *answer_of(const struct s3_request *r)
 {
@@ -383,6 +384,7 @@ struct told {
 struct complete {
         struct ri_op *op;
         struct s3_request *r;
+        struct s3_patience patience;
         struct ri_str body;
         struct s3_span span;
         struct told *told;
@@ -395,6 +397,7 @@ struct complete {
 
 static void complete_free(struct complete *c)
 {
+        s3_patience_end(&c->patience);
         s3_request_free(c->r);
         ri_str_free(&c->body);
         free(c->told);
@@ -588,6 +591,7 @@ static void completed(struct s3_request *r)
         struct ri_error e;
         char etag[80] = "";
 
+        s3_patience_end(&c->patience);
         if (!r->error.code)
                 read_result(r, etag);
         e = r->error;
@@ -676,7 +680,8 @@ static void s3_complete(struct ri_op *op, const char *key, const char *id, const
                 c->absent = opts->precondition == ROMA_IF_ABSENT;
                 c->match = match ? strdup(opts->if_match) : NULL;
         }
-        if (!c || !c->key || !c->id || !c->told || (match && !c->match) || complete_body(c, parts) < 0) {
+        if (!c || !c->key || !c->id || !c->told || (match && !c->match) || complete_body(c, parts) < 0 ||
+            s3_patience_begin(&c->patience, op, key, id) < 0) {
                 if (c)
                         complete_free(c);
                 ri_op_fail(op, ROMA_ENOMEM, "no memory for the list of parts");
@@ -707,26 +712,54 @@ static void s3_complete(struct ri_op *op, const char *key, const char *id, const
 
 /* Abort */
 
+struct abort {
+        struct s3_request *r;
+        struct s3_patience patience;
+};
+
+static void abort_free(struct abort *a)
+{
+        s3_patience_end(&a->patience);
+        s3_request_free(a->r);
+        free(a);
+}
+
+static void abort_cancel(struct ri_op *op)
+{
+        abort_free(op->impl);
+}
+
 static void aborted(struct s3_request *r)
 {
-        struct ri_op *op;
+        struct ri_op *op = s3_op_take(r);
+        struct abort *a = r->arg;
+        struct ri_error e = r->error;
 
         /* The first try has done it. */
-        if (r->error.code && !(r->error.code == ROMA_ENOENT && r->attempt > 0)) {
-                s3_op_fail(r);
-                return;
-        }
-        op = s3_op_take(r);
-        s3_request_free(r);
-        ri_op_finish(op);
+        if (e.code && !(e.code == ROMA_ENOENT && r->attempt > 0))
+                ri_op_fail_error(op, &e);
+        else
+                ri_op_finish(op);
+        abort_free(a);
 }
 
 static void s3_abort_upload(struct ri_op *op, const char *key, const char *id)
 {
-        struct s3_request *r = s3_op_request(op, "AbortMultipartUpload", "DELETE", key, aborted);
+        struct s3_request *r = s3_request_new(s3_of(op->store), op, "AbortMultipartUpload", "DELETE", key);
+        struct abort *a = calloc(1, sizeof(*a));
 
-        if (!r)
+        if (!r || !a || s3_patience_begin(&a->patience, op, key, id) < 0) {
+                s3_request_free(r);
+                if (a)
+                        abort_free(a);
+                ri_op_fail(op, ROMA_ENOMEM, "no memory for a request");
                 return;
+        }
+        a->r = r;
+        op->impl = a;
+        op->cancel = abort_cancel;
+        r->done = aborted;
+        r->arg = a;
         r->changes = true;
         r->safe = true;
         s3_fields_add(&r->query, "uploadId", id);

@@ -252,6 +252,19 @@ answer '@drop' 'HTTP/1.1 200 OK'
 gone
 ends "${good[abort]}" 2
 
+# Longer than a request may be silent: whether the server is alive is asked beside it.
+for call in complete abort; do
+  begin_case "the server works on it for long" "$call"
+  answer '@delay 4000' 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' "${body[$call]}"
+  printf '%s\n' 'HTTP/1.1 200 OK' "ETag: \"$whole\"" 'Content-Length: AUTO' '' "${body[parts]}" >"$folder/last"
+  stall=1s ends "${good[$call]}" any
+
+  begin_case "the upload goes, and no answer comes" "$call"
+  answer '@delay 30000' 'HTTP/1.1 200 OK' ''
+  printf '%s\n' 'HTTP/1.1 404 Not Found' 'Content-Length: AUTO' '' '<Error><Code>NoSuchUpload</Code></Error>' >"$folder/last"
+  stall=1s ends 'ROMA_ETIMEDOUT unknown' any
+done
+
 wait
 cat "$work"/*/verdict
 if grep -rqE 'romasecretofthetest|romatokenofthetest|Signature=' "$work"/*/out "$work"/*/err; then
