@@ -24,6 +24,13 @@ tests_contract_contract_SOURCES = \
 tests_contract_contract_LDADD = libroma.la $(EV_LIBS) $(CRYPTO_LIBS)
 tests_contract_contract_LDFLAGS = $(AM_LDFLAGS) -no-install
 
+# Uploads, each step killed, and uploads of very many parts.
+check_PROGRAMS += tests/contract/upload-kills tests/contract/upload-many
+tests_contract_upload_kills_LDADD = libroma.la
+tests_contract_upload_kills_LDFLAGS = $(AM_LDFLAGS) -no-install
+tests_contract_upload_many_LDADD = libroma.la
+tests_contract_upload_many_LDFLAGS = $(AM_LDFLAGS) -no-install
+
 EXTRA_DIST += \
 	tests/contract/async.sh \
 	tests/contract/fileio.sh \
