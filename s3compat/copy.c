@@ -35,6 +35,7 @@ struct copying {
         bool opaque;          /* its ETag is no MD5 */
         struct s3_request *r; /* looking, copying */
         roma_op child;        /* begin, complete, abort */
+        bool joining;         /* it is complete */
         char *upload;         /* id; NULL: none is open */
         struct range *range;
         unsigned n, next, in_flight;
@@ -78,7 +79,8 @@ static void copying_cancel(struct ri_op *op)
         struct copying *c = op->impl;
 
         ri_op_drop(op->loop, c->child);
-        if (c->upload)
+        /* What may be completed just now is not taken away: see begin_abort() of writer.c. */
+        if (c->upload && !c->joining)
                 (void)roma_aio_upload_abort(c->st->store, c->key, c->upload, NULL, NULL, NULL);
         copying_free(c);
 }
@@ -405,6 +407,7 @@ static void joined(void *arg, const roma_result *res)
         struct ri_error e;
 
         c->child = 0;
+        c->joining = false;
         if (res->code) {
                 ri_error_from(&e, res);
                 e.outcome = res->outcome;
@@ -438,6 +441,7 @@ static void join(struct copying *c)
                 c->child = ri_adopt(c->op, roma_aio_upload_complete(c->st->store, c->key, c->upload, parts,
                                                                     c->n, &o, joined, c));
         free(parts);
+        c->joining = c->child != 0;
         if (c->child)
                 return;
         c->op->outcome = ROMA_NOT_DONE;

@@ -12,6 +12,7 @@
 #include "core/crc.h"
 #include "core/writer.h"
 #include "s3compat/part.h"
+#include "s3compat/patience.h"
 
 enum {
         SINGLE = 16 << 20, /* objects of a known length up to this are put in one piece */
@@ -52,6 +53,8 @@ struct s3w {
         struct ri_str body;   /* of complete */
         struct s3_span span;
         bool committing, failed, aborting;
+        bool completing; /* the server may be at it: an abort now could take the parts from under the object */
+        struct s3_patience patience;
         struct ri_error why;
         struct ri_task failer;
 };
@@ -77,6 +80,7 @@ static void s3w_free(struct s3w *f)
 {
         ri_task_drop(&f->failer);
         parts_free(f);
+        s3_patience_end(&f->patience);
         s3_request_free(f->r);
         ri_str_free(&f->body);
         free(f->told);
@@ -111,6 +115,7 @@ static void op_cancel(struct ri_op *op)
         struct s3w *f = op->impl;
 
         f->op = NULL;
+        s3_patience_end(&f->patience);
         if (f->aborting) {
                 if (f->r)
                         f->r->op = NULL;
@@ -562,6 +567,7 @@ static void commit_failed(struct s3w *f, const struct ri_error *e)
                 ri_op_fail_error(op, e);
                 return;
         }
+        f->completing = false;
         begin_abort(f);
 }
 
@@ -816,6 +822,7 @@ static void completed(struct s3_request *r)
                         r->error.outcome = ROMA_UNKNOWN; /* it is there, and it is not what was sent */
         }
         e = r->error;
+        s3_patience_end(&f->patience);
         end_request(f);
         if (refused)
                 refused_instead(f, &e);
@@ -833,7 +840,7 @@ static void complete(struct s3w *f)
         char text[S3_SUM_TEXT];
         struct s3_request *r;
 
-        if (complete_body(f) < 0) {
+        if (complete_body(f) < 0 || s3_patience_begin(&f->patience, f->op, f->w->key, f->upload) < 0) {
                 writer_fail_with(f, ROMA_ENOMEM, "no memory for the list of parts");
                 return;
         }
@@ -859,6 +866,7 @@ static void complete(struct s3w *f)
                 s3_fields_add(&r->headers, kind->header, text);
                 s3_fields_add(&r->headers, "x-amz-checksum-type", "FULL_OBJECT");
         }
+        f->completing = true;
         s3_request_start(r);
 }
 
@@ -924,7 +932,8 @@ static void begin_abort(struct s3w *f)
         f->aborting = true;
         parts_free(f);
         end_request(f);
-        r = f->upload ? request(f, "AbortMultipartUpload", "DELETE", abort_done) : NULL;
+        /* radosgw 16 does both at once: the object is there, and its bytes go with the next garbage collection. */
+        r = f->upload && !f->completing ? request(f, "AbortMultipartUpload", "DELETE", abort_done) : NULL;
         if (!r) {
                 aborted(f);
                 return;

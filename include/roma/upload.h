@@ -9,7 +9,11 @@
  *   number takes its place; elsewhere both stay, and complete takes the one whose ETag is given.
  * - The object has exactly the bytes of the parts that complete was given, or there is none.
  * - Of a complete and an abort at the same time one wins; the other ends with ROMA_ENOENT. Of two completes with other
- *   parts one wins; the same complete may be repeated, and succeeds as long as traces of the upload are left.
+ *   parts one wins; the same complete may be repeated, and succeeds as long as traces of the upload are left. (An S3-like
+ *   server may tell both that they have won. The object is then there, of the parts of one complete; but radosgw 16 removes
+ *   the bytes of one whose upload is aborted under the complete, hours later: abort nothing that may be being completed.)
+ * - A part that is put again while a complete runs changes nothing about the object; on an S3-like store the complete may end
+ *   with ROMA_EPRECONDITION instead, and leaves all as it was.
  * - What nobody ends stays until roma_gc() collects it. */
 #ifndef ROMA_UPLOAD_H
 #define ROMA_UPLOAD_H

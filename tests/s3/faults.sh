@@ -206,6 +206,26 @@ answer 'HTTP/1.1 404 Not Found' 'Content-Length: 0' ''
 more='&part=4096' go 8 put "$work/local" s3://b/kQUERY
 says "does not say that the object is there"
 
+# radosgw 16 lets an abort take the parts of an object that is being completed: its bytes go hours later.
+complete_begins() {
+  begin "$1"
+  free_name
+  answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' "$created"
+  for _ in 1 2 3; do answer 'HTTP/1.1 200 OK' 'ETag: "x"' 'Content-Length: 0' ''; done
+}
+nothing_is_taken_away() { ! grep -q '^DELETE ' "$folder/log" || fail "the upload was aborted"; }
+
+complete_begins "multipart: complete takes longer than we wait"
+answer '@delay 30000' 'HTTP/1.1 200 OK' ''
+more='&part=4096&stall=1s' go 5 put "$work/local" s3://b/kQUERY
+nothing_is_taken_away
+
+complete_begins "multipart: the answer to complete was lost, and a second one is refused"
+answer '@drop' 'HTTP/1.1 200 OK'
+error '403 Forbidden' AccessDenied
+more='&part=4096' go 4 put "$work/local" s3://b/kQUERY
+nothing_is_taken_away
+
 five=5d41402abc4b2a76b9719d911017c592
 whole=$(printf '\x5d\x41\x40\x2a\xbc\x4b\x2a\x76\xb9\x71\x9d\x91\x10\x17\xc5\x92' | md5sum | cut -d' ' -f1)-1
 begin "multipart: a kept connection ends at complete, which was done"
