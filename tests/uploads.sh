@@ -28,6 +28,9 @@ holds() {
 
 absent() { if roma stat "$(at "$1")" >stat.out 2>&1; then fail "$1 is there: $2"; fi; }
 
+# What a store must be told when a client has been killed; whoever has sourced this may say it.
+declare -F after_kill >/dev/null || after_kill() { :; }
+
 nothing_left() {
   local left
   left=$(roma upload ls "$folder/${query:-}") || fail "upload ls"
@@ -66,6 +69,7 @@ complete_killed() {
   b=$(put_part killed "$id" 2 part4) || fail "part 2"
   # shellcheck disable=SC2086 # ROMA_MFS_NS holds words
   timeout -s KILL "$1" ${ROMA_MFS_NS:-} "$ROMA" upload complete --upload-id "$id" "$(at killed)" "$a" "$b" 2>/dev/null || got=$?
+  after_kill
   if roma stat "$(at killed)" >stat.out 2>&1; then holds killed part1 part4; elif [ $got = 0 ]; then fail "acknowledged and not there"; fi
   got=0
   complete killed "$id" "$a" "$b" 2>errors || got=$?
@@ -84,6 +88,7 @@ part_killed() {
   a=$(put_part cut "$id" 1 part4) || fail "part"
   # shellcheck disable=SC2086
   timeout -s KILL "$1" ${ROMA_MFS_NS:-} "$ROMA" upload part --upload-id "$id" --part 1 "$PWD/part1" "$(at cut)" >again 2>/dev/null || got=$?
+  after_kill
   [ $got != 0 ] || a=$(cat again)
   if [ $got = 0 ]; then
     complete cut "$id" "$a" && holds cut part1
@@ -102,6 +107,7 @@ abort_killed() {
   put_part given-up "$id" 1 part4 >/dev/null || fail "part"
   # shellcheck disable=SC2086
   timeout -s KILL "$1" ${ROMA_MFS_NS:-} "$ROMA" upload abort --upload-id "$id" "$(at given-up)" 2>/dev/null || :
+  after_kill
   roma upload abort --upload-id "$id" "$(at given-up)" 2>errors || got=$?
   [ $got = 0 ] || [ $got = 3 ] || fail "abort again: exit $got, $(cat errors)"
   absent given-up "aborted"
@@ -109,10 +115,15 @@ abort_killed() {
   nothing_left "an abort killed after $1 s"
 }
 
-# Of two ends at once one wins, and the bytes say which.
+# killed_at_turns EVERY: each step of an upload, killed after every so many turns of its loop; what has been done must be right.
+killed_at_turns() {
+  in_cluster "$BUILD_DIR/tests/contract/upload-kills" "$folder${query:-}" --every "$1" >kills 2>&1 || fail "killed: $(cat kills)"
+}
+
+# races ROUNDS: of two ends at once one wins, and the bytes say which.
 races() {
-  local id a b one two c d
-  for _ in 1 2; do
+  local id a b one two c d round
+  for ((round = 0; round < $1; round++)); do
     id=$(begin race) || fail "begin"
     a=$(put_part race "$id" 1 part1) || fail "part 1"
     b=$(put_part race "$id" 2 part4) || fail "part 2"
@@ -168,6 +179,7 @@ resumed() {
   roma rm "$(at long)" || fail "rm"
   # shellcheck disable=SC2086
   timeout -s KILL 0.15 ${ROMA_MFS_NS:-} "$ROMA" put --resume "$PWD/long" "$(at long)" 2>/dev/null
+  after_kill
   roma put --resume "$PWD/long" "$(at long)" || fail "put --resume after kill -9"
   holds long long
   nothing_left "put --resume after kill -9"
@@ -176,17 +188,23 @@ resumed() {
   roma rm "$(at long)" || fail "rm"
 }
 
-# upload_suite BYTES: the length of all parts but the last.
-upload_suite() {
+part_files() {
   local i
   for i in part1 part2 part3 other; do SEED=$$-$i random_file $i "$1"; done
   SEED=$$-4 random_file part4 12345
+}
+
+# upload_suite BYTES EVERY: the length of all parts but the last, and see killed_at_turns.
+upload_suite() {
+  local i
+  part_files "$1"
   shared_by_processes
-  races
-  for i in 0.02 0.035 0.05 0.07 0.1 0.15; do complete_killed $i; done
-  for i in 0.03 0.05 0.1; do
-    part_killed $i
-    abort_killed $i
+  races 2
+  killed_at_turns "$2"
+  for i in ${KILL_AFTER:-0.03 0.07}; do
+    complete_killed "$i"
+    part_killed "$i"
+    abort_killed "$i"
   done
   resumed "${part:-16777216}"
   # Words

@@ -11,6 +11,6 @@ cd "$SCRATCH" || exit 1
 # shellcheck disable=SC2034 # of uploads.sh
 folder=s3://uploads-$$ replaces=yes
 roma mb "$folder$query" || exit 1
-upload_suite 5242880
+upload_suite 5242880 4
 for name in shared words; do roma rm "$(at $name)" || fail "rm"; done
 roma rb "$folder$query" || fail "rb"

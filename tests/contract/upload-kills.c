@@ -19,7 +19,7 @@
 
 #include <roma/roma.h>
 
-enum { LONG = 70001, OTHER = 65003, TAIL = 777, MOST_TURNS = 2000, BATCH = 16, FINISHED = 10, FAILED = 11 };
+enum { LONG = 70001, OTHER = 65003, TAIL = 777, MOST_TURNS = 2000, BATCH = 8, FINISHED = 10, FAILED = 11 };
 
 static struct run {
         const char *self, *uri, *after;
@@ -36,6 +36,7 @@ struct trial {
         char a[80], tail[80]; /* ETags */
         unsigned turns;
         bool finished; /* the victim says so */
+        bool odd;      /* of what can be done next, the other thing */
 };
 
 static void wrong(const struct trial *t, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
@@ -310,7 +311,7 @@ static void after_part(struct trial *t)
                 wrong(t, "a part that was acknowledged is not listed");
                 return;
         }
-        older = strcmp(listed, t->a) == 0 || (!run.replaces && t->turns % 2);
+        older = strcmp(listed, t->a) == 0 || (!run.replaces && t->odd);
         if (complete(t, older ? t->a : listed, false) != ROMA_OK)
                 wrong(t, "complete of the %s part: %s", older ? "older" : "later", roma_error(run.loop));
         must_hold(t, older ? 'n' : 'm', "after the complete");
@@ -343,7 +344,7 @@ static void after_complete_if_absent(struct trial *t)
 
 static void after_abort(struct trial *t)
 {
-        bool again = t->turns % 2;
+        bool again = t->odd;
         int r = ROMA_ENOENT;
 
         if (again && roma_upload_abort(run.store, t->key, t->id, NULL) < 0 && code() != ROMA_ENOENT)
@@ -366,26 +367,41 @@ static void after_gc(struct trial *t)
 static const struct step {
         const char *name;
         void (*check)(struct trial *t);
-        bool waits; /* times of some stores are whole seconds */
+        bool waits; /* for what has been made to be old */
 } steps[] = {
         { "begin", after_begin, false },       { "part", after_part, false },
         { "complete", after_complete, false }, { "complete-if-absent", after_complete_if_absent, false },
         { "abort", after_abort, false },       { "gc", after_gc, true },
 };
 
+static void forget(struct trial *t)
+{
+        if (!run.failed && roma_unlink(run.store, t->key, ROMA_UNLINK_NO_TRASH, NULL) < 0 &&
+            code() != ROMA_ENOENT)
+                wrong(t, "rm: %s", roma_error(run.loop));
+}
+
+/* Times of a MooseFS are whole seconds. */
+static void second(void)
+{
+        if (strncmp(run.uri, "file:", 5) != 0)
+                usleep(1100000);
+}
+
 static void try_step(const struct step *s, unsigned every)
 {
         static struct trial batch[BATCH];
         unsigned turns = 0, kills = 0;
+        unsigned next = BATCH;
         bool over = false;
 
-        for (unsigned next = BATCH; !over && !run.failed && turns < MOST_TURNS; turns += every, next++) {
+        for (; !over && !run.failed && turns < MOST_TURNS; turns += every, next++) {
                 struct trial *t;
 
                 if (next == BATCH) {
                         for (next = 0; next < BATCH && !run.failed; next++) {
                                 t = &batch[next];
-                                *t = (struct trial){ .turns = turns + next * every };
+                                *t = (struct trial){ .turns = turns + next * every, .odd = next % 2 };
                                 snprintf(t->key, sizeof(t->key), "%s/%s %u/object", run.folder, s->name,
                                          t->turns);
                                 /* The others are made when they are needed. */
@@ -393,7 +409,7 @@ static void try_step(const struct step *s, unsigned every)
                                         return;
                         }
                         if (s->waits)
-                                sleep(2);
+                                second();
                         next = 0;
                 }
                 t = &batch[next];
@@ -402,33 +418,52 @@ static void try_step(const struct step *s, unsigned every)
                 if (!kill_one(s->name, t))
                         return;
                 s->check(t);
+                forget(t);
                 kills += !t->finished;
                 over = t->finished;
         }
+        for (; s->waits && next < BATCH; next++)
+                forget(&batch[next]);
         if (!run.failed)
                 printf("ok   %s: killed %u times, then it has ended by itself\n", s->name, kills);
         fflush(stdout);
 }
 
-/* gc, and then nothing but objects. */
+/* gc, and then nothing but empty folders. */
 static void nothing_left(void)
 {
         roma_list_opts o = ROMA_LIST_OPTS_INIT;
+        char folder[80], **v;
         const roma_list *l;
+        size_t n;
 
-        sleep(2);
-        o.flags = ROMA_LIST_TEMPORARIES;
-        if (roma_gc(run.store, run.folder, 0, NULL) < 0 || roma_list_page(run.store, run.folder, &o) < 0) {
+        second();
+        snprintf(folder, sizeof(folder), "%s/", run.folder);
+        o.max = MOST_TURNS;
+        o.flags = ROMA_LIST_TEMPORARIES | (roma_store_caps(run.store) & ROMA_CAP_DIRS ? ROMA_LIST_DIRS : 0);
+        if (roma_gc(run.store, folder, 0, NULL) < 0 || roma_list_page(run.store, folder, &o) < 0) {
                 printf("FAIL gc: %s\n", roma_error(run.loop));
                 run.failed = true;
                 return;
         }
         l = roma_last(run.loop)->list;
-        for (size_t i = 0; i < l->count; i++)
-                if (strstr(l->entry[i].key, ".roma~")) {
-                        printf("FAIL left after gc: %s\n", l->entry[i].key);
+        n = l->count;
+        v = calloc(n + 1, sizeof(*v));
+        for (size_t i = 0; v && i < n; i++)
+                v[i] = strdup(l->entry[i].key);
+        for (size_t i = n; v && i-- > 0; free(v[i])) {
+                size_t len = v[i] ? strlen(v[i]) : 0;
+
+                if (!len || v[i][len - 1] != '/') {
+                        printf("FAIL left after gc: %s\n", len ? v[i] : "no memory");
                         run.failed = true;
+                } else {
+                        v[i][len - 1] = '\0';
+                        (void)roma_rmdir(run.store, v[i], NULL);
                 }
+        }
+        free(v);
+        (void)roma_rmdir(run.store, run.folder, NULL);
 }
 
 static bool can_if_absent(void)
@@ -472,7 +507,6 @@ int main(int argc, char **argv)
         }
         if (!run.failed)
                 nothing_left();
-        printf("%s\n", run.folder);
         roma_store_close(run.store);
         roma_loop_free(run.loop);
         return run.failed;

@@ -11,7 +11,7 @@ mkdir store
 folder=file://$SCRATCH/store
 ns=${ROMA_MFS_NS:-}
 unset ROMA_MFS_NS
-upload_suite 300000
+upload_suite 300000 9
 
 # A complete was killed while it removed the parts, or another one was decided: the upload is listed and takes none any more.
 random_file long 50331648
@@ -40,7 +40,7 @@ export ROMA_MFS_NS=$ns
 folder=mfs://$ROMA_MFS_MASTER/uploads-$$
 roma mkdir "$folder" || fail "mkdir"
 export part=67108864 # of put --resume there
-upload_suite 300000
+upload_suite 300000 61
 
 # Parts of whole chunks are joined without moving data: nothing but the decision and the end of the last part is written.
 SEED=$$-a random_file a 67108864
