@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: MIT
-// The side of two npm SDKs of s3-clients.sh: s3-clients.mjs NPM_FOLDER aws|minio put|get TABLE BUCKET FOLDER
+// The side of two npm SDKs of s3-clients.sh: s3-clients.mjs NPM_FOLDER aws|minio put|get TABLE BUCKET FOLDER, or
+// put-described BUCKET KEY TYPE CACHE COLOUR NOTE, or described BUCKET KEY
 import { createRequire } from 'node:module';
 import fs from 'node:fs';
 import path from 'node:path';
 
-const [npm, which, verb, table, bucket, folder] = process.argv.slice(2);
+const [npm, which, verb, ...rest] = process.argv.slice(2);
+const [table, bucket, folder] = verb.endsWith('described') ? ['', rest[0], ''] : rest;
 const require = createRequire(path.resolve(npm, 'x.js'));
 const endpoint = new URL(process.env.ROMA_S3_ENDPOINT);
 const accessKey = process.env.AWS_ACCESS_KEY_ID, secretKey = process.env.AWS_SECRET_ACCESS_KEY;
@@ -35,6 +37,12 @@ function aws() {
       fs.writeFileSync(file, await r.Body.transformToByteArray());
       return r.ContentType;
     },
+    putDescribed: (Key, ContentType, CacheControl, colour, note) =>
+      send('PutObject', { Key, Body: fs.readFileSync('data/1'), ContentType, CacheControl, Metadata: { colour, note } }),
+    async described(Key) {
+      const r = await send('HeadObject', { Key });
+      return [r.ContentType, r.CacheControl, r.Metadata.colour, r.Metadata.note];
+    },
     async names() {
       const all = [];
       for (let token; ;) {
@@ -58,6 +66,12 @@ function minio() {
       await client.fGetObject(bucket, key, file);
       return (await client.statObject(bucket, key)).metaData['content-type'];
     },
+    putDescribed: (key, type, cache, colour, note) => client.fPutObject(bucket, key, 'data/1',
+      { 'Content-Type': type, 'Cache-Control': cache, 'X-Amz-Meta-Colour': colour, 'X-Amz-Meta-Note': note }),
+    async described(key) {
+      const m = (await client.statObject(bucket, key)).metaData;
+      return [m['content-type'], m['cache-control'], m.colour, m.note];
+    },
     async names() {
       const all = [];
       for await (const e of client.listObjectsV2(bucket, '', true))
@@ -68,7 +82,11 @@ function minio() {
 }
 
 const client = which === 'aws' ? aws() : minio();
-for (const line of fs.readFileSync(table, 'utf8').replace(/^\ufeff/, '').split('\n').filter((s) => s)) {
+if (verb === 'put-described')
+  await client.putDescribed(...rest.slice(1));
+if (verb === 'described')
+  console.log((await client.described(rest[1])).join('\n'));
+for (const line of table ? fs.readFileSync(table, 'utf8').replace(/^\ufeff/, '').split('\n').filter((s) => s) : []) {
   const [number, , type, key] = line.split('\t');
   try {
     if (verb === 'put')
@@ -81,4 +99,5 @@ for (const line of fs.readFileSync(table, 'utf8').replace(/^\ufeff/, '').split('
 }
 if (verb === 'get')
   for (const name of await client.names())
-    add('names', name);
+    if (!name.startsWith('described/'))
+      add('names', name);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-# boto3's side of s3-clients.sh: s3-clients.py put|get TABLE BUCKET FOLDER, or remove BUCKET.
+# boto3's side of s3-clients.sh: s3-clients.py put|get TABLE BUCKET FOLDER, put-described BUCKET KEY TYPE CACHE COLOUR NOTE,
+# described BUCKET KEY, or remove BUCKET.
 import os
 import sys
 import boto3
@@ -43,6 +44,15 @@ def main(verb, *rest):
             s3.delete_object(Bucket=rest[0], Key=key)
         s3.delete_bucket(Bucket=rest[0])
         return
+    if verb == 'put-described':
+        bucket, key, kind, cache, colour, note = rest
+        s3.upload_file('data/1', bucket, key, ExtraArgs={'ContentType': kind, 'CacheControl': cache,
+                                                         'Metadata': {'colour': colour, 'note': note}})
+        return
+    if verb == 'described':
+        r = s3.head_object(Bucket=rest[0], Key=rest[1])
+        print(r['ContentType'], r['CacheControl'], r['Metadata']['colour'], r['Metadata']['note'], sep='\n')
+        return
     table, bucket, folder = rest
     for number, kind, key in rows(table):
         try:
@@ -50,7 +60,7 @@ def main(verb, *rest):
         except Exception as e:
             write(folder, 'errors', ['%s: %s' % (key, e)])
     if verb == 'get':
-        write(folder, 'names', names(bucket))
+        write(folder, 'names', (name for name in names(bucket) if not name.startswith('described/')))
 
 
 main(*sys.argv[1:])

@@ -2,13 +2,14 @@
 # What roma puts other S3 clients read, and the other way round, by hand: tests/byhand/s3-clients.sh [BUILD_FOLDER]
 # Starts a radosgw of its own in $TMPDIR (the ROMA_S3_ENDPOINT of the environment is taken where there is one). awscli,
 # s3cmd, rclone, boto3, @aws-sdk/client-s3 and minio put and get odd keys and all sizes up to 70 MiB: the same MD5, names
-# and content types. The two SDKs for node are in $ROMA_NPM, or installed into a temporary folder. A client that is not
-# there is skipped visibly; so are keys that a client itself cannot name. CLIENTS="awscli boto3 ..." runs only these; AWS and
+# content types, and for one object each more headers and metadata. The two SDKs for node are in $ROMA_NPM, or installed into a temporary folder. A client that is not
+# there is skipped visibly; so are keys that a client itself cannot name. CLIENTS="awscli boto3 ..." runs only these,
+# ONLY_DESCRIBED=1 only headers and metadata; AWS and
 # PYTHON choose among several versions.
 # shellcheck disable=SC2317 # the functions of a client are called by their names
 set -u -o pipefail
 src=$(cd "$(dirname "$0")/../.." && pwd -P)
-build=${1:-$src/_build-asan}
+build=$(readlink -f "${1:-$src/_build-asan}")
 here=$src/tests/byhand
 export SRC_DIR=$src ROMA=$build/roma ROMA_MODULE_DIR=${ROMA_MODULE_DIR:-$build/.libs}
 work=$(mktemp -d)
@@ -24,7 +25,7 @@ if [ -z "${ROMA_S3_ENDPOINT:-}" ]; then
   "$src/tests/cluster/s3" up --dir "$work/ceph" || exit 1
   eval "$("$src/tests/cluster/s3" env --dir "$work/ceph")" || exit 1
 fi
-unset AWS_SESSION_TOKEN AWS_PROFILE AWS_REGION AWS_ENDPOINT_URL http_proxy HTTP_PROXY
+unset AWS_SESSION_TOKEN AWS_PROFILE AWS_REGION AWS_ENDPOINT_URL http_proxy HTTP_PROXY ROMA_MFS_NS
 export ROMA_S3_ENDPOINT AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_DEFAULT_REGION=us-east-1 AWS_EC2_METADATA_DISABLED=true
 touch "$work/none"
 export NODE_NO_WARNINGS=1 AWS_CONFIG_FILE=$work/none AWS_SHARED_CREDENTIALS_FILE=$work/none RCLONE_CONFIG=$work/none
@@ -125,7 +126,7 @@ roma_get() {
     cmp -s body "data/$n" || echo "$key: other bytes by the link: $(head -n 1 headers)" >>"$3/errors"
     printf '%s\t%s\n' "$n" "$(sed -n 's/^content-type: *\([^\r]*\).*/\1/ip' headers)" >>"$3/types"
   done <"$1"
-  roma ls -r "s3://$2/$query" >"$3/names" || echo "ls" >>"$3/errors"
+  roma ls -r "s3://$2/$query" | grep -v ^described/ >"$3/names" || echo "ls" >>"$3/errors"
 }
 
 # ------------------------------------------------------------------------------------------------------ the clients
@@ -153,7 +154,7 @@ awscli_get() {
     api s3 cp --quiet "s3://$2/$key" body >out 2>err || echo "$key: s3 cp: $(cat out err)" >>"$3/errors"
     cmp -s body "data/$n" || echo "$key: other bytes by s3 cp" >>"$3/errors"
   done <"$1"
-  api s3api list-objects-v2 --bucket "$2" | jq -r '.Contents[].Key' >"$3/names" || echo "list" >>"$3/errors"
+  api s3api list-objects-v2 --bucket "$2" | jq -r '.Contents[].Key' | grep -v ^described/ >"$3/names" || echo "list" >>"$3/errors"
 }
 
 s3cmd_() {
@@ -175,7 +176,7 @@ s3cmd_get() {
     printf '%s\t%s\n' "$n" "$(sed -n 's/^ *MIME type: *//p' out)" >>"$3/types"
   done <"$1"
   # Without what it cannot get.
-  s3cmd_ ls -r "s3://$2" | sed "s,^.\{16\} *[0-9]*  s3://$2/,," | grep -vxF -e '?' -e '*' >"$3/names" || echo "ls" >>"$3/errors"
+  s3cmd_ ls -r "s3://$2" | sed "s,^.\{16\} *[0-9]*  s3://$2/,," | grep -vxF -e '?' -e '*' | grep -v ^described/ >"$3/names" || echo "ls" >>"$3/errors"
 }
 
 rclone_there() { rclone version 2>/dev/null | sed -n 1p; }
@@ -193,7 +194,7 @@ rclone_get() {
   local n size type key
   rclone_ lsjson -R --files-only ":s3:$2" >list.json || echo "lsjson" >>"$3/errors"
   # What it cannot name it lists by other names: with wide dots, or a slash more than before.
-  jq -r '.[].Path' list.json | grep -vE '(^|/)(．|．．|)(/|$)' >"$3/names"
+  jq -r '.[].Path' list.json | grep -vE '(^|/)(．|．．|)(/|$)' | grep -v ^described/ >"$3/names"
   jq -r '.[] | "\(.MimeType)\t\(.Path)"' list.json >found
   while IFS=$'\t' read -r n size type key; do
     rclone_ copyto ":s3:$2/$key" "$3/$n" >out 2>err || echo "$key: $(cat err)" >>"$3/errors"
@@ -212,6 +213,69 @@ awssdk_get() { node "$here/s3-clients.mjs" "$npm" aws get "$@"; }
 minio_there() { node_version minio; }
 minio_put() { node "$here/s3-clients.mjs" "$npm" minio put "$@"; }
 minio_get() { node "$here/s3-clients.mjs" "$npm" minio get "$@"; }
+
+# --------------------------------------------------------------------------------------------- headers and metadata
+# NAME_put_described BUCKET KEY: data/1 with $type, $cache and the metadata colour and note. NAME_described BUCKET KEY: prints
+# them in this order.
+type='text/x-roma; charset=utf-8' cache='max-age=60, no-transform' colour=blue note='a b+c%20 = "d"; e,f/g\h'
+described=$(printf '%s\n' "$type" "$cache" "$colour" "$note")
+
+roma_put_described() {
+  roma put -q --content-type "$type" --cache-control "$cache" --meta "colour=$colour" --meta "note=$note" "data/${3:-1}" "$(place "$1" "$2")"
+}
+roma_described() {
+  roma stat --json "$(place "$1" "$2")" | jq -r '.headers["content-type"], .headers["cache-control"], .metadata.colour, .metadata.note'
+}
+awscli_put_described() {
+  api s3api put-object --bucket "$1" --key "$2" --body data/1 --content-type "$type" --cache-control "$cache" \
+    --metadata "$(jq -n --arg c "$colour" --arg n "$note" '{colour: $c, note: $n}')" >out
+}
+awscli_described() { api s3api head-object --bucket "$1" --key "$2" | jq -r '.ContentType, .CacheControl, .Metadata.colour, .Metadata.note'; }
+s3cmd_put_described() {
+  s3cmd_ -q put --mime-type "$type" --add-header "Cache-Control: $cache" --add-header "x-amz-meta-colour: $colour" \
+    --add-header "x-amz-meta-note: $note" data/1 "s3://$1/$2"
+}
+s3cmd_described() {
+  local field
+  s3cmd_ info "s3://$1/$2" >out || return
+  # It shows no Cache-Control.
+  for field in 'MIME type' none 'x-amz-meta-colour' 'x-amz-meta-note'; do
+    if [ "$field" = none ]; then echo "$cache"; else sed -n "s/^ *$field: *//p" out; fi
+  done
+}
+rclone_put_described() {
+  rclone_ --metadata --metadata-set "content-type=$type" --metadata-set "cache-control=$cache" --metadata-set "colour=$colour" \
+    --metadata-set "note=$note" copyto data/1 ":s3:$1/$2"
+}
+rclone_described() {
+  rclone_ lsjson --metadata --stat ":s3:$1/$2" | jq -r '.Metadata | .["content-type"], .["cache-control"], .colour, .note'
+}
+boto3_put_described() { "$python" "$here/s3-clients.py" put-described "$1" "$2" "$type" "$cache" "$colour" "$note"; }
+boto3_described() { "$python" "$here/s3-clients.py" described "$1" "$2"; }
+awssdk_put_described() { node "$here/s3-clients.mjs" "$npm" aws put-described "$1" "$2" "$type" "$cache" "$colour" "$note"; }
+awssdk_described() { node "$here/s3-clients.mjs" "$npm" aws described "$1" "$2"; }
+minio_put_described() { node "$here/s3-clients.mjs" "$npm" minio put-described "$1" "$2" "$type" "$cache" "$colour" "$note"; }
+minio_described() { node "$here/s3-clients.mjs" "$npm" minio described "$1" "$2"; }
+
+# as_described CLIENT WHAT KEY: what the client says of it is what was given.
+as_described() {
+  local got
+  got=$("$1_described" from-roma "$3" 2>err) || wrong "$1 $2: $(cat err)"
+  [ "$got" = "$described" ] || wrong "$1 $2: '$got', expected '$described'"
+}
+
+describe() {
+  local before=$status
+  as_described "$1" "reads the headers and metadata of what roma put" described/roma
+  as_described "$1" "reads those of an object of many parts" described/long
+  if "$1_put_described" from-roma "described/$1" 2>err; then
+    as_described roma "reads the headers and metadata of what $1 put" "described/$1"
+    roma cat "$(place from-roma "described/$1")" | cmp - data/1 || wrong "$1: other bytes"
+  else
+    wrong "$1: put with headers and metadata: $(cat err)"
+  fi
+  [ $status != "$before" ] || echo "ok   $1 and roma read each other's headers and metadata"
+}
 
 # cannot CLIENT WAY KEY: prints the reason when the client itself, not the store, cannot name this key.
 cannot() {
@@ -269,16 +333,21 @@ mkdir roma
 roma_put table from-roma roma
 roma_get table from-roma roma
 same roma "reads what roma put" roma table
+roma_put_described from-roma described/roma || wrong "roma put with headers and metadata"
+roma_put_described from-roma described/long $count || wrong "roma put with headers and metadata"
+as_described roma "reads its own" described/roma
 for client in ${CLIENTS:-awscli s3cmd rclone boto3 awssdk minio}; do
   if ! version=$("${client}_there") || [ -z "$version" ]; then
     echo "SKIP $client is not installed"
     continue
   fi
   echo "     $client is $version"
+  describe "$client"
+  [ -z "${ONLY_DESCRIBED:-}" ] || continue
   reads "$client"
   writes "$client"
 done
-# User metadata: roma sets and reads only the time of modification, as rclone does.
+# The time of modification, which rclone keeps as metadata too.
 if [[ " ${CLIENTS:-rclone} " = *' rclone '* ]] && rclone_there >/dev/null; then
   touch -d '2020-02-03 04:05:06.789 UTC' data/1
   roma put --keep-times data/1 "$(place from-roma times/roma)" || wrong "roma put --keep-times"
