@@ -23,8 +23,7 @@ EXTRA_DIST += \
 	tests/ceph/s3-presign.sh \
 	tests/ceph/s3-sync.sh \
 	tests/ceph/s3-uploads.sh \
-	tests/ceph/shut-out.sh \
-	tests/ceph/uploads.sh
+	tests/ceph/shut-out.sh
 
 check_PROGRAMS += tests/ceph/cephfs-client tests/ceph/rados-cancel tests/ceph/rados-client
 tests_ceph_cephfs_client_LDADD = libroma.la
