@@ -13,7 +13,7 @@ cephio_sources = \
 if CEPHIO
 module_LTLIBRARIES += cephio.la
 cephio_la_SOURCES = $(cephio_sources) $(cephfs_sources) $(rados_sources)
-cephio_la_LIBADD = librados-codec.la libroma.la $(CEPHFS_LIBS) $(RADOS_LIBS)
+cephio_la_LIBADD = librados-codec.la libroma.la $(CEPHFS_LIBS) $(RADOS_LIBS) $(JANSSON_LIBS)
 # nodelete: threads of Ceph's libraries may run for as long as the process does.
 cephio_la_LDFLAGS = $(AM_LDFLAGS) -module -avoid-version -shared -no-undefined -export-symbols-regex '^roma_module$$' \
 	-Wl,-z,nodelete

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <jansson.h>
+
 #include "cephio/pieces_ask.h"
 #include "core/str.h"
 
@@ -19,23 +21,43 @@ enum { REMARKS = 20, COPIES_MAX = 16, ROUNDS = 3 };
 
 /* ---- answers of the monitors, in JSON --------------------------------------------------------------------- */
 
-/* The answer to one command, NUL-terminated, or NULL and *rc. A command to a placement group when pgid is given. */
-static char *command(struct ceph_pieces *p, const char *pgid, const char *cmd, int *rc)
+/* Names of objects may be any bytes, and stand in answers as they are. Nothing that is looked for here is one. */
+static json_t *parse(const char *text, size_t n)
+{
+        char *plain = malloc(n + 1);
+        json_t *json;
+
+        if (!plain)
+                return NULL;
+        for (size_t i = 0; i < n; i++)
+                plain[i] = (unsigned char)text[i] < 0x80 ? text[i] : '?';
+        json = json_loadb(plain, n, 0, NULL);
+        free(plain);
+        return json;
+}
+
+/* The answer to one command, or NULL and *rc. A command to a placement group when pgid is given. */
+static json_t *command(struct ceph_pieces *p, const char *pgid, const char *cmd, int *rc)
 {
         const char *cmds[] = { cmd };
-        char *out = NULL, *status = NULL, *text = NULL;
+        char *out = NULL, *status = NULL;
         size_t n = 0, status_n = 0;
         rados_t c = rad_io_cluster(p->io);
+        json_t *json = NULL;
 
         *rc = pgid ? rados_pg_command(c, pgid, cmds, 1, NULL, 0, &out, &n, &status, &status_n)
                    : rados_mon_command(c, cmds, 1, NULL, 0, &out, &n, &status, &status_n);
-        if (*rc >= 0)
-                text = strndup(out ? out : "", n);
-        if (*rc >= 0 && !text)
-                *rc = -ENOMEM;
+        if (*rc >= 0) {
+                json = parse(out ? out : "", out ? n : 0);
+                if (!json_is_object(json)) { /* another release, or cut: what it means is not known */
+                        json_decref(json);
+                        json = NULL;
+                        *rc = -EBADMSG;
+                }
+        }
         rados_buffer_free(out);
         rados_buffer_free(status);
-        return text;
+        return json;
 }
 
 /* A string in JSON, with its quotes. */
@@ -52,48 +74,58 @@ static void quote(struct ri_str *s, const char *text)
         ri_str_putc(s, '"');
 }
 
-/* The value behind "name": in the answer; names inside of strings have escaped quotes and are not found. */
-static const char *value_of(const char *json, const char *name)
+/* A string of an object; "" when there is none. */
+static void string_of(const json_t *json, const char *name, char *to, size_t room)
 {
-        char quoted[64];
-        const char *at;
+        const char *v = json_string_value(json_object_get(json, name));
 
-        snprintf(quoted, sizeof(quoted), "\"%s\":", name);
-        at = json ? strstr(json, quoted) : NULL;
-        return at ? at + strlen(quoted) + strspn(at + strlen(quoted), " ") : NULL;
+        snprintf(to, room, "%s", v ? v : "");
 }
 
-static void string_of(const char *json, const char *name, char *to, size_t room)
+/* A number of an object that counts something; 0 when there is none. */
+static unsigned long long count_of(const json_t *json, const char *name)
 {
-        const char *v = value_of(json, name);
-        size_t n = v && *v == '"' ? strcspn(v + 1, "\"") : 0;
+        json_int_t n = json_integer_value(json_object_get(json, name));
 
-        snprintf(to, room, "%.*s", (int)(n < room ? n : room - 1), n ? v + 1 : "");
+        return n > 0 ? (unsigned long long)n : 0;
 }
 
 /* ---- where it is ------------------------------------------------------------------------------------------ */
 
 /* {"host":"a","root":"default"} -> host=a root=default */
-static void crush_place(const char *json, char *to, size_t room)
+static void crush_place(const json_t *osd, char *to, size_t room)
 {
-        const char *v = value_of(json, "crush_location"), *end = v && *v == '{' ? strchr(v, '}') : NULL;
+        json_t *where = json_object_get(osd, "crush_location"), *v;
+        const char *kind;
         size_t n = 0;
 
         *to = 0;
-        for (const char *c = end ? v + 1 : NULL; c && c < end && n + 1 < room; c++)
-                if (*c == ':')
-                        to[n++] = '=';
-                else if (*c == ',')
-                        to[n++] = ' ';
-                else if (*c != '"' && *c != ' ')
-                        to[n++] = *c;
-        to[n] = 0;
+        json_object_foreach(where, kind, v)
+        {
+                const char *name = json_string_value(v);
+                int k = snprintf(to + n, room - n, "%s%s=%s", n ? " " : "", kind, name ? name : "?");
+
+                if (k < 0 || (size_t)k >= room - n)
+                        return;
+                n += (size_t)k;
+        }
+}
+
+/* The first address, by the newer form or the older one. */
+static void address_of(const json_t *osd, char *to, size_t room)
+{
+        const json_t *list = json_object_get(json_object_get(osd, "addrs"), "addrvec");
+
+        string_of(json_array_get(list, 0), "addr", to, room);
+        if (!*to)
+                string_of(osd, "ip", to, room);
 }
 
 static const struct ceph_osd *osd_of(struct ceph_pieces *p, int id)
 {
-        char cmd[96], *json;
+        char cmd[96];
         struct ceph_osd *o;
+        json_t *json;
         int rc;
 
         for (size_t i = 0; i < p->osds; i++)
@@ -113,10 +145,10 @@ static const struct ceph_osd *osd_of(struct ceph_pieces *p, int id)
         o->id = id;
         snprintf(cmd, sizeof(cmd), "{\"prefix\":\"osd find\",\"id\":%d,\"format\":\"json\"}", id);
         json = command(p, NULL, cmd, &rc);
-        string_of(json, "addr", o->address, sizeof(o->address));
+        address_of(json, o->address, sizeof(o->address));
         string_of(json, "host", o->host, sizeof(o->host));
         crush_place(json, o->where, sizeof(o->where));
-        free(json);
+        json_decref(json);
         return o;
 }
 
@@ -130,15 +162,43 @@ static void place_unknown(struct ceph_pieces *p, int rc)
                         strerrorname_np(-rc));
 }
 
+/* The OSDs of the acting set that are there; *bad: the answer has no such list. */
+static size_t acting_set(struct ceph_pieces *p, const json_t *json, roma_piece_copy copy[COPIES_MAX],
+                         bool *bad)
+{
+        const json_t *list = json_object_get(json, "acting"),
+                     *first = json_object_get(json, "acting_primary");
+        json_int_t primary = json_is_integer(first) ? json_integer_value(first) : -1;
+        size_t n = 0;
+
+        *bad = !json_is_array(list);
+        for (size_t i = 0; i < json_array_size(list) && n < COPIES_MAX; i++) {
+                const json_t *v = json_array_get(list, i);
+                json_int_t id = json_is_integer(v) ? json_integer_value(v) : -1;
+
+                /* 2147483647: nobody has that place of the group */
+                if (id >= 0 && id < INT32_MAX && osd_of(p, (int)id))
+                        copy[n++] = (roma_piece_copy){ .id = (int)id, .primary = id == primary };
+        }
+        for (size_t k = 0; k < n; k++) { /* osd_of() may have moved them */
+                const struct ceph_osd *o = osd_of(p, copy[k].id);
+
+                copy[k].host = o ? o->host : "";
+                copy[k].where = o ? o->where : "";
+                copy[k].address = o ? o->address : "";
+        }
+        return n;
+}
+
 void ceph_pieces_place(struct ceph_pieces *p, size_t i)
 {
         roma_piece *piece = ri_layout_at(p->layout, i);
         roma_piece_copy copy[COPIES_MAX];
         struct ri_str cmd = RI_STR_INIT(16384);
-        char group[32], *json, *end;
-        const char *v;
-        size_t n = 0;
-        long primary;
+        char group[32];
+        json_t *json;
+        size_t n;
+        bool bad;
         int rc;
 
         ri_str_puts(&cmd, "{\"prefix\":\"osd map\",\"format\":\"json\",\"pool\":");
@@ -158,29 +218,12 @@ void ceph_pieces_place(struct ceph_pieces *p, size_t i)
         }
         string_of(json, "pgid", group, sizeof(group));
         piece->group = ri_layout_text(p->layout, group);
-        v = value_of(json, "acting_primary");
-        primary = v ? strtol(v, NULL, 10) : -1;
-        v = value_of(json, "acting");
-        for (v = v && *v == '[' ? v + 1 : ""; *v && *v != ']' && n < COPIES_MAX; v = end + (*end == ',')) {
-                long id = strtol(v, &end, 10);
-                const struct ceph_osd *o = end != v && id >= 0 && id < INT32_MAX ? osd_of(p, (int)id) : NULL;
-
-                if (end == v)
-                        break;
-                if (!o) /* 2147483647: nobody has that place of the group */
-                        continue;
-                copy[n++] = (roma_piece_copy){ .id = (int)id, .primary = id == primary };
-        }
-        for (size_t k = 0; k < n; k++) { /* osd_of() may have moved them */
-                const struct ceph_osd *o = osd_of(p, copy[k].id);
-
-                copy[k].host = o ? o->host : "";
-                copy[k].where = o ? o->where : "";
-                copy[k].address = o ? o->address : "";
-        }
+        n = acting_set(p, json, copy, &bad);
+        json_decref(json);
         ri_layout_copies(p->layout, i, copy, n);
-        free(json);
-        if (!n)
+        if (bad || !*group)
+                place_unknown(p, -EBADMSG);
+        else if (!n)
                 ri_layout_remark(
                         p->layout, ROMA_REMARK_BAD, "no-server", (int64_t)i,
                         "no OSD has the placement group %s now: start those that are down (`ceph pg %s "
@@ -282,7 +325,8 @@ static void read_all(struct ceph_pieces *p, const char *oid, struct answer *a)
 static void tell_not_compared(struct ceph_pieces *p)
 {
         struct ri_str cmd = RI_STR_INIT(16384);
-        char *json, profile[64];
+        char profile[64];
+        json_t *json;
         int rc;
 
         p->pool_asked = true;
@@ -306,7 +350,7 @@ static void tell_not_compared(struct ceph_pieces *p)
                         p->layout, ROMA_REMARK_NOTE, "not-compared", -1,
                         "only the copies that answer reads were read: to ask others can end an OSD that "
                         "has a damaged one; a deep scrub (`ceph pg deep-scrub`) compares all");
-        free(json);
+        json_decref(json);
 }
 
 /* What is damaged answers EIO (a checksum or the disk) or EINVAL (fewer bytes than were written). All else (no answer in
@@ -379,33 +423,40 @@ static bool asked(struct ceph_pieces *p, const char *group)
 }
 
 /* Of the whole placement group: of this object they say nothing. That its own copies differ is seen when they are read. */
-static void scrub_said(struct ceph_pieces *p, const roma_piece *piece, const char *json)
+static void scrub_said(struct ceph_pieces *p, const roma_piece *piece, const json_t *json)
 {
-        const char *errors = value_of(json, "num_scrub_errors"),
-                   *unfound = value_of(json, "num_objects_unfound");
+        const json_t *stats = json_object_get(json_object_get(json, "info"), "stats"),
+                     *sums = json_object_get(stats, "stat_sum");
+        unsigned long long errors = count_of(sums, "num_scrub_errors"),
+                           unfound = count_of(sums, "num_objects_unfound");
         char state[128], when[64];
 
         string_of(json, "state", state, sizeof(state));
-        string_of(json, "last_deep_scrub_stamp", when, sizeof(when));
-        if (strstr(state, "inconsistent") || (errors && strtoull(errors, NULL, 10) > 0))
+        string_of(stats, "last_deep_scrub_stamp", when, sizeof(when));
+        if (!json_is_object(sums) || !*state)
+                ri_layout_remark(p->layout, ROMA_REMARK_NOTE, "scrub", -1,
+                                 "what the placement group %s says of itself has another form than is known "
+                                 "here: see `ceph health detail`",
+                                 piece->group);
+        if (strstr(state, "inconsistent") || errors)
                 ri_layout_remark(
                         p->layout, ROMA_REMARK_UNKNOWN, "scrub", -1,
                         "scrubs have found %llu errors in the placement group %s (%s, deep scrub of %s): "
                         "perhaps in other objects of it; `rados list-inconsistent-obj %s` names them",
-                        errors ? strtoull(errors, NULL, 10) : 0ULL, piece->group, state,
-                        *when ? when : "unknown date", piece->group);
-        if (unfound && strtoull(unfound, NULL, 10) > 0)
+                        errors, piece->group, state, *when ? when : "unknown date", piece->group);
+        if (unfound)
                 ri_layout_remark(
                         p->layout, ROMA_REMARK_UNKNOWN, "unfound", -1,
                         "the placement group %s has %llu objects of which no good copy is on an OSD that is "
                         "up; `ceph pg %s list_unfound` names them",
-                        piece->group, strtoull(unfound, NULL, 10), piece->group);
+                        piece->group, unfound, piece->group);
 }
 
 void ceph_pieces_scrub(struct ceph_pieces *p, size_t i)
 {
         const roma_piece *piece = ri_layout_at(p->layout, i);
-        char *json, cmd[96];
+        char cmd[96];
+        json_t *json;
         int rc;
 
         if (!*piece->group || p->scrub_denied || asked(p, piece->group))
@@ -422,5 +473,5 @@ void ceph_pieces_scrub(struct ceph_pieces *p, size_t i)
                         "what scrubs have found is not told to this client (%s): see `ceph health detail`",
                         strerrorname_np(-rc));
         }
-        free(json);
+        json_decref(json);
 }
