@@ -113,6 +113,16 @@ static void judge_etag(struct inspection *in)
         }
 }
 
+/* All bytes were read, and they are the original's. */
+static bool proved(const struct inspection *in)
+{
+        const struct content *c = &in->c;
+
+        if (!in->o || !in->read || !*c->md5 || c->runs)
+                return false;
+        return in->o->md5[0] ? !strcmp(in->o->md5, c->md5) : in->o->length == in->y->length;
+}
+
 static void judge_sums(struct inspection *in)
 {
         const struct content *c = &in->c;
@@ -130,6 +140,9 @@ static void judge_sums(struct inspection *in)
                 find(in, ROMA_REMARK_BAD, "md5",
                      "the MD5 is %s, that of the original %s; only the original itself can show where",
                      c->md5, in->o->md5);
+        if (is_s3(in) && proved(in))
+                find(in, ROMA_REMARK_NOTE, "original",
+                     "all bytes were read, and they are those of the original");
 }
 
 static const roma_piece *piece_at(const roma_layout *y, uint64_t at)
@@ -170,6 +183,22 @@ static void look_inside(struct inspection *in)
                      "not all of it, or of the original, could be read");
 }
 
+/* What is not known by itself, and does not matter when all bytes are right: a hole of CephFS that reads as the original does,
+ * an ETag of S3 from which nothing follows. */
+static bool settles(const struct inspection *in, const char *kind)
+{
+        if (is_s3(in))
+                return !strcmp(kind, "opaque-etag") || !strcmp(kind, "etag");
+        return !strcmp(in->y->kind, "cephfs") && (!strcmp(kind, "missing") || !strcmp(kind, "size"));
+}
+
+static int weight_of(const struct inspection *in, int weight, const char *kind)
+{
+        if (weight == ROMA_REMARK_UNKNOWN && proved(in) && settles(in, kind))
+                return ROMA_REMARK_NOTE;
+        return weight;
+}
+
 static enum verdict verdict_of(const struct inspection *in)
 {
         int worst = ROMA_REMARK_NOTE;
@@ -178,21 +207,13 @@ static enum verdict verdict_of(const struct inspection *in)
                 return in->answer.code == ROMA_ECORRUPT ? DIFFERS : CANNOT_TELL;
         if (in->read && in->c.runs)
                 return DIFFERS;
-        for (size_t i = 0; i < in->findings; i++)
-                worst = in->finding[i].weight > worst ? in->finding[i].weight : worst;
-        for (size_t i = 0; i < in->y->remarks; i++)
-                worst = in->y->remark[i].weight > worst ? in->y->remark[i].weight : worst;
-        /* A hole that reads as the original does is one. */
-        if (worst == ROMA_REMARK_UNKNOWN && in->read && in->o && *in->c.md5 &&
-            !strcmp(in->y->kind, "cephfs")) {
-                for (size_t i = 0; i < in->y->remarks; i++)
-                        if (in->y->remark[i].weight == ROMA_REMARK_UNKNOWN &&
-                            strcmp(in->y->remark[i].kind, "missing") && strcmp(in->y->remark[i].kind, "size"))
-                                return CANNOT_TELL;
-                for (size_t i = 0; i < in->findings; i++)
-                        if (in->finding[i].weight == ROMA_REMARK_UNKNOWN)
-                                return CANNOT_TELL;
-                return CLEAN;
+        for (size_t i = 0; i < in->findings; i++) {
+                int w = weight_of(in, in->finding[i].weight, in->finding[i].kind);
+                worst = w > worst ? w : worst;
+        }
+        for (size_t i = 0; i < in->y->remarks; i++) {
+                int w = weight_of(in, in->y->remark[i].weight, in->y->remark[i].kind);
+                worst = w > worst ? w : worst;
         }
         return worst == ROMA_REMARK_BAD ? DIFFERS : worst == ROMA_REMARK_UNKNOWN ? CANNOT_TELL : CLEAN;
 }
@@ -258,10 +279,13 @@ static void print_json(struct inspection *in)
                 for (size_t i = 0; in->read && i < in->c.runs; i++)
                         json_array_append_new(list, run_json(in, &in->c.run[i]));
                 for (size_t i = 0; i < in->findings; i++)
-                        json_array_append_new(list, finding_json(in->finding[i].weight, in->finding[i].kind,
-                                                                 -1, in->finding[i].text));
+                        json_array_append_new(
+                                list, finding_json(weight_of(in, in->finding[i].weight, in->finding[i].kind),
+                                                   in->finding[i].kind, -1, in->finding[i].text));
                 for (size_t i = 0; i < y->remarks; i++)
-                        json_array_append_new(list, pieces_remark_json(&y->remark[i]));
+                        json_array_append_new(
+                                list, finding_json(weight_of(in, y->remark[i].weight, y->remark[i].kind),
+                                                   y->remark[i].kind, y->remark[i].piece, y->remark[i].text));
                 if (in->read && in->c.more_runs)
                         add(o, "findings_not_shown", in->c.more_runs);
         }
@@ -319,10 +343,12 @@ static void print_text(struct inspection *in)
         if (in->read && in->c.more_runs)
                 out(t, "  and %zu more blocks\n", in->c.more_runs);
         for (size_t i = 0; i < in->findings; i++)
-                out(t, "  %s: %s\n", words[in->finding[i].weight], in->finding[i].text);
-        for (size_t i = 0; i < y->remarks; i++)
-                out(t, "  %s: %s\n", words[(unsigned)y->remark[i].weight < 3 ? y->remark[i].weight : 1],
-                    y->remark[i].text);
+                out(t, "  %s: %s\n", words[weight_of(in, in->finding[i].weight, in->finding[i].kind)],
+                    in->finding[i].text);
+        for (size_t i = 0; i < y->remarks; i++) {
+                int w = weight_of(in, y->remark[i].weight, y->remark[i].kind);
+                out(t, "  %s: %s\n", words[w >= 0 && w < 3 ? w : 1], y->remark[i].text);
+        }
 }
 
 /* ---- all of it -------------------------------------------------------------------------------------------- */

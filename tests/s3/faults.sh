@@ -51,6 +51,23 @@ answer 'HTTP/1.1 301 Moved Permanently' 'x-amz-bucket-region: evil.example/' 'Co
 go 1 stat s3://b/kQUERY
 asked 1
 
+# What is encrypted with a key has an ETag that says nothing of the bytes; the original does.
+kms=('HTTP/1.1 200 OK' 'Content-Length: 5' 'ETag: "99999999999999999999999999999999"' 'Last-Modified: Fri, 24 May 2013 00:00:00 GMT' 'x-amz-server-side-encryption: aws:kms')
+diagnosed() { # EXIT [ORIGINAL]
+  begin "diagnose of what is encrypted, exit $1"
+  for _ in 1 2 3; do answer "${kms[@]}" ''; done
+  answer "${ranged[@]:0:2}" "${kms[@]:2}" 'Content-Length: AUTO' '' hello
+  answer "${kms[@]}" ''
+  go "$1" diagnose ${2:+--against "$2"} s3://b/kQUERY
+}
+diagnosed 2
+diagnosed 0 "$work/five"
+grep -q 'all bytes were read, and they are those of the original' "$folder/out" || fail "$(cat "$folder/out")"
+diagnosed 0 5d41402abc4b2a76b9719d911017c592
+diagnosed 1 5d41402abc4b2a76b9719d911017c593
+printf hallo >"$work/other"
+diagnosed 1 "$work/other"
+
 begin "no key"
 error '404 Not Found' NoSuchKey
 answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' '<ListBucketResult></ListBucketResult>   '
