@@ -6,7 +6,13 @@
  * modulo p, so x^(2^32) = x and the powers x^(8 * 2^k) repeat after k = 31. */
 #include "core/crc.h"
 
+#include <config.h>
+
+#ifdef ROMA_WITH_ISAL
+#include <isa-l/crc.h>
+#else
 #include <libdeflate.h>
+#endif
 
 #define POLY UINT32_C(0xedb88320)
 
@@ -42,7 +48,13 @@ static const uint32_t over_block[8][16] = {
 uint32_t ri_crc32(uint32_t crc, const void *bytes, size_t n)
 {
         /* libdeflate answers 0 to NULL, which would forget what was counted before. */
-        return n ? libdeflate_crc32(crc, bytes, n) : crc;
+        if (!n)
+                return crc;
+#ifdef ROMA_WITH_ISAL
+        return crc32_gzip_refl(crc, bytes, n);
+#else
+        return libdeflate_crc32(crc, bytes, n);
+#endif
 }
 
 static uint32_t multiply(uint32_t a, uint32_t b)

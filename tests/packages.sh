@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2034 # the lists and $reason are for those who source this
 # Sourced by runtests and quickstart: what they need of Debian, and its installation.
 
-build_packages=(gcc make autoconf automake libtool pkg-config libev-dev libssl-dev libdeflate-dev libjansson-dev libpcap-dev)
+build_packages=(gcc make autoconf automake libtool pkg-config libev-dev libssl-dev libdeflate-dev libisal-dev libjansson-dev libpcap-dev)
 test_packages=("${build_packages[@]}" check g++ openssl curl tcpdump librados-dev libcephfs-dev libcurl4-openssl-dev libexpat1-dev systemtap-sdt-dev)
 mfs_packages=(moosefs-master moosefs-chunkserver moosefs-client moosefs-cli fuse3 iproute2 util-linux acl attr)
 ceph_packages=(ceph-mon ceph-mgr ceph-osd ceph-mds radosgw ceph-common ceph-fuse curl)
