@@ -12,6 +12,7 @@
 
 #include "core/buf.h"
 #include "core/op.h"
+#include "core/source.h"
 #include "core/uri.h"
 #include "core/whole.h"
 
@@ -161,6 +162,10 @@ struct ri_backend {
          * buf->mem + buf->off, sets buf->len. */
         void (*file_read_buf)(struct ri_op *op, roma_file *file, roma_buf *buf, size_t len, uint64_t offset);
         void (*file_write_buf)(struct ri_op *op, roma_file *file, roma_buf *buf, uint64_t offset);
+
+        /* The open file as something that can be read again at any place, for a writer that holds nothing; it may outlive the
+         * file. NULL: this one cannot, or there is no memory. May be NULL. */
+        struct ri_source *(*file_source)(roma_file *file);
 
         /* Stores without folders bring a writer of their own; see core/writer.h. */
         const struct ri_writer_ops *writer;

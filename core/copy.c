@@ -46,6 +46,8 @@ struct copy {
         uint32_t *blocks; /* CRC-32 of each block, the last one padded with zeros: for the replicas */
         size_t n_blocks, cap_blocks;
         uint64_t told_at;
+        struct ri_draw draw; /* source NULL: bytes come from the reader */
+        struct ri_task teller;
         struct ri_child guard; /* in ends.from */
         struct leaving *leaving;
 };
@@ -66,7 +68,7 @@ struct write {
         struct ri_list link;
         struct copy *c;
         roma_op op;
-        size_t len;
+        uint64_t len;
 };
 
 static void move(struct copy *c);
@@ -86,6 +88,9 @@ static void copy_stop(struct copy *c)
                 ri_op_drop(loop, w->op);
                 free(w);
         }
+        ri_task_drop(&c->teller);
+        ri_source_unref(c->draw.source);
+        c->draw.source = NULL;
         roma_reader_close(c->reader);
         c->reader = NULL;
         ri_digester_free(c->digester);
@@ -168,13 +173,18 @@ static void end_badly(struct copy *c, const struct ri_error *e)
 }
 
 /* The code tells who failed: what a path of this machine refuses is not a server's refusal. */
+static int local_code(int code)
+{
+        return code >= ROMA_ENOENT && code != ROMA_EEXIST && code != ROMA_ECORRUPT ? ROMA_ELOCALIO : code;
+}
+
 static void fail_from(struct copy *c, const roma_result *r, bool local)
 {
         struct ri_error e;
 
         ri_error_from(&e, r);
-        if (local && e.code >= ROMA_ENOENT && e.code != ROMA_EEXIST && e.code != ROMA_ECORRUPT)
-                e.code = ROMA_ELOCALIO;
+        if (local)
+                e.code = local_code(e.code);
         end_badly(c, &e);
 }
 
@@ -490,7 +500,7 @@ static void move(struct copy *c)
 {
         roma_opts opts = ri_child_opts(c->op);
 
-        if (c->child || !c->writer)
+        if (c->child || !c->writer || c->draw.source)
                 return;
         if (!c->end) {
                 if (c->in_flight < (c->stripe ? IN_FLIGHT_LANES : IN_FLIGHT) &&
@@ -512,6 +522,62 @@ static void digest_moved(void *arg)
 
         ri_op_progress(c->op);
         move(c);
+}
+
+/* Drawing: the writer reads the source itself, and the reader tells at the end whether it is still what it was. */
+
+static void tell(struct ri_task *t)
+{
+        progress(ri_container_of(t, struct copy, teller), false);
+}
+
+static void drawn_moved(struct ri_draw *d, uint64_t bytes)
+{
+        struct copy *c = ri_container_of(d, struct copy, draw);
+
+        c->written += bytes;
+        if (c->opts.progress)
+                ri_task_queue(c->ends.loop, &c->teller);
+}
+
+static void drawn(void *arg, const roma_result *r)
+{
+        struct copy *c = arg;
+
+        c->child = 0;
+        if (r->code && c->draw.failed.code) {
+                if (c->ends.from_path)
+                        c->draw.failed.code = local_code(c->draw.failed.code);
+                end_badly(c, &c->draw.failed);
+        } else if (r->code) {
+                fail_from(c, r, c->ends.to_path);
+        } else {
+                ri_source_unref(c->draw.source);
+                c->draw.source = NULL;
+                c->bytes = c->written = r->bytes;
+                c->crc = r->crc32;
+                move(c);
+        }
+}
+
+/* What needs the bytes here as they go by rules it out. false: nothing has happened. */
+static bool draw_start(struct copy *c)
+{
+        roma_opts opts = ri_child_opts(c->op);
+        const roma_reader *r = c->reader;
+
+        if (c->size == ROMA_SIZE_UNKNOWN || c->digester || c->opts.verify == ROMA_REPLICAS ||
+            !r->ops->source || !ri_writer_draws(c->writer))
+                return false;
+        c->draw.source = r->ops->source(c->reader);
+        if (!c->draw.source)
+                return false;
+        c->draw.length = c->size;
+        c->draw.name = r->object;
+        c->draw.moved = drawn_moved;
+        c->teller.run = tell;
+        started(c, ri_aio_writer_draw(c->writer, &c->draw, &opts, drawn, c));
+        return true;
 }
 
 /* Opening */
@@ -554,6 +620,8 @@ static void writer_opened(void *arg, const roma_result *r)
         }
         c->has_crc = true;
         c->told_at = ri_now();
+        if (draw_start(c))
+                return;
         lanes_start(c);
         move(c);
 }

@@ -383,8 +383,28 @@ static bool fr_lanes(roma_reader *base, uint64_t stripe)
         return true;
 }
 
+/* A short one is not worth it; and what a server keeps a CRC-32 of is compared as it is handed out. */
+static bool may_be_source(const struct file_reader *r, const roma_attr *attr)
+{
+        return r->base.store->be->file_source && !r->summer && r->lane[0].at == 0 && r->end == attr->length &&
+               r->end > RI_PIECE;
+}
+
+static struct ri_source *fr_source(roma_reader *base)
+{
+        struct file_reader *r = ri_container_of(base, struct file_reader, base);
+        struct ri_source *s;
+
+        if (!may_be_source(r, &base->attr) || !ri_list_empty(&r->pieces))
+                return NULL;
+        s = base->store->be->file_source(r->file);
+        if (s)
+                r->lane[0].at = r->end;
+        return s;
+}
+
 static const struct ri_reader_ops file_reader_ops = {
-        .next = fr_next, .pause = fr_pause, .lanes = fr_lanes, .close = fr_close
+        .next = fr_next, .pause = fr_pause, .lanes = fr_lanes, .source = fr_source, .close = fr_close
 };
 
 /* Opening */
@@ -528,7 +548,8 @@ static void file_opened(void *arg, const roma_result *res)
         op->res.reader = base;
         op->discard = open_discard;
         ri_op_finish(op);
-        if (r)
+        /* What may not be handed out at all is not read ahead. */
+        if (r && !may_be_source(r, &base->attr))
                 fill(r);
 }
 

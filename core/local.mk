@@ -60,6 +60,8 @@ core_sources = \
 	core/registry.c \
 	core/result.c \
 	core/sleep.c \
+	core/source.c \
+	core/source.h \
 	core/store.c \
 	core/stream_reader.c \
 	core/str.c \

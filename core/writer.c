@@ -471,6 +471,34 @@ roma_op ri_writer_write_at(roma_writer *w, roma_buf *buf, uint64_t offset, const
         return writer_write(w, roma_buf_data(buf), roma_buf_len(buf), buf, offset, opts, done, arg);
 }
 
+/* Drawing */
+
+bool ri_writer_draws(const roma_writer *w)
+{
+        return w->ops->draws && !w->digester && !w->next && w->ops->draws(w);
+}
+
+roma_op ri_aio_writer_draw(roma_writer *w, struct ri_draw *d, const roma_opts *opts, roma_done *done,
+                           void *arg)
+{
+        struct ri_op *op = ri_op_new(w->store->loop, w->store, RI_TRANSFER, "write", w->key, opts, done, arg);
+        struct piece *p = op ? calloc(1, sizeof(*p)) : NULL;
+
+        if (!op)
+                return 0;
+        if (!p) {
+                ri_op_fail(op, ROMA_ENOMEM, "no memory for the request");
+                return op->id;
+        }
+        *p = (struct piece){ .op = op, .w = w, .len = d->length };
+        piece_add(w, p);
+        op->core = p;
+        op->settle = write_settle;
+        w->next = d->length;
+        w->ops->draw(op, w, d);
+        return op->id;
+}
+
 /* Joining */
 
 bool ri_writer_can_concat(const roma_writer *w)

@@ -9,6 +9,16 @@
 #include "core/digester.h"
 #include "core/props.h"
 
+/* What a writer draws from. It lives as long as the operation. */
+struct ri_draw {
+        struct ri_source *source;
+        uint64_t length;
+        const char *name; /* of the source, for sentences */
+        /* So many bytes more are on their way. Nothing may end in it. */
+        void (*moved)(struct ri_draw *d, uint64_t bytes);
+        struct ri_error failed; /* code not 0: why the source could not be read, if it was that */
+};
+
 /* Whatever happens to `open`, `commit` or `abort` (they may be cancelled too), ri_writer_gone() is called once when
  * nothing of the writer is left: after a failed open, a commit or an abort. */
 struct ri_writer_ops {
@@ -19,6 +29,10 @@ struct ri_writer_ops {
         /* Bytes for `offset`. buf: the memory's buffer, or NULL; a backend that goes on with it keeps a reference. */
         void (*write)(struct ri_op *op, roma_writer *w, const void *data, size_t len, roma_buf *buf,
                       uint64_t offset);
+        /* As a write, of all bytes of the object, which the writer reads itself, where and when it likes, until the operation
+         * ends; res.bytes, res.crc32. draws: whether this writer would. May be NULL. */
+        bool (*draws)(const roma_writer *w);
+        void (*draw)(struct ri_op *op, roma_writer *w, struct ri_draw *d);
         /* As a write, of the bytes of another object of the store. May be NULL. */
         void (*concat)(struct ri_op *op, roma_writer *w, const char *key, uint64_t offset);
         /* All writes have succeeded. Fills res.attr; bytes and CRC are there already. */
@@ -90,6 +104,12 @@ bool ri_writer_any_order(const roma_writer *w);
 /* roma_aio_writer_write_buf() for another place than behind the last one; no byte is written twice. */
 roma_op ri_writer_write_at(roma_writer *w, roma_buf *buf, uint64_t offset, const roma_opts *opts,
                            roma_done *done, void *arg);
+
+/* Whether all bytes of the object may be drawn from a source in place of being written. */
+bool ri_writer_draws(const roma_writer *w);
+/* Ends when the store has all of them; nothing else is written. res.crc32: of what was sent. */
+roma_op ri_aio_writer_draw(roma_writer *w, struct ri_draw *d, const roma_opts *opts, roma_done *done,
+                           void *arg);
 
 /* Joins the object `key`, of which length and CRC-32 are known, to the end of what has been written. It ends as a write of
  * those bytes would; no write is in flight. Only where it can. */

@@ -188,6 +188,9 @@ void fio_file_append(struct ri_op *op, roma_file *file, const struct iovec *iov,
 void fio_file_read_buf(struct ri_op *op, roma_file *file, roma_buf *buf, size_t len, uint64_t offset);
 void fio_file_write_buf(struct ri_op *op, roma_file *file, roma_buf *buf, uint64_t offset);
 
+/* source.c */
+struct ri_source *fio_file_source(roma_file *file);
+
 /* stream.c: pipes, terminals and devices. */
 /* In a worker: opens "-" or a special file; st is filled. -1: the job has failed, or no_reader. */
 int fio_stream_open(struct fio_job *j, struct stat *st);

@@ -8,6 +8,7 @@ fileio_sources = \
 	fileio/order.c \
 	fileio/readdir.c \
 	fileio/root.c \
+	fileio/source.c \
 	fileio/store.c \
 	fileio/stream.c
 

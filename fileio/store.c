@@ -169,4 +169,5 @@ const struct ri_backend fileio_backend = {
         .file_setattr = fio_file_setattr,
         .file_read_buf = fio_file_read_buf,
         .file_write_buf = fio_file_write_buf,
+        .file_source = fio_file_source,
 };
