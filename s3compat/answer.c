@@ -145,6 +145,8 @@ static enum s3_verdict judge_network(struct s3_request *r, CURLcode code)
                              r->name);
                 return S3_FAILED;
         }
+        if (r->stopped)
+                return S3_FAILED;
         c = curl_failure(code, &sent);
         ri_error_set(e, c, r->server, "%s: %s", r->name, curl_easy_strerror(code));
         if (code == CURLE_PEER_FAILED_VERIFICATION)

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "s3compat/store.h"
+#include "s3compat/part.h"
 
 /* Headers of an answer that are kept: those of an object may be as many as it was given. */
 enum { MAX_REPLIES = ROMA_MAX_PROPS + 100 };
@@ -18,11 +18,10 @@ static void moves(struct s3_request *r)
         s3_line_moves(r->st);
 }
 
-static size_t on_body(char *to, size_t size, size_t n, void *arg)
+static size_t gather(struct s3_request *r, char *to, size_t room)
 {
-        struct s3_request *r = arg;
-        size_t room = size * n, put = 0;
         uint64_t skip = r->at;
+        size_t put = 0;
 
         for (size_t i = 0; i < r->spans && put < room; i++) {
                 size_t len = r->body[i].n, take;
@@ -36,6 +35,17 @@ static size_t on_body(char *to, size_t size, size_t n, void *arg)
                 put += take;
                 skip = 0;
         }
+        return put;
+}
+
+static size_t on_body(char *to, size_t size, size_t n, void *arg)
+{
+        struct s3_request *r = arg;
+        size_t room = size * n,
+               put = r->drawn ? s3_part_read(r->drawn, to, room, r->at) : gather(r, to, room);
+
+        if (put > room)
+                return put; /* a word of curl's */
         r->at += put;
         r->st->loop->stats.bytes_out_total += put;
         moves(r);
@@ -47,7 +57,8 @@ static int on_seek(void *arg, curl_off_t offset, int origin)
 {
         struct s3_request *r = arg;
 
-        if (origin != SEEK_SET || offset < 0 || (uint64_t)offset > r->length)
+        /* What is drawn is summed up from its beginning. */
+        if (origin != SEEK_SET || offset < 0 || (uint64_t)offset > r->length || (r->drawn && offset))
                 return CURL_SEEKFUNC_FAIL;
         r->at = (uint64_t)offset;
         return CURL_SEEKFUNC_OK;
@@ -282,7 +293,7 @@ static void forget_answer(struct s3_request *r)
         r->status = 0;
         r->header_bytes = 0;
         r->perhaps |= r->sent;
-        r->overrun = r->sent = false;
+        r->overrun = r->sent = r->stopped = false;
         r->code[0] = '\0';
         memset(&r->error, 0, sizeof(r->error));
 }

@@ -299,6 +299,14 @@ int s3_http_start(struct s3_call *call)
         return curl_multi_add_handle(call->http->multi, call->easy) == CURLM_OK ? 0 : -1;
 }
 
+void s3_http_resume(struct s3_call *call)
+{
+        if (!call->easy)
+                return;
+        curl_easy_pause(call->easy, CURLPAUSE_CONT);
+        act(call->http, CURL_SOCKET_TIMEOUT, 0);
+}
+
 void s3_http_stop(struct s3_call *call)
 {
         struct s3_http *h = call->http;

@@ -26,6 +26,8 @@ void s3_http_free(struct s3_http *h);
 CURL *s3_http_easy(struct s3_http *h, struct s3_call *call);
 /* 0, or -1: no memory. Later: done, unless stopped. */
 int s3_http_start(struct s3_call *call);
+/* What waited for its body goes on; may end, and tell so. Not from a callback of curl's. */
+void s3_http_resume(struct s3_call *call);
 /* Ends it, wherever it is; nothing is called any more. Allowed when nothing goes on. */
 void s3_http_stop(struct s3_call *call);
 

@@ -8,6 +8,7 @@ s3compat_sources = \
 	s3compat/crc.h \
 	s3compat/creds.c \
 	s3compat/creds.h \
+	s3compat/drawn.c \
 	s3compat/fields.c \
 	s3compat/fields.h \
 	s3compat/file.c \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "s3compat/part.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +10,7 @@
 #include "core/buf.h"
 #include "core/crc.h"
 
-enum { DIGEST_ON_LOOP = 128 << 10, BLOCK = 1 << 20 };
+enum { DIGEST_ON_LOOP = 128 << 10, BLOCK = 1 << 20, PIECE = 256 << 10 };
 
 struct s3_part *s3_part_new(struct s3_store *st, void *owner, unsigned number, uint64_t capacity)
 {
@@ -125,22 +126,53 @@ int64_t s3_part_take(struct s3_part *p, const void *bytes, size_t n, roma_buf *b
 
 /* Digests */
 
-static void job_work(struct ri_job *job)
+/* Bytes that are read from the source, and then once more when they are sent. d NULL: their CRCs are enough. */
+static void look_at_source(struct s3_part *p, struct ri_digest *d)
 {
-        struct s3_part *p = ri_container_of(job, struct s3_part, job);
+        unsigned char *piece = malloc(PIECE);
+        ssize_t n = 0;
+
+        for (uint64_t at = 0; piece && at < p->length && !ri_job_abandoned(&p->job); at += (uint64_t)n) {
+                uint64_t left = p->length - at;
+
+                n = p->source->ops->wait(p->source, piece, left < PIECE ? (size_t)left : PIECE,
+                                         p->offset + at);
+                if (n <= 0) {
+                        p->broken = true;
+                        p->read_err = n ? errno : 0;
+                        break;
+                }
+                p->crc32 = ri_crc32(p->crc32, piece, (size_t)n);
+                p->sum = p->checksum == S3_SUM_CRC32 ? p->crc32
+                                                     : s3_sum_add(p->checksum, p->sum, piece, (size_t)n);
+                if (d)
+                        ri_digest_update(d, piece, (size_t)n);
+        }
+        if (!piece) {
+                p->broken = true;
+                p->read_err = ENOMEM;
+        }
+        p->summed = true;
+        free(piece);
+}
+
+static void digest_work(struct s3_part *p)
+{
         struct ri_str err = RI_STR_INIT(150);
         struct ri_digest d = { 0 };
         unsigned char out[RI_DIGEST_MAX];
-        int r = ri_digest_begin(&d, p->kind, &err);
+        int r = ri_digest_begin(&d, (enum ri_digest_kind)p->kind, &err);
 
         for (size_t i = 0; r == 0 && i < p->spans; i++)
                 ri_digest_update(&d, p->span[i].p, p->span[i].n);
+        if (r == 0 && p->source)
+                look_at_source(p, &d);
         if (r == 0)
                 r = ri_digest_end(&d, out, &err);
         if (r == 0) {
                 struct ri_str coded = RI_STR_INIT(sizeof(p->md5_base64) - 1);
 
-                ri_hex(p->digest, out, ri_digest_size(p->kind));
+                ri_hex(p->digest, out, ri_digest_size((enum ri_digest_kind)p->kind));
                 if (p->kind == RI_MD5)
                         s3_base64(&coded, out, 16);
                 snprintf(p->md5_base64, sizeof(p->md5_base64), "%s", ri_str_cstr(&coded));
@@ -149,6 +181,16 @@ static void job_work(struct ri_job *job)
                 snprintf(p->digest_error, sizeof(p->digest_error), "%s", ri_str_cstr(&err));
         }
         ri_str_free(&err);
+}
+
+static void job_work(struct ri_job *job)
+{
+        struct s3_part *p = ri_container_of(job, struct s3_part, job);
+
+        if (p->kind < 0)
+                look_at_source(p, NULL);
+        else
+                digest_work(p);
 }
 
 /* Checksums */
@@ -246,6 +288,7 @@ static void memory_free(struct s3_part *p)
         for (size_t i = 0; i < p->spans; i++)
                 if (!p->buf[i])
                         free((void *)(uintptr_t)p->span[i].p);
+        ri_source_unref(p->source);
         free(p->span);
         free(p->buf);
         free(p);
@@ -264,11 +307,12 @@ static void job_done(struct ri_job *job)
         p->digested(p);
 }
 
-void s3_part_digest(struct s3_part *p, enum ri_digest_kind kind, void (*digested)(struct s3_part *p))
+void s3_part_digest(struct s3_part *p, int kind, void (*digested)(struct s3_part *p))
 {
         p->kind = kind;
+        p->checksum = p->st->profile.checksum;
         p->digested = digested;
-        if (p->length <= DIGEST_ON_LOOP) {
+        if (p->length <= DIGEST_ON_LOOP && !p->source) {
                 job_work(&p->job);
                 digested(p);
                 return;
@@ -277,7 +321,7 @@ void s3_part_digest(struct s3_part *p, enum ri_digest_kind kind, void (*digested
         p->job.work = job_work;
         p->job.done = job_done;
         p->job.orphan = job_orphan;
-        p->job.bytes = (size_t)p->length;
+        p->job.bytes = p->source ? PIECE : (size_t)p->length;
         ri_job_start(p->st->loop, &p->job);
 }
 
@@ -286,6 +330,7 @@ void s3_part_free(struct s3_part *p)
         if (!p)
                 return;
         s3_request_free(p->r);
+        ri_fetch_free(p->fetch);
         ri_list_del(&p->link);
         for (size_t i = 0; i < p->spans; i++) {
                 if (p->buf[i]) {

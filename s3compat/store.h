@@ -70,6 +70,7 @@ struct s3_request {
         const struct s3_span *body; /* borrowed until done */
         size_t spans;
         uint64_t length;
+        struct s3_part *drawn; /* in place of them: a part that is read as it is sent */
         bool has_body;
         const char *sha256;       /* of the body, hexadecimal, borrowed; NULL: not signed */
         bool changes;             /* something on the server */
@@ -103,6 +104,7 @@ struct s3_request {
         bool refreshed, skewed, overrun;
         bool sent;    /* this try may have been done */
         bool perhaps; /* an earlier one may: its answer was lost */
+        bool stopped; /* by us, and `error` says why */
         uint64_t trace;
 };
 

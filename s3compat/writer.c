@@ -24,6 +24,7 @@ enum {
 };
 
 struct told_part {
+        uint32_t crc32;
         char etag[80];
         uint64_t sum;
         uint64_t length;
@@ -44,7 +45,11 @@ struct s3w {
         struct ri_op *op;       /* open, commit or abort */
         struct ri_list pending; /* writes whose bytes are not all taken */
         struct s3_part *cur;
-        struct ri_list parts; /* full: waiting for the upload's id, digested, sent */
+        struct ri_list parts;  /* full: waiting for the upload's id, digested, sent */
+        struct ri_op *drawing; /* NULL: bytes are written, or all has been drawn */
+        struct ri_draw *draw;  /* of it */
+        char *drawn_name;
+        uint64_t drawn; /* bytes that parts have been made of */
         unsigned in_flight, next_number;
         struct told_part *told; /* by number - 1 */
         size_t told_cap;
@@ -85,6 +90,7 @@ static void s3w_free(struct s3w *f)
         ri_str_free(&f->body);
         free(f->told);
         free(f->upload);
+        free(f->drawn_name);
         free(f);
 }
 
@@ -152,6 +158,16 @@ static void end_request(struct s3w *f)
 
 /* Failing: what is pending fails, later writes are refused by core; the commit fails with the reason. */
 
+static struct ri_op *end_draw(struct s3w *f)
+{
+        struct ri_op *op = f->drawing;
+
+        f->drawing = NULL;
+        f->draw = NULL;
+        op->cancel = NULL;
+        return op;
+}
+
 static void fail_pending(struct s3w *f)
 {
         struct ri_list *l;
@@ -164,6 +180,8 @@ static void fail_pending(struct s3w *f)
                 free(p);
                 ri_op_fail_error(op, &f->why);
         }
+        if (f->drawing)
+                ri_op_fail_error(end_draw(f), &f->why);
 }
 
 static void writer_fail(struct s3w *f, const struct ri_error *e)
@@ -195,6 +213,14 @@ static void writer_fail_with(struct s3w *f, int code, const char *text)
         writer_fail(f, &e);
 }
 
+/* The source has failed, not the store. */
+static void source_fail(struct s3w *f, const struct ri_error *e)
+{
+        if (f->draw)
+                f->draw->failed = *e;
+        writer_fail(f, e);
+}
+
 /* Headers */
 
 static void condition(struct s3w *f, struct s3_request *r)
@@ -216,6 +242,17 @@ static void condition(struct s3w *f, struct s3_request *r)
 static bool needs_digest(const struct s3w *f)
 {
         return f->st->profile.checksum == S3_SUM_SIGNED || f->st->profile.checksum == S3_SUM_MD5;
+}
+
+static int digest_kind(const struct s3w *f)
+{
+        return !needs_digest(f) ? -1 : f->st->profile.checksum == S3_SUM_MD5 ? RI_MD5 : RI_SHA256;
+}
+
+/* What is drawn and has a checksum in its request's head is read for that before it is sent. */
+static bool must_look(const struct s3w *f, const struct s3_part *p)
+{
+        return needs_digest(f) || (p->source && f->st->profile.checksum != S3_SUM_NONE);
 }
 
 /* Whether only a single PUT can be conditional as it is wanted. */
@@ -272,6 +309,7 @@ static int remember(struct s3w *f, const struct s3_part *p, const char *etag)
         t = &f->told[p->number - 1];
         snprintf(t->etag, sizeof(t->etag), "%s", etag);
         t->sum = p->sum;
+        t->crc32 = p->crc32;
         t->length = p->length;
         return 0;
 }
@@ -281,27 +319,49 @@ static void part_done(struct s3_request *r)
         struct s3_part *p = r->arg;
         struct s3w *f = p->owner;
         const char *etag = s3_fields_get(&r->reply, "etag");
+        bool stopped = r->stopped;
         struct ri_error e;
 
         if (!r->error.code && !etag)
                 ri_error_set(&r->error, ROMA_EPROTOCOL, r->server, "UploadPart: the server gave no ETag");
+        if (!r->error.code && p->source && r->at != p->length)
+                ri_error_set(&r->error, ROMA_EPROTOCOL, r->server,
+                             "UploadPart: the server answered when it had %" PRIu64 " of %" PRIu64 " bytes",
+                             r->at, p->length);
         if (!r->error.code && s3_part_confirmed(p, r, f->st->profile.checksum) && remember(f, p, etag) < 0)
                 ri_error_set(&r->error, ROMA_ENOMEM, NULL, "no memory for the list of parts");
         e = r->error;
         f->in_flight--;
         s3_part_free(p);
-        if (e.code)
+        if (e.code && stopped)
+                source_fail(f, &e);
+        else if (e.code)
                 writer_fail(f, &e);
         else
                 pump(f);
 }
 
+/* A try that goes over the same bytes again moves nothing. */
+static void tell_drawn(struct s3w *f, struct s3_part *p)
+{
+        uint64_t at = p->r->at;
+
+        if (f->draw && at > p->seen)
+                f->draw->moved(f->draw, at - p->seen);
+        if (at > p->seen)
+                p->seen = at;
+}
+
 /* Whoever waits for room or for the end sees that it goes on. */
 static void part_moved(struct s3_request *r)
 {
-        struct s3w *f = ((struct s3_part *)r->arg)->owner;
+        struct s3_part *p = r->arg;
+        struct s3w *f = p->owner;
 
         s3_progress(f->op);
+        s3_progress(f->drawing);
+        if (p->source)
+                tell_drawn(f, p);
         ri_list_for_each(l, &f->pending)
         {
                 s3_progress(ri_container_of(l, struct pending, link)->op);
@@ -320,6 +380,7 @@ static void send_part(struct s3w *f, struct s3_part *p)
         r->arg = p;
         r->done = part_done;
         r->moved = part_moved;
+        r->drawn = p->source ? p : NULL;
         r->body = p->span;
         r->spans = p->spans;
         r->length = p->length;
@@ -334,16 +395,23 @@ static void part_digested(struct s3_part *p)
 {
         struct s3w *f = p->owner;
 
-        if (p->digest_error[0])
+        struct ri_error e;
+
+        if (p->broken) {
+                s3_part_broken(p, p->read_err, &e);
+                source_fail(f, &e);
+        } else if (p->digest_error[0]) {
                 writer_fail_with(f, ROMA_ESYSTEM, p->digest_error);
-        else if (f->upload && !f->failed)
+        } else if (f->upload && !f->failed) {
+                s3_progress(f->drawing);
                 send_part(f, p);
+        }
 }
 
 static void go(struct s3w *f, struct s3_part *p)
 {
-        if (needs_digest(f))
-                s3_part_digest(p, f->st->profile.checksum == S3_SUM_MD5 ? RI_MD5 : RI_SHA256, part_digested);
+        if (must_look(f, p))
+                s3_part_digest(p, digest_kind(f), part_digested);
         else
                 send_part(f, p);
 }
@@ -404,12 +472,9 @@ static void create(struct s3w *f)
         s3_request_start(r);
 }
 
-/* The part that was filled goes out. */
-static void release(struct s3w *f)
+/* A part goes out, or waits for the upload's id. */
+static void release(struct s3w *f, struct s3_part *p)
 {
-        struct s3_part *p = f->cur;
-
-        f->cur = NULL;
         if (p->number > S3_MAX_PARTS) {
                 s3_part_free(p);
                 writer_fail_with(
@@ -424,6 +489,90 @@ static void release(struct s3w *f)
                 go(f, p);
         else if (!f->r)
                 create(f);
+}
+
+/* The part that was filled. */
+static void release_filled(struct s3w *f)
+{
+        struct s3_part *p = f->cur;
+
+        f->cur = NULL;
+        release(f, p);
+}
+
+/* Drawing: parts are made of places in the source, and hold nothing. Only objects in parts, which nobody sees before the
+ * source has been found unchanged at the end. */
+
+static bool s3_draws(const roma_writer *w)
+{
+        const struct s3w *f = w->impl;
+
+        return w->size_hint != ROMA_SIZE_UNKNOWN && w->size_hint > part_size(f) && !is_single_only(f->st, w);
+}
+
+/* Whoever waited for it is gone; the writer can only be aborted now. */
+static void draw_cancel(struct ri_op *op)
+{
+        struct s3w *f = op->impl;
+
+        f->drawing = NULL;
+        f->draw = NULL;
+        parts_free(f);
+}
+
+static uint32_t whole_crc32(const struct s3w *f)
+{
+        uint32_t crc = 0;
+
+        for (unsigned i = 0; i < f->next_number; i++)
+                crc = ri_crc32_combine(crc, f->told[i].crc32, f->told[i].length);
+        return crc;
+}
+
+static void all_drawn(struct s3w *f)
+{
+        struct ri_op *op = end_draw(f);
+
+        op->res.bytes = f->drawn;
+        op->res.crc32 = whole_crc32(f);
+        op->res.has_crc32 = 1;
+        ri_op_finish(op);
+}
+
+static void draw_parts(struct s3w *f)
+{
+        while (!f->failed && f->in_flight < IN_FLIGHT && f->drawn < f->draw->length) {
+                uint64_t left = f->draw->length - f->drawn, size = part_size(f);
+                struct s3_part *p = s3_part_drawn(f->st, f, f->next_number + 1, f->draw->source, f->drawn,
+                                                  left < size ? left : size);
+
+                if (!p) {
+                        writer_fail_with(f, ROMA_ENOMEM, "no memory for a part of the object");
+                        return;
+                }
+                p->name = f->drawn_name;
+                f->drawn += p->length;
+                release(f, p);
+        }
+        if (!f->failed && !f->in_flight)
+                all_drawn(f);
+}
+
+static void s3_draw(struct ri_op *op, roma_writer *w, struct ri_draw *d)
+{
+        struct s3w *f = w->impl;
+
+        f->drawn_name = strdup(d->name);
+        if (!f->drawn_name) {
+                ri_op_fail(op, ROMA_ENOMEM, "no memory for a request");
+                return;
+        }
+        f->drawing = op;
+        f->draw = d;
+        op->impl = f;
+        op->cancel = draw_cancel;
+        ri_op_waits(op, "parts on their way, or the source", f->st->profile.host);
+        draw_parts(f);
 }
 
 /* Writing */
@@ -465,7 +614,7 @@ static bool take(struct s3w *f, struct pending *p)
                                         "without them");
                                 return false;
                         }
-                        release(f);
+                        release_filled(f);
                         if (f->failed)
                                 return false;
                 }
@@ -502,6 +651,8 @@ static void pump(struct s3w *f)
                 free(p);
                 ri_op_finish(op);
         }
+        if (f->drawing && !f->failed)
+                draw_parts(f);
         if (f->committing && !f->failed)
                 commit_step(f);
 }
@@ -648,7 +799,7 @@ static void put_single(struct s3w *f)
         if (!f->cur)
                 writer_fail_with(f, ROMA_ENOMEM, "no memory for a part of the object");
         else if (needs_digest(f))
-                s3_part_digest(f->cur, f->st->profile.checksum == S3_SUM_MD5 ? RI_MD5 : RI_SHA256, put_whole);
+                s3_part_digest(f->cur, digest_kind(f), put_whole);
         else
                 put_whole(f->cur);
 }
@@ -881,7 +1032,7 @@ static void commit_step(struct s3w *f)
                 return;
         }
         if (f->cur && f->cur->length) {
-                release(f);
+                release_filled(f);
                 return;
         }
         if (ri_list_empty(&f->parts))
@@ -1065,6 +1216,8 @@ static void s3_writer_open(struct ri_op *op, roma_writer *w)
 const struct ri_writer_ops s3_writer = {
         .open = s3_writer_open,
         .write = s3_write,
+        .draws = s3_draws,
+        .draw = s3_draw,
         .commit = s3_commit,
         .abort = s3_abort,
         .drop = s3_drop,

@@ -5,11 +5,14 @@
  * send, lines up to the first empty one being headers (sent with CR LF; AUTO in "Content-Length: AUTO" is the body's
  * length; "Location: SELF" leads back here), the rest the body, without the last line end. Lines that begin with @ come first and are directions:
  *   @delay MS    wait before the answer
+ *   @wait        wait before the answer until there is FOLDER/go, a minute at most
  *   @slow MS     wait so long after each byte of the body
  *   @cut N       of the body send only N bytes, then end the connection
  *   @close       end the connection after the answer
  *   @drop        end the connection without an answer
  *   @early       answer before the body of the request is read
+ *   @break N     end the connection when N bytes of the body of the request have come
+ *   @keep        the body of the request goes to FOLDER/part.N, N being its partNumber
  *   @echo        REQUEST in the body stands for the request, its headers in one line
  * Every request's first line and headers go to LOG. */
 #include <arpa/inet.h>
@@ -38,8 +41,9 @@ struct answer {
         const char *headers, *body;
         size_t headers_len, body_len;
         unsigned delay, slow;
-        long cut; /* -1: all */
-        bool close, drop, early, echo;
+        long cut;    /* -1: all */
+        long broken; /* -1: not */
+        bool close, drop, early, echo, keep, wait;
 };
 
 static void sleep_ms(unsigned ms)
@@ -82,6 +86,12 @@ static const char *direction(struct answer *a, const char *p)
                 a->early = true;
         else if (strncmp(p, "@echo", 5) == 0)
                 a->echo = true;
+        else if (strncmp(p, "@break ", 7) == 0)
+                a->broken = strtol(p + 7, NULL, 10);
+        else if (strncmp(p, "@wait", 5) == 0)
+                a->wait = true;
+        else if (strncmp(p, "@keep", 5) == 0)
+                a->keep = true;
         return end ? end + 1 : p + strlen(p);
 }
 
@@ -93,7 +103,7 @@ static bool next_answer(struct answer *a)
         size_t n;
 
         memset(a, 0, sizeof(*a));
-        a->cut = -1;
+        a->cut = a->broken = -1;
         pthread_mutex_lock(&lock);
         snprintf(name, sizeof(name), "%02u", ++served);
         pthread_mutex_unlock(&lock);
@@ -151,6 +161,15 @@ static bool put_headers(int fd, const struct answer *a)
         return put(fd, "\r\n", 2);
 }
 
+static void wait_for_go(void)
+{
+        char path[4096];
+
+        snprintf(path, sizeof(path), "%s/go", folder);
+        for (int i = 0; i < 6000 && access(path, F_OK) != 0; i++)
+                sleep_ms(10);
+}
+
 /* false: the connection is over. */
 static bool send_answer(int fd, const struct answer *a)
 {
@@ -158,6 +177,8 @@ static bool send_answer(int fd, const struct answer *a)
 
         if (a->delay)
                 sleep_ms(a->delay);
+        if (a->wait)
+                wait_for_go();
         if (a->drop || !put_headers(fd, a))
                 return false;
         if (!a->slow && !put(fd, a->body, n))
@@ -215,7 +236,8 @@ static long read_headers(int fd, char *buf, size_t max, size_t *behind)
         }
 }
 
-static void skip_body(int fd, unsigned long left)
+/* What comes of the body, to `to` too if that is not NULL. */
+static void read_body(int fd, unsigned long left, FILE *to)
 {
         char buf[65536];
 
@@ -224,8 +246,45 @@ static void skip_body(int fd, unsigned long left)
 
                 if (r <= 0)
                         return;
+                if (to)
+                        fwrite(buf, 1, (size_t)r, to);
                 left -= (unsigned long)r;
         }
+}
+
+/* A whole body under its name: a part that comes twice is the last one. */
+static void keep_body(int fd, unsigned long left, const char *request, const char *behind, size_t n)
+{
+        const char *number = strstr(request, "partNumber=");
+        char path[4096];
+        FILE *to;
+
+        snprintf(path, sizeof(path), "%s/part.%lu", folder, number ? strtoul(number + 11, NULL, 10) : 0);
+        to = fopen(path, "w");
+        if (to)
+                fwrite(behind, 1, n, to);
+        read_body(fd, left, to);
+        if (to)
+                fclose(to);
+}
+
+/* false: the connection ends here. */
+static bool take_body(int fd, const struct answer *a, const char *request, unsigned long length,
+                      const char *behind, size_t n)
+{
+        unsigned long left = length > n ? length - n : 0;
+
+        if (strcasestr(request, "\r\nexpect: 100-continue"))
+                put(fd, "HTTP/1.1 100 Continue\r\n\r\n", 25);
+        if (a->broken >= 0 && (unsigned long)a->broken < left) {
+                read_body(fd, (unsigned long)a->broken, NULL);
+                return false;
+        }
+        if (a->keep)
+                keep_body(fd, left, request, behind, n);
+        else
+                read_body(fd, left, NULL);
+        return true;
 }
 
 static void *serve(void *arg)
@@ -236,11 +295,13 @@ static void *serve(void *arg)
 
         while (more) {
                 size_t behind = 0;
+                long head;
                 unsigned long length = 0;
                 struct answer a;
                 const char *h;
 
-                if (read_headers(fd, buf, sizeof(buf), &behind) < 0 || !next_answer(&a))
+                head = read_headers(fd, buf, sizeof(buf), &behind);
+                if (head < 0 || !next_answer(&a))
                         break;
                 pthread_mutex_lock(&lock);
                 fprintf(logfile, "%s\n\n", buf);
@@ -249,14 +310,10 @@ static void *serve(void *arg)
                 h = strcasestr(buf, "\r\ncontent-length:");
                 if (h)
                         length = strtoul(h + 17, NULL, 10);
-                if (!a.early) {
-                        if (strcasestr(buf, "\r\nexpect: 100-continue"))
-                                put(fd, "HTTP/1.1 100 Continue\r\n\r\n", 25);
-                        skip_body(fd, length > behind ? length - behind : 0);
-                }
-                if (a.echo)
+                more = a.early || take_body(fd, &a, buf, length, buf + head, behind);
+                if (more && a.echo)
                         echo_request(&a, buf);
-                more = send_answer(fd, &a);
+                more = more && send_answer(fd, &a);
                 free(a.text);
         }
         close(fd);

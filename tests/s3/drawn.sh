@@ -1,0 +1,123 @@
+#!/bin/bash
+# Parts of a long file are not held: their bytes are read when they are sent, and read again when a try has failed. They are
+# the file's bytes whatever goes wrong, and a file that changes meanwhile is never put.
+set -u
+# shellcheck source=tests/s3/functions.sh
+. "$SRC_DIR/tests/s3/functions.sh"
+local=$work/local mib=1048576
+part=$((2 * mib))
+created='<InitiateMultipartUploadResult><UploadId>UP1</UploadId></InitiateMultipartUploadResult>'
+completed='<CompleteMultipartUploadResult><ETag>"y-3"</ETag></CompleteMultipartUploadResult>'
+
+# start CASE: a file of three parts, the last one short
+start() {
+  begin "$1"
+  rm -f "$local"
+  head -c $((2 * part + 12345)) /dev/urandom >"$local"
+  free_name
+  answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' "$created"
+}
+good() {
+  local _
+  for _ in $(seq "$1"); do answer '@keep' 'HTTP/1.1 200 OK' 'ETag: "x"' 'Content-Length: 0' ''; done
+}
+complete() { answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' "$completed"; }
+aborted() { for _ in 1 2 3; do answer 'HTTP/1.1 204 No Content' ''; done; }
+send() { more="&part=$part&checksum=${2:-none}" go "$1" put --timing "$local" s3://b/kQUERY; }
+arrived() { cat "$folder"/part.{1,2,3} | cmp -s - "$local" || fail "the server has other bytes than the file"; }
+tries() { [ "$(grep -c '^PUT /b/k?partNumber=' "$folder/log")" = "$1" ] || fail "$(grep -c '^PUT /b/k?partNumber=' "$folder/log") tries of parts, not $1"; }
+nothing_shown() {
+  if grep -q '^POST /b/k?uploadId=' "$folder/log"; then fail "it was completed"; fi
+  grep -q '^DELETE /b/k?uploadId=UP1 ' "$folder/log" || fail "the upload was not aborted"
+}
+# later COMMAND...: when the server has the parts, before it answers those that wait
+later() {
+  printf 'HTTP/1.1 204 No Content\n\n' >"$folder/last"
+  (
+    for _ in $(seq 600); do
+      [ "$(grep -c '^PUT /b/k?partNumber=' "$work/log" 2>/dev/null)" = 3 ] && break
+      sleep 0.05
+    done
+    "$@"
+    : >"$folder/go"
+  ) &
+}
+# failing_late: three answers that say that it has to be sent again
+failing_late() { for _ in 1 2 3; do answer '@wait' 'HTTP/1.1 500 Internal Server Error' 'Content-Length: 0' ''; done; }
+
+for sum in none md5 signed crc32; do
+  start "three parts, checksum=$sum"
+  good 3
+  complete
+  send 0 $sum
+  arrived
+  tries 3
+done
+grep -qi "^x-amz-checksum-crc32: " "$folder/log" || fail "no CRC-32 was sent"
+
+for fault in '@drop' '@break 300000' '@break 2000000'; do
+  start "a try ends: $fault"
+  answer "$fault" 'HTTP/1.1 200 OK'
+  good 3
+  complete
+  send 0
+  arrived
+  tries 4
+done
+
+start "a part is refused before it is read"
+answer '@early' '@close' 'HTTP/1.1 503 Slow Down' 'Content-Length: 0' ''
+good 3
+complete
+send 0
+arrived
+
+start "all parts fail twice"
+for _ in 1 2 3 4 5 6; do answer 'HTTP/1.1 500 Internal Server Error' 'Content-Length: 0' ''; done
+good 3
+complete
+send 0 md5
+arrived
+tries 9
+
+start "nothing of the file is in memory"
+sync "$local"
+dd of="$local" oflag=nocache conv=notrunc,fdatasync count=0 2>/dev/null
+cold=$(fincore -bnro RES "$local" 2>/dev/null)
+good 3
+complete
+send 0
+arrived
+# Where there is a disk, some of it came from there.
+if [ "$cold" = 0 ]; then grep -q '^disk .* [KM]iB ' "$folder/err" || fail "a worker has read nothing: $(cat "$folder/err")"; fi
+
+# shellcheck disable=SC2317 # by later
+flip() { printf 'a changed byte' | dd of="$local" bs=1 seek="$1" conv=notrunc 2>/dev/null; }
+
+for sum in none crc32; do
+  start "another byte in a part that has to be sent again, checksum=$sum"
+  failing_late
+  good 3
+  later flip $part
+  send 7 $sum
+  says "and then"
+  nothing_shown
+done
+
+start "it shrinks before a part is sent again"
+failing_late
+good 3
+later truncate -s $((part + 100)) "$local"
+send 7
+says "shrank while it was read"
+nothing_shown
+
+start "a byte changes that has been sent already"
+for _ in 1 2 3; do answer '@keep' '@wait' 'HTTP/1.1 200 OK' 'ETag: "x"' 'Content-Length: 0' ''; done
+aborted
+later flip 10
+send 7
+says "changed while it was read"
+nothing_shown
+
+finish drawn
