@@ -51,6 +51,12 @@ EXTRA_DIST += tests/faults/peer-matrix.sh
 fuzz_targets += fuzz/fuzz-peer
 fuzz_fuzz_peer_LDADD = libroma-peer.la $(fuzz_ldadd)
 
+# It is client and servers on one thread, and bends what they say to each other.
+fuzz_targets += fuzz/fuzz-conform
+fuzz_fuzz_conform_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime -Wl,--wrap=connect -Wl,--wrap=poll -Wl,--wrap=recv \
+	-Wl,--wrap=send -Wl,--wrap=close -Wl,--wrap=getrandom
+fuzz_fuzz_conform_LDADD = libroma-peer.la $(fuzz_ldadd)
+
 fuzz_targets += fuzz/fuzz-session
 fuzz_fuzz_session_SOURCES = fuzz/fuzz-session.c fuzz/session-play.c fuzz/session-play.h
 fuzz_fuzz_session_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=clock_gettime
