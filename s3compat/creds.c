@@ -134,8 +134,8 @@ int s3_creds_parse(struct s3_creds *c, const char *text, size_t n, const char *p
         return 0;
 }
 
-/* All of a regular file; 1: there is none. */
-static int slurp(const char *path, bool secret, struct ri_str *out, struct ri_str *err)
+/* All of a regular file; 1: there is none. shared: others can read or change it. */
+static int slurp(const char *path, bool *shared, struct ri_str *out, struct ri_str *err)
 {
         int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
         struct stat st;
@@ -153,10 +153,7 @@ static int slurp(const char *path, bool secret, struct ri_str *out, struct ri_st
                 close(fd);
                 return ri_str_fail(err, "%s is no regular file of at most 1 MiB", path);
         }
-        if (secret && st.st_mode & (S_IWGRP | S_IWOTH | S_IROTH)) {
-                close(fd);
-                return ri_str_fail(err, "%s holds keys and others can read it: chmod 600 it", path);
-        }
+        *shared = st.st_mode & (S_IWGRP | S_IWOTH | S_IROTH);
         if (ri_str_reserve(out, (size_t)st.st_size + 1) == 0)
                 got = read(fd, out->p, (size_t)st.st_size);
         close(fd);
@@ -167,68 +164,101 @@ static int slurp(const char *path, bool secret, struct ri_str *out, struct ri_st
         return 0;
 }
 
+/* Keys are taken all from one place: the secret or the token of another one does not belong to this id. */
+static void take_keys(struct s3_creds *c, struct s3_creds *found)
+{
+        if (!c->id && found->id) {
+                c->id = found->id;
+                c->secret = found->secret;
+                c->token = found->token;
+                c->where = "~/.aws";
+                found->id = found->secret = found->token = NULL;
+        }
+        if (!c->region) {
+                c->region = found->region;
+                found->region = NULL;
+        }
+        s3_creds_clear(found);
+}
+
+static int read_file(const char *path, struct s3_creds *found, const char *profile, bool config,
+                     struct ri_str *err)
+{
+        struct ri_str text = RI_STR_INIT(MAX_FILE + 1);
+        bool shared = false;
+        int r = slurp(path, &shared, &text, err);
+
+        if (r == 0)
+                r = s3_creds_parse(found, ri_str_cstr(&text), text.len, profile, config, err);
+        ri_str_wipe(&text);
+        /* The other file may hold settings only, which anybody may read. */
+        if (r == 0 && shared && (!config || found->secret || found->token))
+                r = ri_str_fail(err, "%s holds keys and others can read it: chmod 600 it", path);
+        return r < 0 ? -1 : 0;
+}
+
 static int from_file(struct s3_creds *c, const char *variable, const char *usual, const char *profile,
                      bool config, struct ri_str *err)
 {
         const char *path = secure_getenv(variable), *home = secure_getenv("HOME");
-        struct ri_str text = RI_STR_INIT(MAX_FILE + 1);
+        struct s3_creds found = { 0 };
         char buf[4096];
-        int r;
 
         if (!path || !*path) {
                 if (!home || !*home || snprintf(buf, sizeof(buf), "%s/%s", home, usual) >= (int)sizeof(buf))
                         return 0;
                 path = buf;
         }
-        r = slurp(path, !config, &text, err);
-        if (r == 0)
-                r = s3_creds_parse(c, ri_str_cstr(&text), text.len, profile, config, err);
-        ri_str_wipe(&text);
-        return r < 0 ? -1 : 0;
+        if (read_file(path, &found, profile, config, err) < 0) {
+                s3_creds_clear(&found);
+                return -1;
+        }
+        take_keys(c, &found);
+        return 0;
 }
 
 /* Environment */
 
-static const char *first_env(const char *const *names)
+static const char *env(const char *name)
 {
-        for (; *names; names++) {
-                const char *v = secure_getenv(*names);
+        const char *v = name ? secure_getenv(name) : NULL;
 
-                if (v && *v)
-                        return v;
-        }
-        return NULL;
+        return v && *v ? v : NULL;
 }
 
+/* Of each vendor in the order in which they are looked for. */
 static const struct names {
-        const char *id[4], *secret[4], *token[4];
-} variables[] = {
-        { { "AWS_ACCESS_KEY_ID" },
-          { "AWS_SECRET_ACCESS_KEY" },
-          { "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN" } },
-        { { "OSS_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_ID" },
-          { "OSS_ACCESS_KEY_SECRET", "ALIBABA_CLOUD_ACCESS_KEY_SECRET" },
-          { "OSS_SESSION_TOKEN", "ALIBABA_CLOUD_SECURITY_TOKEN" } },
-        { { "OBS_ACCESS_KEY_ID", "HUAWEICLOUD_SDK_AK" },
-          { "OBS_SECRET_ACCESS_KEY", "HUAWEICLOUD_SDK_SK" },
-          { "OBS_SECURITY_TOKEN" } },
-        { { "MINIO_ACCESS_KEY", "AWS_ACCESS_KEY_ID", "MINIO_ROOT_USER" },
-          { "MINIO_SECRET_KEY", "AWS_SECRET_ACCESS_KEY", "MINIO_ROOT_PASSWORD" },
-          { "AWS_SESSION_TOKEN" } },
+        const char *id, *secret, *token, *old_token;
+} variables[][3] = {
+        { { "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN" } },
+        { { "OSS_ACCESS_KEY_ID", "OSS_ACCESS_KEY_SECRET", "OSS_SESSION_TOKEN", NULL },
+          { "ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET", "ALIBABA_CLOUD_SECURITY_TOKEN",
+            NULL } },
+        { { "OBS_ACCESS_KEY_ID", "OBS_SECRET_ACCESS_KEY", "OBS_SECURITY_TOKEN", NULL },
+          { "HUAWEICLOUD_SDK_AK", "HUAWEICLOUD_SDK_SK", "HUAWEICLOUD_SDK_SECURITY_TOKEN", NULL } },
+        { { "MINIO_ACCESS_KEY", "MINIO_SECRET_KEY", NULL, NULL },
+          { "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", NULL },
+          { "MINIO_ROOT_USER", "MINIO_ROOT_PASSWORD", NULL, NULL } },
 };
 
 static int from_environment(struct s3_creds *c, enum s3_vendor vendor, struct ri_str *err)
 {
-        const struct names *n = &variables[vendor <= S3_VENDOR_MINIO ? vendor : S3_VENDOR_AWS];
-        const char *id = first_env(n->id), *secret = first_env(n->secret), *token = first_env(n->token);
+        const struct names *all = variables[vendor <= S3_VENDOR_MINIO ? vendor : S3_VENDOR_AWS];
 
-        if (!id || !secret)
-                return 0;
-        c->id = strdup(id);
-        c->secret = strdup(secret);
-        c->token = token ? strdup(token) : NULL;
-        c->where = "the environment";
-        return c->id && c->secret && (!token || c->token) ? 0 : ri_str_fail(err, "no memory for keys");
+        for (size_t i = 0; i < 3; i++) {
+                const char *id = env(all[i].id), *secret = env(all[i].secret), *token = env(all[i].token);
+
+                if (!id || !secret)
+                        continue;
+                token = token ? token : env(all[i].old_token);
+                c->id = strdup(id);
+                c->secret = strdup(secret);
+                c->token = token ? strdup(token) : NULL;
+                c->where = "the environment";
+                return c->id && c->secret && (!token || c->token) ? 0
+                                                                  : ri_str_fail(err, "no memory for keys");
+        }
+        return 0;
 }
 
 int s3_creds_find(struct s3_creds *c, enum s3_vendor vendor, const char *profile, struct ri_str *err)
@@ -242,11 +272,7 @@ int s3_creds_find(struct s3_creds *c, enum s3_vendor vendor, const char *profile
                 asked = "default";
         if (vendor == S3_VENDOR_OSS || vendor == S3_VENDOR_OBS)
                 return 0;
-        if (!c->id) {
-                if (from_file(c, "AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials", asked, false, err) < 0)
-                        return -1;
-                if (c->id)
-                        c->where = "~/.aws";
-        }
+        if (!c->id && from_file(c, "AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials", asked, false, err) < 0)
+                return -1;
         return from_file(c, "AWS_CONFIG_FILE", ".aws/config", asked, true, err);
 }

@@ -2,8 +2,11 @@
 /* What of the store of S3 needs no server: XML, keys from files, places from URIs, attributes from headers, CRC-64, the
  * conditions of a form. */
 #include <check.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "s3compat/crc.h"
 #include "s3compat/creds.h"
@@ -84,6 +87,70 @@ START_TEST(keys)
         ck_assert_ptr_null(c.region);
         ri_str_free(&long_file);
         ri_str_free(&err);
+}
+END_TEST
+
+static void aws_file(const char *name, const char *text, mode_t mode)
+{
+        int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+
+        ck_assert_int_ge(fd, 0);
+        ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+        ck_assert_int_eq(fchmod(fd, mode), 0);
+        close(fd);
+        ck_assert_int_eq(
+                setenv(strchr(name, 'f') ? "AWS_CONFIG_FILE" : "AWS_SHARED_CREDENTIALS_FILE", name, 1), 0);
+}
+
+static void found(enum s3_vendor vendor, const char *want)
+{
+        struct ri_str err = RI_STR_INIT(400), got = RI_STR_INIT(400);
+        struct s3_creds c = { 0 };
+
+        if (s3_creds_find(&c, vendor, NULL, &err) == 0)
+                ri_str_printf(&got, "%s %s %s %s", c.id ? c.id : "-", c.secret ? c.secret : "-",
+                              c.token ? c.token : "-", c.region ? c.region : "-");
+        else
+                ri_str_puts(&got, strstr(ri_str_cstr(&err), "chmod 600") ? "chmod" : ri_str_cstr(&err));
+        ck_assert_str_eq(ri_str_cstr(&got), want);
+        s3_creds_clear(&c);
+        ri_str_free(&got);
+        ri_str_free(&err);
+}
+
+/* What belongs to one id is never completed with what belongs to another. */
+START_TEST(keys_of_one_place)
+{
+        char folder[] = "/tmp/roma-test-XXXXXX";
+
+        ck_assert_ptr_nonnull(mkdtemp(folder));
+        ck_assert_int_eq(chdir(folder), 0);
+        unsetenv("AWS_PROFILE");
+        unsetenv("AWS_SESSION_TOKEN");
+        unsetenv("AWS_SECURITY_TOKEN");
+        unsetenv("AWS_ACCESS_KEY_ID");
+        aws_file("keys", "[default]\naws_access_key_id=K\naws_secret_access_key=KS\n", 0600);
+        aws_file("conf",
+                 "[default]\naws_access_key_id=C\naws_secret_access_key=CS\naws_session_token=CT\nregion=r\n",
+                 0600);
+        found(S3_VENDOR_AWS, "K KS - r");
+        setenv("AWS_ACCESS_KEY_ID", "E", 1);
+        setenv("AWS_SECRET_ACCESS_KEY", "ES", 1);
+        found(S3_VENDOR_AWS, "E ES - r");
+        setenv("MINIO_ACCESS_KEY", "M", 1);
+        unsetenv("MINIO_SECRET_KEY");
+        found(S3_VENDOR_MINIO, "E ES - r");
+        unsetenv("MINIO_ACCESS_KEY");
+        unsetenv("AWS_ACCESS_KEY_ID");
+        aws_file("keys", "[default]\nregion=k\n", 0600);
+        found(S3_VENDOR_AWS, "C CS CT k");
+        aws_file("conf", "[default]\naws_access_key_id=C\naws_secret_access_key=CS\n", 0644);
+        found(S3_VENDOR_AWS, "chmod");
+        aws_file("conf", "[default]\nregion=r\n", 0644);
+        aws_file("keys", "[default]\naws_access_key_id=K\naws_secret_access_key=KS\n", 0600);
+        found(S3_VENDOR_AWS, "K KS - r");
+        ck_assert_int_eq(unlink("keys") | unlink("conf"), 0);
+        ck_assert_int_eq(chdir("/") | rmdir(folder), 0);
 }
 END_TEST
 
@@ -314,6 +381,7 @@ int main(void)
 
         tcase_add_test(tc, xml);
         tcase_add_test(tc, keys);
+        tcase_add_test(tc, keys_of_one_place);
         tcase_add_test(tc, places);
         tcase_add_test(tc, attributes);
         tcase_add_test(tc, crcs);
