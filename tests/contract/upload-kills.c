@@ -203,9 +203,27 @@ static int victim(const char *step, const char *turns, char **v)
         return ended ? FAILED : FINISHED;
 }
 
+static void after_kill(const struct trial *t, pid_t killed)
+{
+        int status = 0;
+        char number[20];
+        pid_t pid;
+
+        if (!run.after)
+                return;
+        snprintf(number, sizeof(number), "%d", (int)killed);
+        pid = fork();
+        if (pid == 0) {
+                execl(run.after, run.after, number, (char *)NULL);
+                _exit(1);
+        }
+        if (pid < 0 || waitpid(pid, &status, 0) != pid || status)
+                wrong(t, "%s %s: status %x", run.after, number, (unsigned)status);
+}
+
 static bool kill_one(const char *step, struct trial *t)
 {
-        char turns[20], *command = NULL;
+        char turns[20];
         int status = 0;
         pid_t pid;
 
@@ -223,9 +241,7 @@ static bool kill_one(const char *step, struct trial *t)
         t->finished = WIFEXITED(status) && WEXITSTATUS(status) == FINISHED;
         if (!t->finished && !(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL))
                 wrong(t, "the victim has failed by itself: status %x", (unsigned)status);
-        if (run.after && asprintf(&command, "%s %d", run.after, (int)pid) > 0 && system(command) != 0)
-                wrong(t, "%s", command);
-        free(command);
+        after_kill(t, pid);
         return !run.failed;
 }
 

@@ -234,13 +234,13 @@ nothing_is_taken_away() { ! grep -q '^DELETE ' "$folder/log" || fail "the upload
 
 complete_begins "multipart: complete takes longer than we wait"
 answer '@delay 30000' 'HTTP/1.1 200 OK' ''
-more='&part=4096&stall=1s' go 5 put "$work/local" s3://b/kQUERY
+more='&part=4096&stall=1s' go 8 put "$work/local" s3://b/kQUERY
 nothing_is_taken_away
 
 complete_begins "multipart: the answer to complete was lost, and a second one is refused"
 answer '@drop' 'HTTP/1.1 200 OK'
 error '403 Forbidden' AccessDenied
-more='&part=4096' go 4 put "$work/local" s3://b/kQUERY
+more='&part=4096' go 8 put "$work/local" s3://b/kQUERY
 nothing_is_taken_away
 
 five=5d41402abc4b2a76b9719d911017c592

@@ -526,7 +526,8 @@ START_TEST(test_cut_under_a_lock)
         until(&w);
         ck_assert_uint_eq(sim_locks(&sim), 1);
         sim_foreign_cut(&sim, CHUNK + 5000);
-        turns(10);
+        for (int i = 0; mfs_inode_length(ino) != CHUNK + 5000 && i < 5000; i++)
+                turns(1);
         do_flush();
         ck_assert_uint_eq(sim.last_end_length, CHUNK + 5000);
         ck_assert_uint_eq(sim.length, CHUNK + 5000);
