@@ -9,11 +9,12 @@ part=$((2 * mib))
 created='<InitiateMultipartUploadResult><UploadId>UP1</UploadId></InitiateMultipartUploadResult>'
 completed='<CompleteMultipartUploadResult><ETag>"y-3"</ETag></CompleteMultipartUploadResult>'
 
-# start CASE: a file of three parts, the last one short
+# start CASE: a file of three parts, the last one short, but not so short that it has not what a fault waits for: any part
+# may be the first one
 start() {
   begin "$1"
   rm -f "$local"
-  head -c $((2 * part + 12345)) /dev/urandom >"$local"
+  head -c $((3 * part - 12345)) /dev/urandom >"$local"
   free_name
   answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' "$created"
 }
