@@ -241,7 +241,7 @@ static void read_buf_settle(struct ri_op *op)
 {
         roma_buf *buf = op->core;
 
-        ri_list_del(&op->in_file);
+        data_settle(op);
         if (op->res.code == ROMA_OK)
                 buf->len = op->res.bytes;
         roma_buf_unref(buf);
@@ -249,7 +249,7 @@ static void read_buf_settle(struct ri_op *op)
 
 static void write_buf_settle(struct ri_op *op)
 {
-        ri_list_del(&op->in_file);
+        data_settle(op);
         roma_buf_unref(op->core);
 }
 

@@ -336,7 +336,9 @@ static void linked(void *arg, const roma_result *r)
         roma_opts o = ri_fw_limits(f);
 
         f->child = 0;
-        if (r->code && r->outcome == ROMA_UNKNOWN)
+        if (r->code && r->outcome == ROMA_DONE)
+                ri_fw_give_up_from(f, r); /* it has its name, which may be lost with the power */
+        else if (r->code && r->outcome == ROMA_UNKNOWN)
                 find_out(f, r);
         else if (r->code)
                 not_committed(f, r);
@@ -356,6 +358,8 @@ static void renamed(void *arg, const roma_result *r)
                 named(f);
         } else if (r->code == ROMA_ENOTSUP && f->w->precondition == ROMA_IF_ABSENT) {
                 ri_fw_step(f, roma_aio_link(f->store, f->temp, f->target, &o, linked, f));
+        } else if (r->outcome == ROMA_DONE) {
+                ri_fw_give_up_from(f, r); /* it has its name, which may be lost with the power */
         } else if (r->outcome == ROMA_UNKNOWN) {
                 find_out(f, r);
         } else {

@@ -9,6 +9,9 @@
 /* SILENT: stall times that an operation may be silent itself while others that it waits with move. */
 enum { STALL_MS = 60000, SINGLE_DEADLINE_MS = 90000, SILENT = 10, DEPTH = 8 };
 
+/* A timer that fires so much too late. */
+#define AWAY_NS UINT64_C(5000000000)
+
 /* An operation that was started before its own parent was adopted still names that one. */
 static bool descends(const struct ri_op *op, uint64_t from)
 {
@@ -74,7 +77,8 @@ static bool waits_for_program(const struct ri_op *op)
 {
         const struct ri_op *top = root(op);
 
-        if (top->stall_asked)
+        /* What waits for a server meanwhile has to be answered. */
+        if (top->stall_asked || (op != top && !op->patient))
                 return false;
         ri_map_for_each(n, &op->loop->ops)
         {
@@ -86,12 +90,22 @@ static bool waits_for_program(const struct ri_op *op)
         return false;
 }
 
+bool ri_op_excused(const struct ri_op *op)
+{
+        return others_move(op) || waits_for_program(op);
+}
+
 static void stall_fired(struct ri_timer *t)
 {
         struct ri_op *op = ri_container_of(t, struct ri_op, stall);
         uint64_t stall = (uint64_t)op->stall_ms * 1000000u, due = op->progress_at + stall, now = ri_now();
 
-        if (now >= due && (others_move(op) || waits_for_program(op)))
+        /* Nobody drove the loop, or the machine slept: it was not the server that was silent. */
+        if (now >= due + AWAY_NS) {
+                op->progress_at = now;
+                due = now + stall;
+        }
+        if (now >= due && ri_op_excused(op))
                 due = now + stall;
         if (now < due) {
                 /* Progress only notes the time; the heap is touched once in a stall time. Cannot fail: the room of this

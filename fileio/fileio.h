@@ -110,6 +110,7 @@ struct fio_job {
         struct iovec *iov_mem;
         uint64_t offset, length; /* the whole range */
         uint64_t done;           /* bytes of it that are through */
+        bool unsafe;             /* it was done, and the disk may lose it */
         roma_buf *buf;
         struct ri_buf_wait wait;
         bool buf_waits;

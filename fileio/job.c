@@ -209,7 +209,7 @@ void fio_job_fail(struct fio_job *j)
         const char *key = j->second && j->key2 ? j->key2 : j->key;
 
         memset(&e, 0, sizeof(e));
-        op->outcome = j->change && j->done > 0 ? ROMA_UNKNOWN : ROMA_NOT_DONE;
+        op->outcome = j->unsafe ? ROMA_DONE : j->change && j->done > 0 ? ROMA_UNKNOWN : ROMA_NOT_DONE;
         full_path(&path, j->root, key ? key : op->object ? op->object : "");
         if (j->code)
                 ri_error_set(&e, j->code, NULL, "%s", j->text ? j->text : roma_code_text(j->code));

@@ -239,13 +239,13 @@ static void name_safe(struct fio_job *j, int folder, const char *from_base)
 {
         int fd;
 
-        if (j->err || j->code || !ri_temp_is(from_base, strlen(from_base)))
+        if (j->code || (j->err && !j->done) || !ri_temp_is(from_base, strlen(from_base)))
                 return;
         fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         if (fd < 0)
                 return; /* a folder that may be written and not be read: there is no way */
         if (fsync(fd) < 0 && errno != EINVAL && errno != ENOTSUP) {
-                j->done = 1;
+                j->unsafe = true;
                 j->second = true;
                 fio_job_errno(j, "fsync the folder of");
         }

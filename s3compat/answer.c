@@ -229,9 +229,11 @@ static bool follow_region(struct s3_request *r, const struct s3_xml_error *x)
 {
         const char *region = told_region(r, x);
 
-        if (!region || strcmp(region, r->st->profile.region) == 0)
+        if (!region || strcmp(region, r->region) == 0)
                 return false;
-        return s3_profile_set_region(&r->st->profile, region) == 0;
+        /* Of several that were under way the first one has told. */
+        return strcmp(region, r->st->profile.region) == 0 ||
+               s3_profile_set_region(&r->st->profile, region) == 0;
 }
 
 /* Another host, named by Location. Only the host is taken: the rest is signed anew. */
@@ -313,6 +315,8 @@ static enum s3_verdict judge_answer(struct s3_request *r, bool is_error)
                          "right, name it with "
                          "?endpoint=",
                          refused);
+                hide(r->error.text, r->st->creds.secret);
+                hide(r->error.text, r->st->creds.token);
         }
         if (w.verdict == S3_AGAIN_NOW)
                 return S3_FAILED;

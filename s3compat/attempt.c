@@ -328,6 +328,7 @@ int s3_attempt_start(struct s3_request *r, void (*done)(struct s3_call *call, CU
         CURL *e;
 
         forget_answer(r);
+        snprintf(r->region, sizeof(r->region), "%s", r->st->profile.region);
         if (make_url(r, &host, &path, &url) < 0) {
                 no_memory(r);
         } else {

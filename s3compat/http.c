@@ -226,7 +226,8 @@ struct s3_http *s3_http_new(roma_loop *loop, const struct s3_profile *p)
         curl_multi_setopt(h->multi, CURLMOPT_SOCKETDATA, h);
         curl_multi_setopt(h->multi, CURLMOPT_TIMERFUNCTION, timer_wanted);
         curl_multi_setopt(h->multi, CURLMOPT_TIMERDATA, h);
-        curl_multi_setopt(h->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)p->connections);
+        /* Requests take turns before they come here; those beside the turns find one more. */
+        curl_multi_setopt(h->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)p->connections + 1);
         curl_multi_setopt(h->multi, CURLMOPT_MAXCONNECTS, (long)p->connections);
         curl_multi_setopt(h->multi, CURLMOPT_PIPELINING, (long)CURLPIPE_NOTHING);
         return h;

@@ -50,7 +50,7 @@ static void wake(struct s3_store *st, const struct keys_job *k)
 
                 if (k->failed) {
                         ri_error_set(&r->error, ROMA_ECONFIG, NULL, "%s", ri_str_cstr(&k->err));
-                        r->done(r);
+                        s3_request_end(r);
                 } else {
                         s3_request_start(r);
                 }

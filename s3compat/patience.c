@@ -39,6 +39,7 @@ static void ask(struct s3_patience *p)
                 return;
         r->done = told;
         r->arg = p;
+        r->beside = true;
         s3_fields_add(&r->query, "max-parts", "1");
         s3_fields_add(&r->query, "uploadId", p->id);
         p->r = r;

@@ -79,7 +79,7 @@ static void again_in(struct s3_request *r, uint64_t ms)
         r->again.fire = again;
         if (ri_timer_start(r->st->loop, &r->again, ms) < 0) {
                 ri_error_set(&r->error, ROMA_ENOMEM, NULL, "no memory for a timer");
-                r->done(r);
+                s3_request_end(r);
         }
 }
 
@@ -93,7 +93,7 @@ static void settle_outcome(struct s3_request *r)
                 r->op->outcome = ROMA_NOT_DONE;
 }
 
-static void finish(struct s3_request *r)
+void s3_request_end(struct s3_request *r)
 {
         settle_outcome(r);
         r->done(r);
@@ -125,7 +125,7 @@ static bool slot_take(struct s3_request *r)
 {
         struct s3_store *st = r->st;
 
-        if (r->slot)
+        if (r->slot || r->beside)
                 return true;
         if (st->slots < st->profile.connections) {
                 st->slots++;
@@ -160,7 +160,7 @@ void s3_line_moves(struct s3_store *st)
 static void retry(struct s3_request *r, enum s3_verdict v)
 {
         if (r->attempt + 1 >= r->st->profile.attempts || (r->sent && r->changes && !r->safe)) {
-                finish(r);
+                s3_request_end(r);
                 return;
         }
         r->attempt++;
@@ -176,7 +176,7 @@ static void refresh(struct s3_request *r)
 {
         if (r->refreshed || r->st->creds_fixed || r->st->profile.anonymous ||
             s3_keys_lookup(r->st, NULL) < 0) {
-                finish(r);
+                s3_request_end(r);
                 return;
         }
         r->refreshed = true;
@@ -193,8 +193,8 @@ static void attempt_done(struct s3_call *call, CURLcode code)
         ri_trace(r->st->loop, r->op, r->name, r->server, r->trace, r->got ? r->got : r->length,
                  r->error.code);
         switch (v) {
-        case S3_GOOD: finish(r); break;
-        case S3_FAILED: finish(r); break;
+        case S3_GOOD: s3_request_end(r); break;
+        case S3_FAILED: s3_request_end(r); break;
         case S3_AGAIN_NOW: again_in(r, 0); break;
         case S3_REFRESH: refresh(r); break;
         default: retry(r, v);
@@ -216,7 +216,7 @@ static void attempt(struct s3_request *r)
                 } else {
                         ri_error_set(&r->error, code, NULL, "%s", fault);
                 }
-                finish(r);
+                s3_request_end(r);
                 return;
         }
         if (!slot_take(r))
@@ -227,7 +227,7 @@ static void attempt(struct s3_request *r)
         if (s3_attempt_start(r, attempt_done) < 0) {
                 slot_free(r);
                 r->sent = false;
-                finish(r);
+                s3_request_end(r);
                 return;
         }
         if (r->op)

@@ -100,11 +100,13 @@ struct s3_request {
         size_t header_bytes;
         unsigned attempt; /* tries before this one; an owner that repeats a request sets it */
         unsigned redirects;
+        char region[64]; /* that this try is signed for */
         unsigned issued; /* how often curl has sent this try */
         bool refreshed, skewed, overrun;
         bool sent;    /* this try may have been done */
         bool perhaps; /* an earlier one may: its answer was lost */
         bool stopped; /* by us, and `error` says why */
+        bool beside;  /* takes no turn for a connection: it asks about a request that has one */
         uint64_t trace;
 };
 
@@ -114,6 +116,8 @@ struct s3_request *s3_request_new(struct s3_store *st, struct ri_op *op, const c
                                   const char *key);
 /* Later: done, also for what fails at once. */
 void s3_request_start(struct s3_request *r);
+/* Its end, when it does not start, or not again: `error` says why. */
+void s3_request_end(struct s3_request *r);
 /* Bytes went or came for op (may be NULL): neither it nor what it is a part of stalls. A part of an object can take longer
  * on a slow line than an operation may be silent. */
 void s3_progress(struct ri_op *op);

@@ -98,7 +98,9 @@ static void cut_work(struct cfs_job *j)
 
         if (!cfs_settle(j))
                 return;
+        cfs_fd_changed(j->fd);
         r = ceph_ftruncate(j->mount->cm, j->fd->fd, 0);
+        cfs_fd_changed(j->fd);
         cfs_job_phase(j, "mds_truncate", t, 0);
         if (r < 0)
                 cfs_job_error(j, r, "truncate");
@@ -226,13 +228,14 @@ static void close_work(struct cfs_job *j)
         int r;
 
         if (atomic_load(&f->refs) != 1) {
-                if (!cfs_fd_dirty(f))
-                        return;
-                r = sync_fd(j);
+                r = cfs_fd_dirty(f) ? sync_fd(j) : 0;
                 cfs_job_phase(j, "fsync", t, 0);
                 if (r < 0)
                         cfs_job_error(j, r, "close");
-                return;
+                /* It may have come back meanwhile: then this is the last one, and not the loop. */
+                if (r < 0 || atomic_load(&f->refs) != 1)
+                        return;
+                t = cfs_phase_start(j);
         }
         r = f->writes ? close_written(j) : ceph_close(f->mount->cm, f->fd);
         f->fd = -1;

@@ -236,7 +236,8 @@ void rad_box_close(struct rad_box *b, unsigned wait_ms)
                 r = ri_container_of(f, struct rad_req, link);
                 if (r->buf)
                         ri_buf_orphan(r->buf);
-                rados_aio_cancel(r->io->ctx, r->c);
+                if (r->c) /* else it was not submitted, and its end is on its way */
+                        rados_aio_cancel(r->io->ctx, r->c);
                 r->done = NULL;
         }
         pthread_mutex_lock(&b->lock);
@@ -414,7 +415,7 @@ void rad_req_drop(struct rad_req *r)
         }
         if (r->buf && r->buf->loop)
                 ri_buf_orphan(r->buf);
-        if (r->kind != RAD_WRITE_OP)
+        if (r->kind != RAD_WRITE_OP && r->c)
                 rados_aio_cancel(r->io->ctx, r->c);
 }
 

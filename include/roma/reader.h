@@ -31,7 +31,9 @@ ROMA_API roma_op roma_aio_reader_open(roma_store *store, const char *key, const 
 ROMA_API roma_reader *roma_reader_open(roma_store *store, const char *key,
                                        const roma_reader_opts *opts) ROMA_MUST_CHECK;
 /* The next piece. Result: buf (the caller's to unref) and bytes, or buf NULL at the end. One at a time. Holding
- * buffers is back-pressure. An object that shrank in the middle is ROMA_ESOURCE, never a silent end. */
+ * buffers is back-pressure. An object that shrank in the middle is ROMA_ESOURCE, never a silent end; on stores whose objects
+ * can be changed in place (folders, MooseFS, CephFS) so is, at the end, one that others have written to meanwhile, also at its
+ * end: what came may be of two versions. */
 ROMA_API roma_op roma_aio_reader_next(roma_reader *reader, const roma_opts *opts, roma_done *done, void *arg);
 ROMA_API roma_buf *roma_reader_next(roma_reader *reader, const roma_opts *opts) ROMA_MUST_CHECK;
 /* Stops and restarts reading ahead; what has been read stays. */

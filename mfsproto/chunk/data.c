@@ -144,6 +144,9 @@ uint32_t mfs_op_patience(const struct ri_op *op)
                 uint32_t a = left_of(o->progress_at, o->stall_ms, now);
                 uint32_t b = left_of(o->started_ns, o->deadline_ms, now);
 
+                if (a == 0 && ri_op_excused(o))
+                        a = o->stall_ms;
+
                 if (a < best)
                         best = a;
                 if (b < best)

@@ -290,6 +290,7 @@ struct mfs_writer {
         bool active;    /* counted in ino->active */
         bool locked;    /* the master has granted the chunk and END was not answered */
         bool maybe;     /* a WRITE_CHUNK was sent and its answer lost */
+        bool expired;   /* it may have ended without an END, and others may have had the chunk since */
         bool ours;      /* granted since locked_at, in an answer that there was no memory for */
         bool closing;   /* no new data under this lock */
         bool lost;      /* the last refusal said that the chunk is lost */

@@ -137,6 +137,7 @@ static void wop_start(struct mfs_turn *t)
         uint32_t index = (uint32_t)(wop->offset >> WIRE_CHUNK_BITS);
         bool ok = make_parts(wop);
 
+        wop->ino->changes++;
         for (unsigned i = 0; ok && i < wop->nparts; i++) {
                 struct mfs_writer *w = mfs_writer_get(wop->ino, index + i);
 

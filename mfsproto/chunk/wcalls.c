@@ -219,7 +219,10 @@ static void granted(struct mfs_writer *w, struct mfs_place *p, uint64_t since)
         mfs_place_unref(w->place);
         w->place = p;
         w->refusals = 0;
-        ino->changes++;
+        /* Those whose operation ended while this answer was awaited: others may have had the chunk meanwhile. */
+        if (w->expired)
+                (void)mfs_writer_drop_orphans(w);
+        w->expired = false;
         w->maybe = w->ours = false;
         w->closing = false;
         w->locked_at = since;
@@ -296,8 +299,10 @@ void mfs_writer_lock(struct mfs_writer *w)
                 return;
         }
         ours = w->ours && lock_age_ms(w) <= MFS_LOCK_SURE_MS;
-        if (w->locked && lock_age_ms(w) > MFS_LOCK_SURE_MS)
+        if (w->locked && lock_age_ms(w) > MFS_LOCK_SURE_MS) {
                 set_locked(w, false); /* it may have ended: ask like anybody else */
+                w->expired = true;
+        }
         ri_list_for_each(it, &w->queue)
         {
                 struct mfs_item *i = ri_list_entry(it, struct mfs_item, link);

@@ -446,7 +446,8 @@ static bool adopt(struct mfs_wpart *p)
 bool mfs_writer_drop_orphans(struct mfs_writer *w)
 {
         uint64_t now = ri_now();
-        bool late = w->locked && now - w->locked_at > MFS_LOCK_SURE_MS * MFS_NS_PER_MS, any = false;
+        bool late = w->expired || (w->locked && now - w->locked_at > MFS_LOCK_SURE_MS * MFS_NS_PER_MS);
+        bool any = false;
         struct ri_error e = { 0 };
 
         ri_list_for_each_safe(it, tmp, &w->queue)

@@ -74,6 +74,9 @@ static void opened(struct mfs_req *r, const struct wire_attr *attr)
                 mfs_req_fail_with(r, ROMA_ENOMEM, "out of memory");
                 return;
         }
+        /* What we wrote ourselves is longer than the master knows. */
+        if (!(r->flags & ROMA_O_TRUNC) && mfs_inode_length(r->ino) > attr->length)
+                r->attr.length = mfs_inode_length(r->ino);
         if (r->held) {
                 r->held = false;
                 mfs_session_inode_release(r->st->session, r->inode);
@@ -335,7 +338,7 @@ static void file_attr_said(struct mfs_req *r, const struct mfs_reply *rep)
         }
         mfs_inode_set_length(inode_of(r->file), attr.length);
         /* What we wrote ourselves is longer than the master knows until the next fsync. */
-        if (r->flags & ROMA_O_WRITE && mfs_inode_length(inode_of(r->file)) > attr.length)
+        if (mfs_inode_length(inode_of(r->file)) > attr.length)
                 attr.length = mfs_inode_length(inode_of(r->file));
         mfs_attr_convert(&a, &attr, r->inode);
         ri_op_set_attr(r->op, &a);
