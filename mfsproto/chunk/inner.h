@@ -298,6 +298,7 @@ struct mfs_writer {
         uint64_t locked_at;
         struct mfs_place *place; /* the grant */
         uint32_t acked_end;      /* highest acknowledged offset in the chunk that no END has covered */
+        bool whole;              /* a write has been acknowledged to its end since the last END */
         uint32_t dirty_from;
         unsigned tries;        /* broken chains since the last acknowledgement */
         unsigned refusals;     /* of WRITE_CHUNK in a row */

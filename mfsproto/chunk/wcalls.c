@@ -337,6 +337,7 @@ void mfs_writer_ended(struct mfs_writer *w)
         w->idle_since = 0;
         ri_timer_stop(&w->timer);
         w->acked_end = 0;
+        w->whole = false;
         if (w->active) {
                 w->active = false;
                 ino->active--;

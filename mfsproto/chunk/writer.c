@@ -348,6 +348,7 @@ void mfs_writer_acked(struct mfs_writer *w, struct mfs_wpart *p, uint32_t size, 
                 ri_op_progress(p->wop->op);
         if (p->acked < p->to)
                 return;
+        w->whole = true;
         ri_list_del(&p->item.link);
         p->writer = NULL;
         if (p->wop)
@@ -541,20 +542,27 @@ void mfs_writer_kill(struct mfs_writer *w)
         bool ending =
                 w->state == MW_END && ((w->call.session && w->call.sent) || w->getlen.call.session != NULL);
 
+        /* Bytes that servers may have taken, and of which we know too little to say where the file ends: as long as no write of
+         * anybody's has been acknowledged nothing is said, and the lock runs out. */
+        bool unclear = false;
+
         mfs_ws_drop(w);
         while (!ri_list_empty(&w->queue)) {
                 struct mfs_item *i = ri_list_entry(ri_list_pop(&w->queue), struct mfs_item, link);
 
-                if (i->kind == MFS_PART)
+                if (i->kind == MFS_PART) {
+                        unclear |= part_of(i)->high > part_of(i)->acked;
                         part_free(part_of(i));
-                else
+                } else {
                         ri_container_of(i, struct mfs_barrier, item)->writer = NULL;
+                }
         }
         if (w->acked_end > 0)
                 mfs_session_touch(ino->data->session, ino->number, 0,
                                   (uint32_t)(mfs_session_time(ino->data->session) / 1000000));
         if (w->locked) {
-                if (!ending && ri_now() - w->locked_at < MFS_LOCK_SURE_MS * MFS_NS_PER_MS)
+                if (!ending && (w->whole || !unclear) &&
+                    ri_now() - w->locked_at < MFS_LOCK_SURE_MS * MFS_NS_PER_MS)
                         mfs_ender_start(ino, w->chunk->index, w->place->chunkid, mfs_writer_end_length(w));
                 w->locked = false;
                 ri_loop_hold(ino->data->loop, -1);
