@@ -229,6 +229,16 @@ static void turns(unsigned ms)
                 roma_loop_turn(loop, 1);
 }
 
+/* What was refused leaves locks, and a last END, which nobody waits for, may be on its way to them: one without the bytes that
+ * have been given up. */
+static void unlock_all(void)
+{
+        turns(200);
+        if (strncmp(sim.broken, "END with length 0", 17) == 0)
+                sim.broken[0] = '\0';
+        sim.chunk[0].locked = sim.chunk[1].locked = false;
+}
+
 START_TEST(test_write_read)
 {
         static const struct {
@@ -712,7 +722,7 @@ START_TEST(test_refusals)
         until(&e);
         ck_assert_int_eq(e.code, ROMA_EQUOTA);
         do_flush(); /* once for each file */
-        sim.chunk[0].locked = false;
+        unlock_all();
         free(p);
 }
 END_TEST
@@ -740,7 +750,7 @@ START_TEST(test_loss_is_told_to_all)
         }
         sim.end_status = 0;
         do_flush();
-        sim.chunk[0].locked = sim.chunk[1].locked = false;
+        unlock_all();
         free(p);
 }
 END_TEST
