@@ -351,8 +351,11 @@ static void read_copy(struct mfs_piece *p)
 
         p->any_crc = false;
         if (!l && p->crc_seen) {
-                /* each listed replica had a CRC error: once more from the start, then it is said */
-                p->rounds++;
+                /* each listed replica had a CRC error: once more from the start, then it is said, if a CRC ends that
+                 * as well and not a lost connection */
+                if (p->crcs > p->round_crcs)
+                        p->rounds++;
+                p->round_crcs = p->crcs;
                 if (corrupt(p)) {
                         fail_corrupt(p);
                         return;

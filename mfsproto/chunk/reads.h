@@ -45,6 +45,7 @@ struct mfs_piece {
         struct mfs_rjob *job; /* njobs of them; 1, or the parts of an erasure coded chunk */
         unsigned njobs, left;
         unsigned tries, refusals, rounds, crcs; /* crcs: attempts that a CRC has ended */
+        unsigned round_crcs;                    /* crcs when the last round ended */
         uint64_t refused_at, crc_at;            /* the first of them */
         uint32_t most;                          /* bytes that one attempt has brought */
         struct mfs_bad bad[MFS_PIECE_BADS];

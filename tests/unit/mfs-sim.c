@@ -657,7 +657,7 @@ static void do_read(struct conn *c, const unsigned char *p)
         uint32_t version = wire_be32(p + 9), at = wire_be32(p + 13), end = at + wire_be32(p + 17);
         int k = read_which(c, id, version);
         unsigned part = (unsigned)(id >> 56) & 0xF, packets = 0;
-        bool flip = false;
+        bool flip = false, may_flip;
         int from = k >= 0 && s->parts ? sim_a_copy(s, (unsigned)k) : c->server;
 
         s->reads++;
@@ -665,6 +665,8 @@ static void do_read(struct conn *c, const unsigned char *p)
                 reply_read_status(c, id, WIRE_STATUS_WRONGVERSION);
                 return;
         }
+        may_flip = !s->flipped[k];
+        s->flipped[k] = false;
         while (at < end) {
                 uint32_t stop = (at / WIRE_BLOCK_SIZE + 1) * WIRE_BLOCK_SIZE,
                          n = (stop < end ? stop : end) - at;
@@ -684,15 +686,14 @@ static void do_read(struct conn *c, const unsigned char *p)
                 wire_put16(d + 10, (uint16_t)(at % WIRE_BLOCK_SIZE));
                 wire_put32(d + 12, n);
                 wire_put32(d + 16, ri_crc32(0, d + 20, n));
-                if (happens(s, s->p_flip) && !s->flipped)
-                        flip = true;
+                if (happens(s, s->p_flip) && may_flip)
+                        flip = s->flipped[k] = true;
                 if (s->rotten[c->server] || flip)
                         d[20 + sim_random(s, n)] ^= 1;
                 reply(c, WIRE_CSTOCL_READ_DATA, d, 20 + n);
                 free(d);
                 at += n;
         }
-        s->flipped = flip;
         reply_read_status(c, id, WIRE_STATUS_OK);
 }
 

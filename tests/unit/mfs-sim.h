@@ -44,20 +44,20 @@ struct sim {
         uint32_t session;
 
         /* faults; probabilities in 1/1000 for each tick or request */
-        unsigned p_close;      /* a write connection ends */
-        unsigned p_status;     /* a write session ends with a status */
-        unsigned p_read_close; /* a read ends in the middle */
-        unsigned p_flip; /* a bit of a data packet of a read is wrong, but never of two reads in a row */
-        bool flipped;    /* of the last read */
-        unsigned read_at_most;   /* packets of a read, then it ends; 0: all */
-        unsigned p_refuse;       /* a connect is refused */
-        unsigned p_locked;       /* WRITE_CHUNK and READ_CHUNK answer with a status that passes */
-        unsigned p_master_lost;  /* the master's connection ends */
-        unsigned slow;           /* a server applies a queued packet in one of so many ticks */
-        unsigned trickle;        /* a chunkserver's connection delivers at most so many bytes in a tick */
-        unsigned away_ms;        /* nobody drives the loop for so long while an answer of the master waits */
-        uint64_t away_at;        /* since when, the last time */
-        bool stuck[SIM_SERVERS]; /* takes everything, answers nothing */
+        unsigned p_close;         /* a write connection ends */
+        unsigned p_status;        /* a write session ends with a status */
+        unsigned p_read_close;    /* a read ends in the middle */
+        unsigned p_flip;          /* a bit of a data packet of a read is wrong */
+        bool flipped[SIM_CHUNKS]; /* one of the last read of this chunk: then none of the next is */
+        unsigned read_at_most;    /* packets of a read, then it ends; 0: all */
+        unsigned p_refuse;        /* a connect is refused */
+        unsigned p_locked;        /* WRITE_CHUNK and READ_CHUNK answer with a status that passes */
+        unsigned p_master_lost;   /* the master's connection ends */
+        unsigned slow;            /* a server applies a queued packet in one of so many ticks */
+        unsigned trickle;         /* a chunkserver's connection delivers at most so many bytes in a tick */
+        unsigned away_ms;         /* nobody drives the loop for so long while an answer of the master waits */
+        uint64_t away_at;         /* since when, the last time */
+        bool stuck[SIM_SERVERS];  /* takes everything, answers nothing */
         bool rotten[SIM_SERVERS];
         bool repairs; /* as a 4.x master: a chunk whose chain broke gets another copy before any write, once unlocked */
         uint8_t write_status; /* every WRITE_CHUNK answers this */

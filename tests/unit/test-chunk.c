@@ -625,6 +625,35 @@ START_TEST(test_rotten_replica)
 }
 END_TEST
 
+/* One wrong CRC of the only copy, then a connection that ends: that is not yet a second wrong CRC. */
+START_TEST(test_crc_then_broken_off)
+{
+        unsigned char *p = noise(300000, 12), *q = malloc(300000);
+        struct end e;
+        int only;
+
+        sim.copies = 1;
+        do_write(p, 300000, 0);
+        only = sim_a_copy(&sim, 0);
+        sim.rotten[only] = true;
+        start_read(&e, q, 300000, 0);
+        while (!e.done && sim.reads < 1)
+                roma_loop_turn(loop, 10);
+        sim.rotten[only] = false;
+        sim.read_at_most = 1;
+        while (!e.done && sim.reads < 2)
+                roma_loop_turn(loop, 10);
+        sim.read_at_most = 0;
+        until(&e);
+        ck_assert_msg(e.code == ROMA_OK, "%s", e.text);
+        ck_assert_uint_ge(sim.reads, 3);
+        ck_assert_uint_eq(loop->stats.crc_errors_total, 1);
+        ck_assert(memcmp(p, q, 300000) == 0);
+        free(p);
+        free(q);
+}
+END_TEST
+
 /* Another client gives the chunk a new version and other bytes while we read it: the answer must be of one state. */
 START_TEST(test_chunk_changes_under_read)
 {
@@ -1283,6 +1312,7 @@ int main(void)
         tcase_add_test(tc, test_cut_under_a_lock);
         tcase_add_test(tc, test_cut_off);
         tcase_add_test(tc, test_rotten_replica);
+        tcase_add_test(tc, test_crc_then_broken_off);
         tcase_add_test(tc, test_chunk_changes_under_read);
         tcase_add_test(tc, test_told_lengths);
         tcase_add_test(tc, test_refusals);
