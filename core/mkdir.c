@@ -23,7 +23,10 @@ static void next(struct parents *p);
 static void parents_free(struct ri_op *op)
 {
         struct parents *p = op->impl;
+        struct ri_op *child = ri_op_find(op->loop, p->child);
 
+        if (child && child->outcome == ROMA_UNKNOWN)
+                op->outcome = ROMA_UNKNOWN;
         ri_op_drop(op->loop, p->child);
         free(p);
 }
@@ -71,7 +74,8 @@ static void made(void *arg, const roma_result *r)
         const char *slash;
 
         p->child = 0;
-        p->op->outcome = ROMA_UNKNOWN;
+        if (!r->code || r->outcome == ROMA_UNKNOWN) /* some of the folders are there now, or may be */
+                p->op->outcome = ROMA_UNKNOWN;
         if (r->code == ROMA_EEXIST || r->outcome == ROMA_UNKNOWN) { /* whoever made it, it is there or not */
                 p->lost.code = ROMA_OK;
                 if (r->code != ROMA_EEXIST)
