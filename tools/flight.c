@@ -30,7 +30,7 @@ static void refused(void *arg)
         struct flight *f = arg;
         char *message = f->refused;
         const roma_result r = {
-                .code = ROMA_EINVAL, .message = message, .server = "", .status_name = "", .text = ""
+                .code = f->refused_code, .message = message, .server = "", .status_name = "", .text = ""
         };
 
         f->refused = NULL;

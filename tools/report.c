@@ -99,7 +99,7 @@ static void report_json(struct tool *t, const roma_result *r, const char *name)
 /* Of these commands only a folder above the new name can be what is not there; a missing source has another code. */
 static bool lacks_folder(struct tool *t, const roma_result *r)
 {
-        return r->code == ROMA_ENOENT && !t->opt.parents &&
+        return r->code == ROMA_ENOENT && r->status_kind != ROMA_STATUS_HTTP && !t->opt.parents &&
                (t->command->run == cmd_put || t->command->run == cmd_mkdir);
 }
 

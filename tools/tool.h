@@ -296,6 +296,10 @@ struct location {
 bool location_is_remote(const char *arg);                                 /* neither a local path nor "-" */
 bool location_parse(struct tool *t, struct location *l, const char *arg); /* false after a message */
 bool location_open(struct tool *t, struct location *l);                   /* opens the store */
+/* "a/" where keys hold slashes: what lies below, and never the object "a". After location_open(). */
+bool location_is_below(const struct location *l);
+/* A name with a slash at its end is that of a folder: false after a message when `attr` says that it is something else. */
+bool location_is_as_said(struct tool *t, const struct location *l, const roma_attr *attr);
 void location_free(struct location *l);
 
 /* inside.c */
@@ -321,6 +325,8 @@ struct walk {
 };
 void walk_start(struct tool *t, struct walk *w);
 void walk_clear(struct walk *w);
+/* Is anything below that key? false after a message, but for `rm -f`. flags: of enum roma_list_flags. */
+bool walk_finds(struct tool *t, const struct location *l, unsigned flags);
 
 /* chore.c: one small operation as a task. */
 struct chore {
@@ -383,7 +389,7 @@ struct transfer {
         char *target;      /* of a symbolic link */
         char *spare;       /* its temporary name, when its own is taken */
         char *fault;       /* why it could not get its own */
-        int fault_code;
+        int fault_code, fault_outcome;
         bool *failed;   /* set when it does not end well */
         uint64_t *good; /* counts those that do; may be NULL */
 };

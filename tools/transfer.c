@@ -138,9 +138,11 @@ static bool differ(const roma_attr *a, const roma_attr *b)
 }
 
 /* Fails with a sentence of our own, which is freed. */
-static void refuse(struct transfer *x, int code, char *why)
+static void refuse(struct transfer *x, int code, int outcome, char *why)
 {
-        const roma_result r = { .code = code, .message = why, .server = "", .status_name = "", .text = "" };
+        const roma_result r = {
+                .code = code, .outcome = outcome, .message = why, .server = "", .status_name = "", .text = ""
+        };
 
         fail(x, &r);
         free(why);
@@ -161,7 +163,7 @@ static void source_looked(struct flight *f, const roma_result *r)
                         "%s %s: it was copied to %s and is not removed: it has changed since, or both "
                         "names mean the same object",
                         t->command->name, x->from.shown, x->to.shown);
-                refuse(x, ROMA_ESOURCE, why);
+                refuse(x, ROMA_ESOURCE, ROMA_NOT_DONE, why);
         } else {
                 flight_track(t, f, source_removed,
                              roma_aio_unlink(x->from.place->store, x->from.key, 0, &opts, flight_done, f));
@@ -203,7 +205,7 @@ static void spare_gone(struct flight *f, const roma_result *r)
 
         (void)r; /* roma gc takes it when this could not */
         x->fault = NULL;
-        refuse(x, x->fault_code, fault);
+        refuse(x, x->fault_code, x->fault_outcome, fault);
 }
 
 static void spare_moved(struct flight *f, const roma_result *r)
@@ -216,6 +218,7 @@ static void spare_moved(struct flight *f, const roma_result *r)
                 return;
         }
         x->fault_code = r->code;
+        x->fault_outcome = r->outcome;
         x->fault = need_copy(r->message);
         flight_track(
                 x->tool, f, spare_gone,
@@ -256,7 +259,7 @@ static void link_replace(struct transfer *x)
 
         x->spare = spare_key(x->to.key);
         if (!x->spare)
-                refuse(x, ROMA_ESYSTEM,
+                refuse(x, ROMA_ESYSTEM, ROMA_NOT_DONE,
                        need_format("no random numbers for a temporary beside %s", x->to.shown));
         else
                 flight_track(x->tool, &x->flight, spare_made,
@@ -402,7 +405,7 @@ static void target_looked(struct flight *f, const roma_result *r)
                         "%s %s: %s seems to be the same object under another name, and nothing was "
                         "done; if it is a copy, remove one of the two with roma rm",
                         t->command->name, x->from.shown, x->to.shown);
-                refuse(x, ROMA_EINVAL, why);
+                refuse(x, ROMA_EINVAL, ROMA_NOT_DONE, why);
         } else {
                 flight_track(t, f, done, begin(x));
         }
