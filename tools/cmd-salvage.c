@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tools/mix.h"
 
@@ -355,6 +356,20 @@ static roma_file *open_file(struct tool *t, const struct location *at, unsigned 
         return o.file;
 }
 
+/* The damaged source may be thrown away when this is done. */
+static void make_safe(struct salvage *v)
+{
+        struct answer a = { 0 };
+
+        ANSWER(v->tool, &a, roma_aio_fsync(v->out, NULL, flight_done, &a.flight));
+        answer_wait(v->tool, &a);
+        if (a.code != ROMA_OK) {
+                report_failure(v->tool, &a.result, v->to.shown);
+                v->failed = true;
+        }
+        answer_free(&a);
+}
+
 static bool close_file(struct tool *t, roma_file *file, const char *shown)
 {
         struct answer a = { 0 };
@@ -389,7 +404,6 @@ static bool prepare(struct salvage *v)
                 parts |= v->map->chunk[i].copies && v->map->chunk[i].copy[0].part;
         if (parts && !(v->whole = open_file(t, &v->from, ROMA_O_READ)))
                 return false;
-        v->map_path = need_format("%s.map", v->to.path);
         v->map_file = fopen(v->map_path, t->opt.force ? "we" : "wex");
         if (!v->map_file) {
                 complain(t, "salvage: %s: %s%s", v->map_path, strerror(errno),
@@ -530,11 +544,17 @@ static void run(struct salvage *v)
         if (!v->failed && !t->stopping)
                 check_unchanged(v);
         flush_stretch(v);
+        if (!v->failed && !t->stopping)
+                make_safe(v);
         if (!close_file(t, v->out, v->to.shown))
                 v->failed = true;
         v->out = NULL;
         if (v->md5_only && !v->failed && !t->stopping)
                 check_md5(v);
+        if (fflush(v->map_file) || fsync(fileno(v->map_file))) {
+                complain(t, "salvage: %s: %s", v->map_path, strerror(errno));
+                v->failed = true;
+        }
         if (ferror(v->map_file) | fclose(v->map_file)) {
                 complain(t, "salvage: %s could not be written", v->map_path);
                 v->failed = true;
@@ -562,6 +582,12 @@ static bool arguments(struct salvage *v, char **argv)
                         return false;
                 v->has_original = true;
                 v->md5_only = v->original.md5[0] != 0;
+        }
+        v->map_path = need_format("%s.map", v->to.path);
+        if (original_is_at(&v->original, v->to.path) || original_is_at(&v->original, v->map_path)) {
+                usage(t, "%s would be written over, and it is the original: name another destination",
+                      v->original.at.shown);
+                return false;
         }
         return location_open(t, &v->from) && location_open(t, &v->to);
 }

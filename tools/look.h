@@ -88,7 +88,8 @@ struct original {
         struct location at;
         roma_file *file;
         uint64_t length;
-        char md5[33]; /* not empty: only this is known */
+        uint64_t inode; /* of a file of this machine; 0: it is elsewhere */
+        char md5[33];   /* not empty: only this is known */
         uint32_t **
                 found; /* by chunk: CRCs that a search for the MD5 has found; NULL: none, or nothing to choose there */
         size_t found_chunks;
@@ -97,6 +98,8 @@ struct original {
 /* A path, a URI or 32 hexadecimal digits. False after a message. */
 bool original_open(struct tool *t, struct original *o, const char *arg);
 void original_close(struct original *o);
+/* Is the file at that local path the original itself, by whatever name? */
+bool original_is_at(const struct original *o, const char *path);
 /* The CRCs of one chunk, padded with zeros. False after a message. */
 bool original_crcs(struct original *o, uint32_t index, uint32_t crc[DG_BLOCKS]);
 /* Those that a search for the MD5 has found. False: none. */

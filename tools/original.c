@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tools/look.h"
@@ -40,6 +41,9 @@ static void opened(struct flight *f, const roma_result *r)
                 return;
         }
         a->original->length = r->attr->length;
+        if (r->attr->mask & ROMA_ATTR_INODE &&
+            !strncmp(roma_store_uri(a->original->at.place->store), "file:", 5))
+                a->original->inode = r->attr->inode;
         a->good = true;
 }
 
@@ -68,6 +72,14 @@ bool original_open(struct tool *t, struct original *o, const char *arg)
         flight_drive(t);
         o->buf = need(malloc((size_t)PIECE * PIECES));
         return a.good;
+}
+
+/* Devices are not told. An equal number and length on another device is refused too: it costs another name. */
+bool original_is_at(const struct original *o, const char *path)
+{
+        struct stat st;
+
+        return o->inode && stat(path, &st) == 0 && st.st_ino == o->inode && (uint64_t)st.st_size == o->length;
 }
 
 void original_forget(struct original *o)

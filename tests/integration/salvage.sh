@@ -150,6 +150,16 @@ cmp -l saved a | awk '{ b[int(($1 - 1) / 65536)] } END { n = 0; for (i in b) { n
 expect_quiet 2 roma salvage "$here/one/single" saved
 expect_quiet 2 roma salvage "$here/one/single" "$here/copy"
 
+# The original is not written over, by whatever name.
+cp a precious
+ln -s precious link.map
+for name in precious "file://$PWD/precious"; do
+  expect_quiet 2 roma salvage -f --against "$name" "$here/one/single" precious
+  expect_quiet 2 roma salvage -f --against "$name" "$here/one/single" link
+done
+cmp -s a precious || fail "salvage wrote over the original"
+[ ! -e link ] || fail "salvage refused and made something"
+
 # Only a copy of the version before is left.
 "${ns[@]}" "$ROMA" put a "$here/two/old" || fail put
 held=()
