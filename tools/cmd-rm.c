@@ -81,6 +81,11 @@ static void remove_any(struct tool *t, struct pool *pool, struct location *l)
         const roma_opts opts = request_opts(t);
         struct answer a = { 0 };
 
+        if (location_is_below(l)) {
+                if (walk_finds(t, l, ROMA_LIST_DIRS | ROMA_LIST_TEMPORARIES))
+                        remove_folder(t, pool, l);
+                return;
+        }
         ANSWER(t, &a, roma_aio_stat(l->place->store, l->key, ROMA_NOFOLLOW, &opts, flight_done, &a.flight));
         answer_wait(t, &a);
         if (a.code == ROMA_ENOENT && t->opt.force)
@@ -89,7 +94,7 @@ static void remove_any(struct tool *t, struct pool *pool, struct location *l)
                 report_failure(t, &a.result, l->shown);
         else if (a.attr.type == ROMA_TYPE_DIR)
                 remove_folder(t, pool, l);
-        else
+        else if (location_is_as_said(t, l, &a.attr))
                 add(pool, l->place, l->key, l->shown);
         answer_free(&a);
 }
@@ -109,6 +114,12 @@ int cmd_rm(struct tool *t, int argc, char **argv)
                         usage(t, "standard input cannot be removed");
                 else if (l.no_name)
                         usage(t, "%s: the root of a store, \".\" and \"..\" are not removed", l.shown);
+                else if (l.slash && !t->opt.recursive)
+                        usage(t,
+                              "%s means a folder: use -r for it and all that is in it (a slash that is part "
+                              "of a key is written "
+                              "%%2F)",
+                              l.shown);
                 else if (location_open(t, &l) && t->opt.recursive)
                         remove_any(t, &pool, &l);
                 else if (l.place)

@@ -188,6 +188,21 @@ bool location_open(struct tool *t, struct location *l)
         return l->place != NULL;
 }
 
+bool location_is_below(const struct location *l)
+{
+        return l->slash && !l->no_name && l->place && !place_has_folders(l->place);
+}
+
+bool location_is_as_said(struct tool *t, const struct location *l, const roma_attr *attr)
+{
+        if (!l->slash || attr->type == ROMA_TYPE_DIR)
+                return true;
+        complain(t, "%s: %s is no folder, though its name ends in a slash: nothing was done",
+                 t->command->name, l->shown);
+        status_raise(t, EXIT_OTHER);
+        return false;
+}
+
 void location_free(struct location *l)
 {
         free(l->shown);

@@ -49,6 +49,17 @@ static bool inside(const struct location *from, const struct end *to)
         return from->place == to->place && !strncmp(from->key, to->key, n) && (n == 0 || to->key[n] == '/');
 }
 
+/* What should have gone into a folder that is not there stays where it is. */
+static void folder_made(struct tool *t, struct chore *c, const roma_result *r)
+{
+        struct branch *b = c->arg;
+
+        if (r->code == ROMA_OK)
+                return;
+        report_failure(t, r, c->shown);
+        b->failed = true;
+}
+
 static void folder_entry(struct branch *b, const struct end *from, struct end *to, const roma_attr *attr)
 {
         struct job *job = b->job;
@@ -58,6 +69,8 @@ static void folder_entry(struct branch *b, const struct end *from, struct end *t
                 struct chore *c = chore_new(to->place, to->key, to->shown, chore_mkdir);
 
                 c->attr = *attr;
+                c->end = folder_made;
+                c->arg = b;
                 chore_add(&job->pool, c);
         }
         if (job->tool->opt.keep_times || job->move)
@@ -342,10 +355,16 @@ static void carry(struct job *job, const struct location *from)
         struct answer a = { 0 };
 
         if (!t->opt.recursive && !job->move) {
-                if (from->no_name)
+                if (from->slash)
                         usage(t, "%s is a folder; use -r", from->shown);
                 else
                         carry_object(job, from, NULL);
+                return;
+        }
+        if (location_is_below(from)) {
+                if (walk_finds(t, from, ROMA_LIST_DIRS))
+                        carry_folder(job, from,
+                                     &(roma_attr){ .mask = ROMA_ATTR_TYPE, .type = ROMA_TYPE_DIR });
                 return;
         }
         ANSWER(t, &a,
@@ -356,9 +375,26 @@ static void carry(struct job *job, const struct location *from)
                 report_failure(t, &a.result, from->shown);
         else if (a.attr.type == ROMA_TYPE_DIR)
                 carry_folder(job, from, &a.attr);
-        else
+        else if (location_is_as_said(t, from, &a.attr))
                 carry_object(job, from, &a.attr);
         answer_free(&a);
+}
+
+/* false after a message. */
+static bool is_as_said(struct tool *t, const struct location *l)
+{
+        const roma_opts opts = request_opts(t);
+        struct answer a = { 0 };
+        bool good = false;
+
+        ANSWER(t, &a, roma_aio_stat(l->place->store, l->key, ROMA_NOFOLLOW, &opts, flight_done, &a.flight));
+        answer_wait(t, &a);
+        if (a.code != ROMA_OK)
+                report_failure(t, &a.result, l->shown);
+        else
+                good = location_is_as_said(t, l, &a.attr);
+        answer_free(&a);
+        return good;
 }
 
 /* Within one store a move is a rename. Across file systems of this machine it is not (EXDEV): false then. */
@@ -372,6 +408,8 @@ static bool move_by_rename(struct job *job, const struct location *from)
 
         if (from->place != job->target->at.place || !(roma_store_caps(from->place->store) & ROMA_CAP_RENAME))
                 return false;
+        if (from->slash && !is_as_said(t, from))
+                return true;
         target_end(job->target, from, "", &to);
         ANSWER(t, &a,
                roma_aio_rename(from->place->store, from->key, to.key,

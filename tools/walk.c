@@ -92,3 +92,27 @@ void walk_clear(struct walk *w)
         free(w->after);
         w->prefix = w->after = NULL;
 }
+
+static void found(struct walk *w, const roma_entry *e)
+{
+        (void)e;
+        *(bool *)w->arg = true;
+}
+
+bool walk_finds(struct tool *t, const struct location *l, unsigned flags)
+{
+        bool any = false;
+        struct walk w = { .at = (struct location *)l, .flags = flags, .max = 1, .entry = found, .arg = &any };
+        char *why = need_format("%s: nothing has a key that begins with %s", t->command->name, l->shown);
+        const roma_result nothing = {
+                .code = ROMA_ENOENT, .message = why, .server = "", .status_name = "", .text = ""
+        };
+
+        walk_start(t, &w);
+        flight_drive(t);
+        if (!any && !w.failed && !t->stopping && !(t->opt.force && t->command->run == cmd_rm))
+                report_failure(t, &nothing, l->shown);
+        walk_clear(&w);
+        free(why);
+        return any;
+}

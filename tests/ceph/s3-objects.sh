@@ -78,6 +78,33 @@ mkdir deep
 grep -q 'leads out of deep/out' err || fail "get -r of a key with ..: $(cat err)"
 cmp small deep/out/plain || fail "get -r left out more"
 if [ -e dots ] || [ -e deep/dots ]; then fail "a key led out of the destination"; fi
+# "both" is an object and "both/leaf" another one: a slash at the end means what lies below, never the object.
+both() {
+  "$ROMA" put words "$uri/both$query" || fail "put of both"
+  "$ROMA" put part "$uri/both/leaf$query" || fail "put of both/leaf"
+}
+there() {
+  "$ROMA" ls -r "$uri/$query" | grep '^both' | tr '\n' ' ' >list
+  [ "$(cat list)" = "$1" ] || fail "$2 left $(cat list)"
+}
+both
+"$ROMA" rm "$uri/both/$query" 2>err
+[ $? = 2 ] || fail "rm of both/ without -r: $(cat err)"
+there 'both both/leaf ' 'rm of both/ without -r'
+"$ROMA" get "$uri/both/$query" got-both 2>err
+[ $? = 2 ] || fail "get of both/ without -r: $(cat err)"
+"$ROMA" get -r "$uri/both/$query" got-both || fail "get -r of both/"
+cmp part got-both/leaf || fail "get -r of both/: $(find got-both)"
+"$ROMA" mv "$uri/both/$query" moved-both || fail "mv of both/"
+cmp part moved-both/leaf || fail "mv of both/: $(find moved-both)"
+there 'both ' 'mv of both/'
+"$ROMA" rm -r "$uri/both/$query" 2>err
+[ $? = 3 ] || fail "rm -r of nothing: $(cat err)"
+both
+"$ROMA" rm -r "$uri/both/$query" || fail "rm -r of both/"
+there 'both ' 'rm -r of both/'
+"$ROMA" rm -rf "$uri/both/$query" || fail "rm -rf of nothing"
+"$ROMA" rm "$uri/both$query" || fail "rm of both"
 # A folder of files; and objects with names of folders, as other clients make them: what is in them is not lost in silence.
 mkdir -p plant/sub
 echo leaf >plant/sub/leaf

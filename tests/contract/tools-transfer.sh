@@ -154,6 +154,21 @@ expect 0 "$ROMA" mv dangling "$store/dangling?stall=50s"
 [ "$(readlink store/dangling)" = nowhere ] || fail "mv followed a symbolic link"
 absent "mv left the source" dangling
 mkfifo lonely
+# What is no folder is not taken for one, and folders that could not be made there stay here.
+echo plain >plain
+echo plain >store/plain
+expect 2 "$ROMA" rm "$store/plain/"
+says "use -r"
+expect 1 "$ROMA" rm -r "$store/plain/"
+says "is no folder"
+expect 1 "$ROMA" mv plain/ "$store/elsewhere?stall=50s"
+says "is no folder"
+expect 1 "$ROMA" mv "$store/plain/" "$store/elsewhere"
+same plain store/plain
+absent "mv of a file as a folder" store/elsewhere
+mkdir -p hollow/deep/deeper
+expect 9 "$ROMA" mv hollow "$store/plain?stall=50s"
+[ -d hollow/deep/deeper ] || fail "mv removed folders that it could not make: $(find hollow)"
 expect 1 "$ROMA" mv lonely "$store/lonely?stall=50s"
 says lonely
 [ -p lonely ] || fail "mv removed a FIFO"
