@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The two times of an operation, the stall time and the deadline, and the sentences that end it. */
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "core/backend.h"
 #include "core/op.h"
@@ -8,6 +10,8 @@
 
 /* SILENT: stall times that an operation may be silent itself while others that it waits with move. */
 enum { STALL_MS = 60000, SINGLE_DEADLINE_MS = 90000, SILENT = 10, DEPTH = 8 };
+/* Of what an operation knows: the rest of the sentence must have room. */
+enum { KNOWN = 320 };
 
 /* A timer that fires so much too late. */
 #define AWAY_NS UINT64_C(5000000000)
@@ -115,10 +119,11 @@ static void stall_fired(struct ri_timer *t)
         }
         ask_children(op);
         ri_op_abort(op, ROMA_ETIMEDOUT,
-                    "no progress for %.3g s, waiting for %s%s%s; see whether the server is alive, or allow "
-                    "more with stall",
+                    "no progress for %.3g s, waiting for %s%s%s%s%.*s; see whether the server is alive, or "
+                    "allow more with stall",
                     op->stall_ms / 1000., op->waiting ? op->waiting : "an answer",
-                    op->server[0] ? " from " : "", op->server);
+                    op->server[0] ? " from " : "", op->server, op->known ? "; " : "", KNOWN,
+                    op->known ? op->known : "");
 }
 
 static void deadline_fired(struct ri_timer *t)
@@ -126,9 +131,10 @@ static void deadline_fired(struct ri_timer *t)
         struct ri_op *op = ri_container_of(t, struct ri_op, deadline);
 
         ask_children(op);
-        ri_op_abort(op, ROMA_ETIMEDOUT, "not done within its deadline of %.3g s, waiting for %s%s%s",
+        ri_op_abort(op, ROMA_ETIMEDOUT, "not done within its deadline of %.3g s, waiting for %s%s%s%s%.*s",
                     op->deadline_ms / 1000., op->waiting ? op->waiting : "an answer",
-                    op->server[0] ? " from " : "", op->server);
+                    op->server[0] ? " from " : "", op->server, op->known ? "; " : "", KNOWN,
+                    op->known ? op->known : "");
 }
 
 static uint32_t limit(uint32_t asked, uint32_t usual)
@@ -171,4 +177,10 @@ void ri_op_waits(struct ri_op *op, const char *what, const char *server)
 {
         op->waiting = what;
         snprintf(op->server, sizeof op->server, "%s", server ? server : "");
+}
+
+void ri_op_knows(struct ri_op *op, const char *words)
+{
+        free(op->known);
+        op->known = strdup(words); /* NULL: without it */
 }

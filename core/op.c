@@ -92,6 +92,7 @@ void ri_op_free(struct ri_op *op)
         if (op->payload_free)
                 op->payload_free(op->payload);
         free(op->message);
+        free(op->known);
         free(op->object);
         free(op);
 }

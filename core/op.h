@@ -36,6 +36,7 @@ struct ri_op {
         unsigned tries;
         char server[64];     /* the server it is waiting for now, for the sentence of a time-out */
         const char *waiting; /* what for; static; NULL: "an answer" */
+        char *known;         /* what it has learned meanwhile, for the same sentence; owned; may be NULL */
 
         uint32_t stall_ms, deadline_ms;
         struct ri_timer stall, deadline;
@@ -112,6 +113,8 @@ void ri_limits_set(struct ri_op *op, enum ri_op_kind kind, const void *opts);
 int ri_limits_start(struct ri_op *op);
 /* What it waits for now, for the sentence of a time-out. server may be NULL. */
 void ri_op_waits(struct ri_op *op, const char *what, const char *server);
+/* What it has learned while it waited, and would tell if it ended well: the sentence of a time-out says it too. Copied. */
+void ri_op_knows(struct ri_op *op, const char *words);
 
 struct ri_op *ri_op_find(roma_loop *loop, roma_op id);
 /* Ends it now with this code; its callback follows. */

@@ -159,6 +159,7 @@ struct cfs_job {
         bool stray;                       /* counted in fd->strays->n */
         bool keep;                        /* is carried out also when the operation has ended */
         bool guard;                       /* may wait for the MDS's journal: nudge it */
+        bool mountless;                   /* its work needs no mount, and must not wait for one */
         bool temporary;                   /* makes a hidden name that nobody else knows */
         void (*work)(struct cfs_job *j);  /* in a worker */
         void (*end)(struct cfs_job *j);   /* on the loop, when err is 0 */
@@ -321,6 +322,8 @@ int cfs_attr_to_statx(struct ceph_statx *st, const roma_attr *a);
 /* ping.c, in a worker */
 /* What the monitors say of the cluster and this filesystem, asked by a client of its own. -1: they do not answer it. */
 int cfs_say_monitors(const struct cfs_conf *c, struct ri_str *s);
+/* Any thread: what to think of an MDS that does not answer, behind what the monitors say. "" or static. */
+const char *cfs_mds_hint(const char *said);
 
 /* error.c */
 void cfs_error(struct ri_error *e, const struct cfs_job *j);

@@ -27,16 +27,14 @@ static const char * or (const char *text, const char *other)
         return text && *text ? text : other;
 }
 
-/* The monitors notice late that an MDS or an OSD is gone. */
 static void no_mds(struct ri_error *e, const struct cfs_job *j, const char *fs)
 {
         const char *said = j->why.said;
-        bool fine = strncmp(said, "HEALTH_OK", strlen("HEALTH_OK")) == 0;
 
         snprintf(e->text, sizeof(e->text),
                  "the monitors answer, but no MDS of filesystem %.64s did within %u s; %s%.299s%s", fs,
                  j->root->conf.mount_timeout_s, *said ? "they say " : "see ceph fs status", said,
-                 fine ? "; so it hangs, or has just ended: see its log" : "");
+                 cfs_mds_hint(said));
 }
 
 /* Before there was a mount. */

@@ -131,6 +131,10 @@ static void job_work(struct ri_job *job)
 
         atomic_store(&j->begun, true);
         cfs_job_phase(j, "queue", j->queued_ns, 0);
+        if (j->mountless) {
+                j->work(j);
+                return;
+        }
         m = mount_for(j);
         if (!m)
                 return;

@@ -68,6 +68,14 @@ int cfs_say_monitors(const struct cfs_conf *c, struct ri_str *s)
         return 0;
 }
 
+/* The monitors notice late that an MDS or an OSD is gone. */
+const char *cfs_mds_hint(const char *said)
+{
+        return strncmp(said, "HEALTH_OK", strlen("HEALTH_OK")) == 0
+                       ? "; so it hangs, or has just ended: see its log"
+                       : "";
+}
+
 /* A request that the MDS itself must answer, with its time. */
 static int ask_mds(struct cfs_job *j, double *ms)
 {
@@ -113,12 +121,14 @@ static void mds_end(struct cfs_job *j)
         cfs_job_finish(j);
 }
 
+static const char SAY[] = "the monitors say ";
+
 static void monitors_work(struct cfs_job *j)
 {
         struct ri_str s = RI_STR_INIT(4096);
         uint64_t t = cfs_phase_start(j);
 
-        ri_str_puts(&s, "the monitors say ");
+        ri_str_puts(&s, SAY);
         if (cfs_say_monitors(&j->root->conf, &s) < 0) {
                 ri_str_reset(&s);
                 ri_str_puts(&s, "the monitors do not answer a second client");
@@ -127,10 +137,23 @@ static void monitors_work(struct cfs_job *j)
         take_text(j, &s);
 }
 
-/* Two steps, so that whoever waits in vain is told for whom. */
+/* Whoever waits for the MDS in vain is told what the monitors have said. */
+static void known(struct cfs_job *j)
+{
+        const char *said = strncmp(j->text, SAY, strlen(SAY)) == 0 ? j->text + strlen(SAY) : "";
+        struct ri_str s = RI_STR_INIT(4096);
+
+        ri_str_printf(&s, "%s%s", j->text, cfs_mds_hint(said));
+        ri_op_knows(j->op, ri_str_cstr(&s));
+        ri_str_free(&s);
+}
+
+/* Two steps, so that whoever waits in vain is told for whom, and the first without a mount: making one waits for the MDS. */
 static void monitors_end(struct cfs_job *j)
 {
+        known(j);
         ri_op_waits(j->op, "the MDS", NULL);
+        j->mountless = false;
         j->work = mds_work;
         j->end = mds_end;
         cfs_job_go(j);
@@ -144,6 +167,7 @@ void cfs_ping(struct ri_op *op)
                 return;
         ri_op_waits(op, "the monitors", NULL);
         j->again = true;
+        j->mountless = true;
         j->work = monitors_work;
         j->end = monitors_end;
         cfs_job_go(j);

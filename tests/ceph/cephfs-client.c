@@ -102,6 +102,22 @@ static uint64_t stuck_threads(roma_loop *loop)
         return st.stuck_threads;
 }
 
+/* The MDS does not answer, the monitors do: what they say comes with the time-out. They may need more than one deadline. */
+static int ping_tells(roma_loop *loop, roma_store *s)
+{
+        roma_opts opts = { .size = sizeof(opts), .deadline_ms = 2000 };
+
+        for (int i = 0; i < 15; i++) {
+                if (roma_ping(s, &opts) == 0 || roma_last(loop)->code != ROMA_ETIMEDOUT)
+                        return fail(loop, "the ping is not ROMA_ETIMEDOUT");
+                if (strstr(roma_error(loop), "waiting for the MDS; the monitors say HEALTH_")) {
+                        printf("the ping: %s\n", roma_error(loop));
+                        return 0;
+                }
+        }
+        return fail(loop, "the ping does not say what the monitors say");
+}
+
 /* Operations end at their deadlines, and the threads that do not come back are counted until they do. */
 static int stuck(roma_loop *loop, roma_store *s)
 {
@@ -117,7 +133,7 @@ static int stuck(roma_loop *loop, roma_store *s)
         printf("the stat: %s\n", roma_error(loop));
         if (stuck_threads(loop) == 0)
                 return fail(loop, "no stuck thread was counted");
-        if (rest() < 0)
+        if (ping_tells(loop, s) || rest() < 0)
                 return 1;
         for (int i = 0; i < 900 && stuck_threads(loop); i++)
                 usleep(100000);
