@@ -126,60 +126,78 @@ int64_t s3_part_take(struct s3_part *p, const void *bytes, size_t n, roma_buf *b
 
 /* Digests */
 
-/* Bytes that are read from the source, and then once more when they are sent. d NULL: their CRCs are enough. */
-static void look_at_source(struct s3_part *p, struct ri_digest *d)
+/* What is read is read in turns, so that whoever waits sees between them that it goes on. */
+static const uint64_t TURN_NS = UINT64_C(100) * 1000000;
+
+static void broken(struct s3_part *p, int err)
 {
+        p->broken = true;
+        p->read_err = err;
+}
+
+/* Bytes that are read from the source, and then once more when they are sent: until all have been, or the turn is over. */
+static void look_at_source(struct s3_part *p)
+{
+        uint64_t end = ri_now() + TURN_NS;
         unsigned char *piece = malloc(PIECE);
-        ssize_t n = 0;
 
-        for (uint64_t at = 0; piece && at < p->length && !ri_job_abandoned(&p->job); at += (uint64_t)n) {
-                uint64_t left = p->length - at;
+        if (!piece)
+                broken(p, ENOMEM);
+        while (piece && p->looked < p->length && !ri_job_abandoned(&p->job)) {
+                uint64_t left = p->length - p->looked;
+                ssize_t n = p->source->ops->wait(p->source, piece, left < PIECE ? (size_t)left : PIECE,
+                                                 p->offset + p->looked);
 
-                n = p->source->ops->wait(p->source, piece, left < PIECE ? (size_t)left : PIECE,
-                                         p->offset + at);
                 if (n <= 0) {
-                        p->broken = true;
-                        p->read_err = n ? errno : 0;
+                        broken(p, n ? errno : 0);
                         break;
                 }
                 p->crc32 = ri_crc32(p->crc32, piece, (size_t)n);
                 p->sum = p->checksum == S3_SUM_CRC32 ? p->crc32
                                                      : s3_sum_add(p->checksum, p->sum, piece, (size_t)n);
-                if (d)
-                        ri_digest_update(d, piece, (size_t)n);
+                if (p->kind >= 0)
+                        ri_digest_update(&p->digesting, piece, (size_t)n);
+                p->looked += (uint64_t)n;
+                if (ri_now() >= end)
+                        break;
         }
-        if (!piece) {
-                p->broken = true;
-                p->read_err = ENOMEM;
-        }
-        p->summed = true;
         free(piece);
+}
+
+/* Some of the source is still to be read. */
+static bool looks_on(const struct s3_part *p)
+{
+        return p->source && !p->broken && !p->digest_error[0] && p->looked < p->length;
+}
+
+static void digest_end(struct s3_part *p, struct ri_str *err)
+{
+        struct ri_str coded = RI_STR_INIT(sizeof(p->md5_base64) - 1);
+        unsigned char out[RI_DIGEST_MAX];
+
+        if (ri_digest_end(&p->digesting, out, err) < 0)
+                return;
+        ri_hex(p->digest, out, ri_digest_size((enum ri_digest_kind)p->kind));
+        if (p->kind == RI_MD5)
+                s3_base64(&coded, out, 16);
+        snprintf(p->md5_base64, sizeof(p->md5_base64), "%s", ri_str_cstr(&coded));
+        ri_str_free(&coded);
 }
 
 static void digest_work(struct s3_part *p)
 {
         struct ri_str err = RI_STR_INIT(150);
-        struct ri_digest d = { 0 };
-        unsigned char out[RI_DIGEST_MAX];
-        int r = ri_digest_begin(&d, (enum ri_digest_kind)p->kind, &err);
 
-        for (size_t i = 0; r == 0 && i < p->spans; i++)
-                ri_digest_update(&d, p->span[i].p, p->span[i].n);
-        if (r == 0 && p->source)
-                look_at_source(p, &d);
-        if (r == 0)
-                r = ri_digest_end(&d, out, &err);
-        if (r == 0) {
-                struct ri_str coded = RI_STR_INIT(sizeof(p->md5_base64) - 1);
-
-                ri_hex(p->digest, out, ri_digest_size((enum ri_digest_kind)p->kind));
-                if (p->kind == RI_MD5)
-                        s3_base64(&coded, out, 16);
-                snprintf(p->md5_base64, sizeof(p->md5_base64), "%s", ri_str_cstr(&coded));
-                ri_str_free(&coded);
-        } else {
-                snprintf(p->digest_error, sizeof(p->digest_error), "%s", ri_str_cstr(&err));
-        }
+        if (!p->digesting.ctx && ri_digest_begin(&p->digesting, (enum ri_digest_kind)p->kind, &err) < 0)
+                goto out;
+        for (size_t i = 0; i < p->spans; i++)
+                ri_digest_update(&p->digesting, p->span[i].p, p->span[i].n);
+        if (p->source)
+                look_at_source(p);
+        if (!looks_on(p))
+                digest_end(p, &err);
+out:
+        snprintf(p->digest_error, sizeof(p->digest_error), "%s", ri_str_cstr(&err));
         ri_str_free(&err);
 }
 
@@ -188,7 +206,7 @@ static void job_work(struct ri_job *job)
         struct s3_part *p = ri_container_of(job, struct s3_part, job);
 
         if (p->kind < 0)
-                look_at_source(p, NULL);
+                look_at_source(p);
         else
                 digest_work(p);
 }
@@ -289,6 +307,7 @@ static void memory_free(struct s3_part *p)
                 if (!p->buf[i])
                         free((void *)(uintptr_t)p->span[i].p);
         ri_source_unref(p->source);
+        ri_digest_free(&p->digesting);
         free(p->span);
         free(p->buf);
         free(p);
@@ -303,14 +322,22 @@ static void job_done(struct ri_job *job)
 {
         struct s3_part *p = ri_container_of(job, struct s3_part, job);
 
+        if (looks_on(p)) {
+                p->moved(p);
+                ri_job_start(p->st->loop, job);
+                return;
+        }
+        p->summed = p->source != NULL;
         p->working = false;
         p->digested(p);
 }
 
-void s3_part_digest(struct s3_part *p, int kind, void (*digested)(struct s3_part *p))
+void s3_part_digest(struct s3_part *p, int kind, void (*moved)(struct s3_part *p),
+                    void (*digested)(struct s3_part *p))
 {
         p->kind = kind;
         p->checksum = p->st->profile.checksum;
+        p->moved = moved;
         p->digested = digested;
         if (p->length <= DIGEST_ON_LOOP && !p->source) {
                 job_work(&p->job);

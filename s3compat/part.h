@@ -36,9 +36,12 @@ struct s3_part {
         bool working;
         int kind;
         enum s3_checksum checksum; /* of the store */
+        struct ri_digest digesting;
+        uint64_t looked; /* bytes of the source that have been read for it */
         char digest_error[200];
         bool broken;  /* the source could not be read: */
         int read_err; /* errno, or 0 where it is too short */
+        void (*moved)(struct s3_part *p);
         void (*digested)(struct s3_part *p);
 };
 
@@ -56,9 +59,10 @@ void s3_part_broken(const struct s3_part *p, int err, struct ri_error *e);
 int64_t s3_part_take(struct s3_part *p, const void *bytes, size_t n, roma_buf *buf, bool refer,
                      uint32_t *crc);
 /* Computes a digest of all of it, on a worker when it is long; then `digested`, perhaps at once. While it works nothing of
- * the part may be by reference. kind: enum ri_digest_kind. Of one that is drawn the CRCs are computed too, and -1 means them
- * alone. */
-void s3_part_digest(struct s3_part *p, int kind, void (*digested)(struct s3_part *p));
+ * the part may be by reference. kind: enum ri_digest_kind. Of one that is drawn the CRCs are computed too, -1 means them
+ * alone, and `moved` is called while its source is read, each time when there is more of it; it must not free the part. */
+void s3_part_digest(struct s3_part *p, int kind, void (*moved)(struct s3_part *p),
+                    void (*digested)(struct s3_part *p));
 /* The headers by which a server checks the part; what they need has been digested. */
 void s3_part_protect(const struct s3_part *p, struct s3_request *r, enum s3_checksum sum);
 /* What the server says it has, against what was sent. false: they differ, and r->error is set. */

@@ -175,7 +175,7 @@ static void part_commit(struct ri_op *op, roma_writer *w)
         op->cancel = commit_cancel;
         ri_op_waits(op, "the part to be confirmed", f->st->profile.host);
         if (f->sum == S3_SUM_SIGNED || f->sum == S3_SUM_MD5)
-                s3_part_digest(f->part, f->sum == S3_SUM_MD5 ? RI_MD5 : RI_SHA256, send_part);
+                s3_part_digest(f->part, f->sum == S3_SUM_MD5 ? RI_MD5 : RI_SHA256, NULL, send_part);
         else
                 send_part(f->part);
 }

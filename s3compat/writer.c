@@ -412,10 +412,18 @@ static void send_part(struct s3w *f, struct s3_part *p)
         s3_request_start(r);
 }
 
-static void part_digested(struct s3_part *p)
+/* A slow source is no stall. */
+static void part_looked(struct s3_part *p)
 {
         struct s3w *f = p->owner;
 
+        s3_progress(f->op);
+        s3_progress(f->drawing);
+}
+
+static void part_digested(struct s3_part *p)
+{
+        struct s3w *f = p->owner;
         struct ri_error e;
 
         if (p->broken) {
@@ -432,7 +440,7 @@ static void part_digested(struct s3_part *p)
 static void go(struct s3w *f, struct s3_part *p)
 {
         if (must_look(f, p))
-                s3_part_digest(p, digest_kind(f), part_digested);
+                s3_part_digest(p, digest_kind(f), part_looked, part_digested);
         else
                 send_part(f, p);
 }
@@ -820,7 +828,7 @@ static void put_single(struct s3w *f)
         if (!f->cur)
                 writer_fail_with(f, ROMA_ENOMEM, "no memory for a part of the object");
         else if (needs_digest(f))
-                s3_part_digest(f->cur, digest_kind(f), put_whole);
+                s3_part_digest(f->cur, digest_kind(f), NULL, put_whole);
         else
                 put_whole(f->cur);
 }

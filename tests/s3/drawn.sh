@@ -92,6 +92,65 @@ arrived
 # Where there is a disk, some of it came from there.
 if [ "$cold" = 0 ]; then grep -q '^disk .* [KM]iB ' "$folder/err" || fail "a worker has read nothing: $(cat "$folder/err")"; fi
 
+# A checksum that is sent ahead of a part is computed by reading all of it. A slow disk is no stall meanwhile, one that hangs is.
+cat >"$work/slow.c" <<'END'
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+#include <unistd.h>
+/* A worker's read of SLOW_FILE takes SLOW_MS. */
+static void wait_for(int fd)
+{
+        const char *file = getenv("SLOW_FILE"), *ms = getenv("SLOW_MS");
+        char link[64], path[4096];
+        ssize_t n;
+        snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+        n = readlink(link, path, sizeof path - 1);
+        if (!file || !ms || n < 0)
+                return;
+        path[n] = 0;
+        if (strcmp(path, file) == 0)
+                usleep((unsigned)atoi(ms) * 1000);
+}
+#define SLOW(name, off)                                                                                                \
+        ssize_t name(int fd, void *b, size_t n, off o)                                                                 \
+        {                                                                                                              \
+                ssize_t (*next)(int, void *, size_t, off) = (ssize_t(*)(int, void *, size_t, off))dlsym(RTLD_NEXT, #name); \
+                wait_for(fd);                                                                                          \
+                return next(fd, b, n, o);                                                                              \
+        }
+SLOW(pread, off_t)
+SLOW(pread64, off64_t)
+END
+name='the shim'
+# shellcheck disable=SC2086 # words
+${CC:-gcc} -D_GNU_SOURCE -include stdio.h -shared -fPIC -o "$work/slow.so" "$work/slow.c" -ldl || fail "it does not compile"
+# slowly MS EXIT STALL
+slowly() {
+  export LD_PRELOAD=$work/slow.so SLOW_MS=$1 SLOW_FILE
+  SLOW_FILE=$(readlink -f "$local")
+  asan=${ASAN_OPTIONS:-}
+  export ASAN_OPTIONS=$asan:verify_asan_link_order=0
+  more="&part=$part&checksum=md5" go "$2" put --stall "$3" "$local" s3://b/kQUERY
+  unset LD_PRELOAD SLOW_MS
+  export ASAN_OPTIONS=$asan
+}
+
+# Eight reads of a part take longer than its stall time.
+start "a slow disk"
+good 3
+complete
+slowly 500 0 3s
+arrived
+
+start "a disk that hangs"
+aborted
+slowly 20000 5 1s
+says "waiting for parts on their way, or the source"
+nothing_shown
+
 # shellcheck disable=SC2317 # by later
 flip() { printf 'a changed byte' | dd of="$local" bs=1 seek="$1" conv=notrunc 2>/dev/null; }
 
