@@ -12,7 +12,7 @@ script_tests += tests/usdt.sh
 endif
 EXTRA_DIST += tests/usdt.sh
 
-EXTRA_DIST += tests/functions.sh tests/sync.sh tests/uploads.sh
+EXTRA_DIST += tests/functions.sh tests/mounted-functions.sh tests/sync.sh tests/uploads.sh
 
 # headers.sh reads the list of public headers, link.sh and symbols.sh the library.
 EXTRA_DIST += tests/link.c

@@ -5,23 +5,10 @@
 # are written.
 # timeout: 900
 set -u
-# shellcheck source=tests/tools-functions.sh
-. "$SRC_DIR/tests/tools-functions.sh"
-[ -n "${ROMA_MFS_MOUNT:-}" ] || skip "the cluster could not be mounted here (FUSE)"
-read -ra ns <<<"$ROMA_MFS_NS"
+# shellcheck source=tests/mounted-functions.sh
+. "$SRC_DIR/tests/mounted-functions.sh"
 wrong=$BUILD_DIR/tests/integration/wrong-client
-top=diagnose-$$
-here=mfs://$ROMA_MFS_MASTER/$top
-mounted=$ROMA_MFS_MOUNT/$top
-roma() { "${ns[@]}" "$ROMA" "$@"; }
-at_end() {
-  cd /
-  rm -rf "$mounted"
-  [ -z "${own_scratch:-}" ] || rm -rf "$own_scratch"
-}
-trap at_end EXIT
-mkdir "$mounted" || fail "mkdir $mounted"
-"${ns[@]}" mfssetsclass 2 "$mounted" >out || fail "mfssetsclass: $(cat out)"
+goal 2 "$mounted"
 
 # diagnose CODE ARGUMENT...: its output goes to the file `found`.
 diagnose() {

@@ -3,26 +3,13 @@
 # says which copy is right where, and roma salvage --against MD5 writes the original byte for byte.
 # timeout: 300
 set -u
-# shellcheck source=tests/tools-functions.sh
-. "$SRC_DIR/tests/tools-functions.sh"
-[ -n "${ROMA_MFS_MOUNT:-}" ] || skip "the cluster could not be mounted here (FUSE)"
+# shellcheck source=tests/mounted-functions.sh
+. "$SRC_DIR/tests/mounted-functions.sh"
 [ -n "${ROMA_MFS_CS3_DATA:-}" ] || skip "three chunkservers are needed"
-cluster=$SRC_DIR/tests/cluster/mfs
-read -ra ns <<<"$ROMA_MFS_NS"
-top=mixes-$$
-here=mfs://$ROMA_MFS_MASTER/$top
-mounted=$ROMA_MFS_MOUNT/$top
-roma() { "${ns[@]}" "$ROMA" "$@"; }
-at_end() {
-  cd /
-  "$cluster" heal --dir "$ROMA_MFS_DIR"
-  rm -rf "$mounted"
-  [ -z "${own_scratch:-}" ] || rm -rf "$own_scratch"
-}
-trap at_end EXIT
-mkdir "$mounted" "$mounted/two" "$mounted/three" || fail "mkdir $mounted"
-"${ns[@]}" mfssetsclass 2 "$mounted/two" >out || fail "mfssetsclass: $(cat out)"
-"${ns[@]}" mfssetsclass 3 "$mounted/three" >out || fail "mfssetsclass: $(cat out)"
+heals=yes
+mkdir "$mounted/two" "$mounted/three" || fail "mkdir $mounted"
+goal 2 "$mounted/two"
+goal 3 "$mounted/three"
 md5() { md5sum "$1" | cut -d' ' -f1; }
 
 # copies KEY [INDEX]: the chunk files of a file's chunk, one a line, in the order of the servers.

@@ -4,25 +4,11 @@
 # is salvaged byte for byte. roma chunkfile sees the same in the files themselves.
 # timeout: 900
 set -u
-# shellcheck source=tests/tools-functions.sh
-. "$SRC_DIR/tests/tools-functions.sh"
-[ -n "${ROMA_MFS_MOUNT:-}" ] || skip "the cluster could not be mounted here (FUSE)"
+# shellcheck source=tests/mounted-functions.sh
+. "$SRC_DIR/tests/mounted-functions.sh"
 [ -n "${ROMA_MFS_CS3_DATA:-}" ] || skip "three chunkservers are needed"
-cluster=$SRC_DIR/tests/cluster/mfs
-read -ra ns <<<"$ROMA_MFS_NS"
-top=salvage-$$
-here=mfs://$ROMA_MFS_MASTER/$top
-mounted=$ROMA_MFS_MOUNT/$top
-roma() { "${ns[@]}" "$ROMA" "$@"; }
-at_end() {
-  cd /
-  "$cluster" heal --dir "$ROMA_MFS_DIR"
-  rm -rf "$mounted"
-  [ -z "${own_scratch:-}" ] || rm -rf "$own_scratch"
-}
-trap at_end EXIT
-goal() { "${ns[@]}" mfssetsclass "$1" "$2" >out || fail "mfssetsclass: $(cat out)"; }
-mkdir "$mounted" "$mounted/one" "$mounted/two" "$mounted/three" || fail "mkdir $mounted"
+heals=yes
+mkdir "$mounted/one" "$mounted/two" "$mounted/three" || fail "mkdir $mounted"
 goal 1 "$mounted/one"
 goal 2 "$mounted/two"
 goal 3 "$mounted/three"
