@@ -321,7 +321,8 @@ static bool target_decides(struct fw *f)
                 ri_fw_give_up(f, &e);
                 return true;
         }
-        if (f->w->precondition == ROMA_IF_ABSENT) {
+        if (f->w->precondition == ROMA_IF_ABSENT ||
+            (f->old.type == ROMA_TYPE_SYMLINK && f->w->flags & ROMA_WRITER_OVER_LINK)) {
                 f->old.mask = 0;
                 return false;
         }

@@ -384,7 +384,7 @@ struct transfer {
         roma_attr was;     /* the source before the copy, for a move */
         bool in_tree;      /* missing folders above are made */
         bool link;         /* a symbolic link is made again, not followed */
-        bool over_link;    /* the destination's name is a link, which goes first */
+        bool over_link;    /* the destination's name is a link, which is to be replaced and not followed */
         bool link_parents; /* its folder was missing: it was made, one more try */
         char *target;      /* of a symbolic link */
         char *spare;       /* its temporary name, when its own is taken */

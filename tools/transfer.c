@@ -357,8 +357,8 @@ static roma_put_opts options(struct transfer *x)
                 opts.precondition = ROMA_IF_MATCH;
                 opts.if_match = o->if_match;
         }
-        opts.flags =
-                (o->parents || x->in_tree ? ROMA_WRITER_PARENTS : 0u) | (o->no_meta ? ROMA_NO_PROPS : 0u);
+        opts.flags = (o->parents || x->in_tree ? ROMA_WRITER_PARENTS : 0u) |
+                     (x->over_link ? ROMA_WRITER_OVER_LINK : 0u) | (o->no_meta ? ROMA_NO_PROPS : 0u);
         opts.keep_times = o->keep_times || x->move;
         if (x->from.path && from_special(&x->from))
                 opts.size_hint = o->size_hint;
@@ -381,16 +381,6 @@ static roma_op begin(struct transfer *x)
                                          f);
         return roma_aio_copy(x->from.place->store, x->from.key, x->to.place->store, x->to.key, &opts,
                              flight_done, f);
-}
-
-static void link_gone(struct flight *f, const roma_result *r)
-{
-        struct transfer *x = of_flight(f);
-
-        if (r->code != ROMA_OK && r->code != ROMA_ENOENT)
-                fail(x, r);
-        else
-                flight_track(x->tool, f, done, begin(x));
 }
 
 /* A move to itself under another name would be removed at the end. Without inodes what has the destination's name is taken
@@ -426,10 +416,6 @@ static void start(struct task *task)
                 flight_track(
                         x->tool, &x->flight, link_read,
                         roma_aio_readlink(x->from.place->store, x->from.key, &opts, flight_done, &x->flight));
-        else if (x->over_link)
-                flight_track(
-                        x->tool, &x->flight, link_gone,
-                        roma_aio_unlink(x->to.place->store, x->to.key, 0, &opts, flight_done, &x->flight));
         else if (may_be_itself(x))
                 flight_track(x->tool, &x->flight, target_looked,
                              roma_aio_stat(x->to.place->store, x->to.key, ROMA_NOFOLLOW, &opts, flight_done,

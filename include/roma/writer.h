@@ -19,7 +19,9 @@ enum roma_precondition {
 };
 
 enum roma_writer_flags {
-        ROMA_WRITER_PARENTS = 1 /* make missing folders above the key */
+        ROMA_WRITER_PARENTS = 1, /* make missing folders above the key */
+        ROMA_WRITER_OVER_LINK =
+                2 /* replace a symbolic link that has the name, in place of what it leads to */
 };
 
 /* size_hint: bytes that will come, or ROMA_SIZE_UNKNOWN. Commit with another size is ROMA_ESOURCE when a hint was

@@ -82,6 +82,12 @@ mkdir -p links links-to
 echo new >links/x
 echo precious >precious
 ln -s ../precious links-to/x
+head -c 100000 /dev/urandom >big
+cp links/x new
+cp big links/x
+(ulimit -f 10 && roma sync -q links links-to) 2>errors && fail "a file over a link, above the limit of its size"
+[ "$(readlink links-to/x)" = ../precious ] || fail "a link is gone, and what was to take its place failed: $(cat errors)"
+cp new links/x
 told '1 copied, 0 the same, 0 removed' roma sync links links-to
 [ "$(cat precious)" = precious ] || fail "a file was written through a link in the destination"
 if [ -L links-to/x ] || [ "$(cat links-to/x)" != new ]; then fail "a link is no file after a sync"; fi
