@@ -182,6 +182,20 @@ static struct Inode *hold(struct cfs_job *j)
         return ceph_ll_lookup_inode(j->mount->cm, ino, &in) < 0 ? NULL : in;
 }
 
+/* The same for a file that is closed and held: 0 or a negative errno. The MDS finds the length of a file whose writer it has evicted by
+ * the objects that there are, but not one that no bytes stand behind (a truncate that makes it longer). The look at the end is for
+ * what this client may know without asking, also when another writes the file: it is no round trip. */
+static int sync_closed(struct cfs_job *j, struct Inode *in, bool dirty)
+{
+        struct ceph_mount_info *cm = j->mount->cm;
+        struct ceph_statx st;
+        int r = ceph_ll_sync_inode(cm, in, 0);
+
+        if (r >= 0 && dirty)
+                r = ceph_ll_getattr(cm, in, &st, CEPH_STATX_MODE, 0, ceph_mount_perms(cm));
+        return r < 0 ? r : 0;
+}
+
 /* Gives the file a change that has to be told to the MDS: its own time of modification. */
 static int touch(struct cfs_job *j)
 {
@@ -208,7 +222,7 @@ static int close_written(struct cfs_job *j)
         r = ceph_close(j->mount->cm, j->fd->fd);
         t = cfs_phase_start(j);
         if (in) {
-                synced = ceph_ll_sync_inode(j->mount->cm, in, 0);
+                synced = sync_closed(j, in, dirty);
                 ceph_ll_put(j->mount->cm, in);
         }
         cfs_job_phase(j, "caps_back", t, 0);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* A client that lives through what a script does to its cluster: cephfs-client evicted|writer|stuck|renamed URI. It says when it is
- * ready, and then waits for a line. */
+/* A client that lives through what a script does to its cluster: cephfs-client evicted|closer|writer|stuck|renamed URI. It says when
+ * it is ready, and then waits for a line. */
+#include <dlfcn.h>
 #include <roma/roma.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +25,29 @@ static int rest(void)
         puts("ready");
         fflush(stdout);
         return fgets(line, sizeof(line), stdin) ? 0 : -1;
+}
+
+/* Stands before the one of libcephfs. Once, the script has its turn in the middle of a close: the file has been touched, which
+ * fails when the client was evicted before. */
+__attribute__((visibility("default"))) int ceph_close(void *mount, int fd);
+static bool rest_in_close;
+
+int ceph_close(void *mount, int fd)
+{
+        void *libcephfs = dlopen("libcephfs.so.2", RTLD_NOW | RTLD_LOCAL);
+        int (*real)(void *mount, int fd);
+
+        if (!libcephfs)
+                return -1;
+        *(void **)&real = dlsym(libcephfs, "ceph_close");
+        if (!real)
+                return -1;
+        if (rest_in_close) {
+                rest_in_close = false;
+                if (rest() < 0)
+                        return -1;
+        }
+        return real(mount, fd);
 }
 
 static int holds(roma_store *s, const char *key, size_t want)
@@ -63,6 +88,29 @@ static int evicted(roma_loop *loop, roma_store *s)
                 return fail(loop, "a write after the eviction was called a success");
         if (roma_file_close(f, NULL) == 0)
                 return fail(loop, "closing a file that has lost data was called a success");
+        return goes_on(loop, s);
+}
+
+/* The same when the eviction comes while the file is being closed. The MDS finds the length again of what was written, by the objects
+ * that there are; one that no bytes stand behind is lost. */
+static int closer(roma_loop *loop, roma_store *s)
+{
+        roma_file *f = roma_file_open(s, "closed", ROMA_O_WRITE | ROMA_O_CREATE | ROMA_O_TRUNC, 0644, NULL);
+        roma_attr attr = ROMA_ATTR_INIT;
+
+        if (!f || roma_pwrite(f, bytes, HALF, 0, NULL) != HALF || roma_truncate(f, LENGTH, NULL) < 0)
+                return fail(loop, "write");
+        rest_in_close = true;
+        if (roma_file_close(f, NULL) == 0) {
+                if (roma_stat(s, "closed", 0, NULL, &attr) < 0 || attr.length != LENGTH)
+                        return fail(loop, "closing a file that has lost its length was called a success");
+        } else {
+                printf("the close: %s\n", roma_error(loop));
+                if (roma_last(loop)->code != ROMA_ELOST)
+                        return fail(loop, "not ROMA_ELOST");
+        }
+        if (rest_in_close)
+                return fail(loop, "the close did not come by here");
         return goes_on(loop, s);
 }
 
@@ -162,7 +210,11 @@ static int renamed(roma_loop *loop, roma_store *s)
 static const struct {
         const char *name;
         int (*run)(roma_loop *loop, roma_store *s);
-} parts[] = { { "evicted", evicted }, { "writer", writer }, { "stuck", stuck }, { "renamed", renamed } };
+} parts[] = { { "evicted", evicted },
+              { "closer", closer },
+              { "writer", writer },
+              { "stuck", stuck },
+              { "renamed", renamed } };
 
 static int nothing_left(roma_loop *loop)
 {

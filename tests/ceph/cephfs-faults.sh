@@ -53,19 +53,25 @@ ceph exec ceph osd pool set-quota "$data" max_objects 0 >/dev/null 2>&1 || fail 
 put_when_there_is_room "$SCRATCH/in" "$uri/three"
 roma cat "$uri/three" | cmp - "$SCRATCH/in" || fail "nothing can be put when there is room again"
 
-# evicted PART: the client of cephfs-client.c loses its sessions when it is ready.
+# evicted PART URI: the client of cephfs-client.c loses its sessions when it is ready.
 evicted() {
   local client
   echo "== an evicted client: $1"
-  start_client "$1" "$uri"
+  start_client "$@"
   evict "$client" || fail "the client has no session: $(cat "$SCRATCH/client")"
   sleep 1
   echo go >&8
   end_client
 }
 
-evicted evicted
-evicted writer
+evicted evicted "$uri"
+# It tells the MDS nothing by itself before it is evicted.
+(
+  cat "$CEPH_CONF"
+  printf '[client]\nclient_tick_interval = 60\n'
+) >"$SCRATCH/quiet.conf"
+evicted closer "$uri?conf=$SCRATCH/quiet.conf"
+evicted writer "$uri"
 roma gc --older-than 0 "$uri" || fail "gc"
 left=$(roma ls --all "$uri" | grep -F '.roma~')
 [ -z "$left" ] || fail "temporaries are left: $left"

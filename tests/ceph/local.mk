@@ -27,7 +27,8 @@ EXTRA_DIST += \
 
 check_PROGRAMS += tests/ceph/cephfs-client tests/ceph/rados-cancel tests/ceph/rados-client
 tests_ceph_cephfs_client_LDADD = libroma.la
-tests_ceph_cephfs_client_LDFLAGS = $(AM_LDFLAGS) -no-install
+# The module finds its ceph_close().
+tests_ceph_cephfs_client_LDFLAGS = $(AM_LDFLAGS) -no-install -export-dynamic
 tests_ceph_rados_cancel_LDADD = libroma.la
 tests_ceph_rados_cancel_LDFLAGS = $(AM_LDFLAGS) -no-install
 tests_ceph_rados_client_LDADD = libroma.la
