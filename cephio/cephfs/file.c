@@ -246,15 +246,15 @@ static void close_work(struct cfs_job *j)
                 cfs_job_phase(j, "fsync", t, 0);
                 if (r < 0)
                         cfs_job_error(j, r, "close");
-                /* It may have come back meanwhile: then this is the last one, and not the loop. */
-                if (r < 0 || atomic_load(&f->refs) != 1)
+                /* It may have come back meanwhile: then this is the last one, and not the loop, also when the sync failed. */
+                if (atomic_load(&f->refs) != 1)
                         return;
                 t = cfs_phase_start(j);
         }
         r = f->writes ? close_written(j) : ceph_close(f->mount->cm, f->fd);
         f->fd = -1;
         cfs_job_phase(j, "close", t, 0);
-        if (r < 0)
+        if (r < 0 && !j->err)
                 cfs_job_error(j, r, "close");
         /* Here and not on the loop: the last one unmounts. The caller of this holds another reference. */
         m = f->mount;

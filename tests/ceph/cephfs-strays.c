@@ -29,8 +29,9 @@ enum kind { NONE, READ, WRITE, OPEN };
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t opened = PTHREAD_COND_INITIALIZER;
 static enum kind to_hold;
-static bool held, gate_open, syncs_fail;
+static bool held, gate_open, syncs_fail, sync_lets_go, closed_on_loop;
 static unsigned syncs, writes;
+static pthread_t loop_thread;
 
 static void *real(const char *name)
 {
@@ -81,13 +82,31 @@ EXPORTED int ceph_open(struct ceph_mount_info *cm, const char *path, int flags, 
 
 EXPORTED int ceph_fsync(struct ceph_mount_info *cm, int fd, int data_only)
 {
-        bool fails;
+        bool fails, lets_go;
 
         pthread_mutex_lock(&lock);
         syncs++;
         fails = syncs_fail;
+        lets_go = sync_lets_go;
+        if (lets_go) {
+                gate_open = true;
+                pthread_cond_broadcast(&opened);
+        }
         pthread_mutex_unlock(&lock);
+        /* For its thread to come back and to give up the descriptor, which nothing tells here. Too short for that it would show
+         * less, and fail nobody. */
+        if (lets_go)
+                usleep(300000);
         return fails ? -5 : REAL(ceph_fsync)(cm, fd, data_only);
+}
+
+EXPORTED int ceph_close(struct ceph_mount_info *cm, int fd)
+{
+        pthread_mutex_lock(&lock);
+        if (pthread_equal(pthread_self(), loop_thread))
+                closed_on_loop = true;
+        pthread_mutex_unlock(&lock);
+        return REAL(ceph_close)(cm, fd);
 }
 
 /* The loop */
@@ -201,8 +220,9 @@ static roma_file *make(const char *key, const char *text)
         return f;
 }
 
-/* A read that hangs keeps the descriptor open behind the close, which syncs all the same, or says why not. */
-static void closing(bool fails)
+/* A read that hangs keeps the descriptor open behind the close, which syncs all the same, or says why not. back: the read comes back
+ * during the sync, so that the descriptor is the close's. */
+static void closing(bool fails, bool back)
 {
         roma_file *f = make("closed", "acknowledged");
         struct call c = { 0 };
@@ -216,8 +236,9 @@ static void closing(bool fails)
         wait_held();
         before = count(&syncs);
         syncs_fail = fails;
+        sync_lets_go = back;
         r = roma_file_close(f, NULL);
-        syncs_fail = false;
+        syncs_fail = sync_lets_go = false;
         wait_ended(&c);
         if (count(&syncs) == before)
                 fail("what was acknowledged was not synced by the close");
@@ -227,7 +248,10 @@ static void closing(bool fails)
                 fail("close");
         let_go();
         must_hold("closed", "acknowledged");
-        puts(fails ? "a close beside a stray that cannot sync: fails" : "a close beside a stray: synced");
+        if (closed_on_loop)
+                fail("a descriptor was closed on the loop, which has to wait for it");
+        printf("a close beside a stray%s%s\n", back ? " that comes back" : "",
+               fails ? ", that cannot sync: fails" : ": synced");
 }
 
 /* Making `key` is given up when it is made and not yet told. */
@@ -327,12 +351,15 @@ static void writing(void)
 
 int main(int argc, char **argv)
 {
+        loop_thread = pthread_self();
         loop = roma_loop_new();
         store = argc == 2 && loop ? roma_store_open(loop, argv[1], NULL) : NULL;
         if (!store)
                 fail("open");
-        closing(false);
-        closing(true);
+        closing(false, false);
+        closing(true, false);
+        closing(false, true);
+        closing(true, true);
         opening();
         writing();
         roma_store_close(store);
