@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <time.h>
 
 #include "cephio/cephfs/cephfs.h"
 #include "core/crc.h"
@@ -132,6 +133,16 @@ static void append_work(struct cfs_job *j)
         ceph_flock(cm, j->fd->fd, LOCK_UN, owner);
 }
 
+/* ceph_ftruncate() of 16.2.15, where it makes a file longer and need not ask the MDS for that, makes its time of modification from what
+ * the stack holds. This is the same call with a time. */
+static int truncate_to(struct cfs_job *j, uint64_t length)
+{
+        struct ceph_statx st = { .stx_size = length };
+
+        clock_gettime(CLOCK_REALTIME, &st.stx_mtime);
+        return ceph_fsetattrx(j->mount->cm, j->fd->fd, &st, CEPH_SETATTR_SIZE);
+}
+
 static void truncate_work(struct cfs_job *j)
 {
         uint64_t t = cfs_phase_start(j);
@@ -140,7 +151,7 @@ static void truncate_work(struct cfs_job *j)
         if (!cfs_settle(j))
                 return;
         cfs_fd_changed(j->fd);
-        r = ceph_ftruncate(j->mount->cm, j->fd->fd, (int64_t)j->attr.length);
+        r = truncate_to(j, j->attr.length);
         cfs_fd_changed(j->fd);
         cfs_job_phase(j, "mds_truncate", t, 0);
         if (r < 0)

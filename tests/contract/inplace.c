@@ -3,6 +3,7 @@
 #include "check.h"
 
 #include <stdlib.h>
+#include <time.h>
 
 #define RW (ROMA_O_READ | ROMA_O_WRITE)
 
@@ -293,6 +294,7 @@ static void truncate_down_and_up(void)
         static const size_t lengths[] = { 200000, 65537, 65536,  150000, 65535, 70000,
                                           1,      0,     131073, 131072, 300000 };
         uint8_t *model = mem(300000), *data = rnd_bytes(300000);
+        const int64_t second = 1000000000, day = 86400 * second, today = time(NULL) * second;
         size_t now = 300000;
         roma_file *f;
 
@@ -310,6 +312,7 @@ static void truncate_down_and_up(void)
                 r = x_fstat(f);
                 OK(r);
                 EQ(r->attr.length, now);
+                CHECK(llabs(r->attr.mtime_ns - today) < day);
                 EQ(x_stat(other(), K("file"), 0)->attr.length, now);
                 memset(buf, 0xff, 300001);
                 r = x_pread(f, buf, 300001, 0);
