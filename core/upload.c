@@ -94,6 +94,18 @@ roma_op roma_aio_upload_part_open(roma_store *store, const char *key, const char
         return op->id;
 }
 
+void roma_upload_part_limits(roma_store *store, uint64_t *least, uint64_t *most)
+{
+        uint64_t from = 1, to = UINT64_MAX;
+
+        if (store->be->upload)
+                store->be->upload->limits(store, &from, &to);
+        if (least)
+                *least = from;
+        if (most)
+                *most = to;
+}
+
 roma_op roma_aio_upload_parts(roma_store *store, const char *key, const char *id, const roma_opts *opts,
                               roma_done *done, void *arg)
 {

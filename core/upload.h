@@ -31,6 +31,8 @@ struct ri_upload_ops {
         void (*complete)(struct ri_op *op, const char *key, const char *id, const roma_part *parts,
                          size_t count, const roma_complete_opts *opts);
         void (*abort)(struct ri_op *op, const char *key, const char *id);
+        /* See roma_upload_part_limits(). */
+        void (*limits)(roma_store *store, uint64_t *least, uint64_t *most);
 };
 
 /* writer.c: a part where the store has uploads of its own. */

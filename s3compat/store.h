@@ -19,7 +19,8 @@ enum {
         S3_MAX_ANSWER = 16 << 20, /* of XML */
         S3_MAX_ERROR = 64 << 10,  /* what is kept of an error's body */
         S3_MAX_HEADERS = 64 << 10,
-        S3_MAX_PARTS = 10000
+        S3_MAX_PARTS = 10000,
+        S3_PART_MOST = 1 << 30 /* of upload_part.c, which holds it in memory */
 };
 
 struct s3_store {

@@ -766,6 +766,15 @@ static void s3_abort_upload(struct ri_op *op, const char *key, const char *id)
         s3_request_start(r);
 }
 
+/* Who sets ?part= to less than the vendor's least knows a server that takes it. */
+static void s3_limits(roma_store *store, uint64_t *least, uint64_t *most)
+{
+        const struct s3_profile *p = &s3_of(store)->profile;
+
+        *least = p->part && p->part < p->traits->min_part ? p->part : p->traits->min_part;
+        *most = S3_PART_MOST;
+}
+
 const struct ri_upload_ops s3_upload = {
         .begin = s3_begin,
         .part = &s3_part_writer,
@@ -773,4 +782,5 @@ const struct ri_upload_ops s3_upload = {
         .list = s3_uploads,
         .complete = s3_complete,
         .abort = s3_abort_upload,
+        .limits = s3_limits,
 };

@@ -6,8 +6,6 @@
 #include "core/writer.h"
 #include "s3compat/part.h"
 
-enum { MOST = 1 << 30 };
-
 struct s3u {
         roma_writer *w;
         struct s3_store *st;
@@ -49,7 +47,7 @@ static void part_open(struct ri_op *op, roma_writer *w)
         bool known = w->size_hint != ROMA_SIZE_UNKNOWN;
         struct s3u *f;
 
-        if (known && w->size_hint > MOST) {
+        if (known && w->size_hint > S3_PART_MOST) {
                 ri_writer_gone(w);
                 ri_op_fail(op, ROMA_EFBIG, "a part is held in memory until the server has it: 1 GiB at most");
                 return;
@@ -61,7 +59,7 @@ static void part_open(struct ri_op *op, roma_writer *w)
                 f->part = s3_part_new(st, f, w->part,
                                       known && w->size_hint ? w->size_hint
                                       : known               ? 1
-                                                            : MOST);
+                                                            : S3_PART_MOST);
                 /* Which checksum the upload was begun with is not known to us any more: MD5 goes with any. */
                 f->sum = s3_sum(st->profile.checksum) ? S3_SUM_MD5 : st->profile.checksum;
         }

@@ -101,6 +101,11 @@ ROMA_API int roma_upload_part_path(roma_store *store, const char *key, const cha
                                    const char *path, uint64_t offset, uint64_t length,
                                    const roma_put_opts *opts);
 
+/* How long parts can be, in bytes, as far as the kind of the server tells; nothing is asked. least: what all but the last must have for a
+ * complete to take them (1: there is no such limit); a shorter one can be put, and is refused at the end. most: what can be put as one part
+ * (UINT64_MAX: no limit). Either may be NULL. Never fails. Whoever takes up parts of somebody else's looks at this first. */
+ROMA_API void roma_upload_part_limits(roma_store *store, uint64_t *least, uint64_t *most);
+
 /* The parts that are there. Result: extra, a const roma_part_list *. */
 ROMA_API roma_op roma_aio_upload_parts(roma_store *store, const char *key, const char *id,
                                        const roma_opts *opts, roma_done *done, void *arg);
