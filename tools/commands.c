@@ -34,7 +34,13 @@ const struct command commands[] = {
           "stays\n"
           "when it is interrupted, also by kill -9. The next put --resume to the same name takes it up and "
           "keeps\n"
-          "the parts whose MD5 is still right. `roma gc` collects uploads that nobody takes up.\n\n" INTO,
+          "the parts whose MD5 is still right. The object then has the type, metadata, mode and times with "
+          "which\n"
+          "the upload was begun: that is said, and what is asked for now and is not there is a failure (exit "
+          "code\n"
+          "1; the object is complete). An upload whose parts are too short or too long for that server is "
+          "not\n"
+          "taken up. `roma gc` collects uploads that nobody takes up.\n\n" INTO,
           SOURCES | OPT_SIZE_HINT | OPT_GO_ON | OPT_PROPS },
         { "cp", cmd_cp, "FROM... TO", "copies between any two stores",
           "Copies objects between stores, or within one; a name without a scheme is a local file.\n\n" INTO,

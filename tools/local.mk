@@ -63,6 +63,7 @@ roma_SOURCES = $(diagnose_sources) \
 	tools/inside.c \
 	tools/inspect.c \
 	tools/inspect.h \
+	tools/kept.c \
 	tools/location.c \
 	tools/look.c \
 	tools/look.h \

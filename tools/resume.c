@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* put --resume: a local file as a multipart upload that outlives an interruption. An upload of the same name that has not
- * ended is taken up: of its parts those stay whose MD5 is that of their piece of the file now. */
+ * ended is taken up: of its parts those stay whose MD5 is that of their piece of the file now. Its attributes stay too, which is said,
+ * and looked at in the end. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -389,6 +390,13 @@ static void report(struct resume *r, const struct answer *a)
         }
 }
 
+static void shown(struct resume *r, const struct answer *a)
+{
+        if (r->taken_up)
+                kept_check(r->tool, &r->to, &r->was);
+        report(r, a);
+}
+
 static void complete(struct resume *r)
 {
         struct tool *t = r->tool;
@@ -409,7 +417,7 @@ static void complete(struct resume *r)
         else if (a.code != ROMA_OK)
                 report_failure(t, &a.result, r->to.shown);
         else if (!t->opt.verify || verify(r))
-                report(r, &a);
+                shown(r, &a);
         answer_free(&a);
 }
 
@@ -449,13 +457,65 @@ static void forget(struct resume *r)
         r->counted = 0;
 }
 
+/* For sentences: "", or when it was begun. */
+static const char *begun_text(const struct resume *r, char out[64])
+{
+        char time[40];
+
+        out[0] = 0;
+        if (r->begun_ns) {
+                format_time(time, r->begun_ns, false);
+                snprintf(out, 64, " of %s", time);
+        }
+        return out;
+}
+
+/* Parts as long as its first cannot all be completed there: that would be told when everything has been sent. */
+static bool is_hopeless(struct resume *r)
+{
+        const uint64_t part = r->founds && r->found[0].number == 1 ? r->found[0].length : 0;
+        const uint64_t length = (uint64_t)r->was.st_size;
+        uint64_t least, most;
+        char has[16], wants[16], begun[64];
+        bool is_short;
+
+        roma_upload_part_limits(r->to.place->store, &least, &most);
+        is_short = part < least && part < length;
+        if (!part || (!is_short && (part <= most || length <= most)))
+                return false;
+        format_size(has, part);
+        format_size(wants, is_short ? least : most);
+        complain(r->tool,
+                 "put %s: the upload %s%s is not taken up, since its first part has %s, and there parts have "
+                 "%s %s: a new one is begun, and `roma gc` removes that one in time",
+                 r->to.shown, r->id, begun_text(r, begun), has, is_short ? "at least" : "at most", wants);
+        return true;
+}
+
+static void take_up(struct resume *r)
+{
+        const bool attributes = roma_store_caps(r->to.place->store) & ROMA_CAP_PROPS;
+        char begun[64];
+
+        r->taken_up = true;
+        if (attributes || r->tool->opt.keep_times)
+                complain(r->tool,
+                         "put %s: goes on with the upload %s%s, so the object gets the %s that were given "
+                         "then (without --resume it is put anew)",
+                         r->to.shown, r->id, begun_text(r, begun),
+                         attributes ? "type, metadata and other attributes" : "mode and times");
+}
+
 static void run(struct resume *r)
 {
         find_upload(r);
         if (r->id && goes_on(r))
                 find_parts(r);
         progress_expect(r->tool, 1, (int64_t)r->was.st_size);
-        r->taken_up = r->id != NULL;
+        if (r->id && goes_on(r) && is_hopeless(r))
+                forget(r);
+        else if (r->id && goes_on(r))
+                take_up(r);
         if (r->taken_up && goes_on(r))
                 put_all(r);
         if (r->gone && goes_on(r))

@@ -412,6 +412,10 @@ const char *name_fault(const char *name);
 /* resume.c: put --resume. */
 int resume_put(struct tool *t, int argc, char **argv);
 
+/* kept.c: of an object whose upload was taken up, the attributes that are asked for now: those that it has otherwise are a failure. */
+struct stat;
+void kept_check(struct tool *t, const struct end *to, const struct stat *was);
+
 /* target.c: where a source goes. */
 struct target {
         struct location at;

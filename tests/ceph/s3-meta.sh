@@ -38,6 +38,22 @@ grep -q "\"mtime_ns\": *$(stat -c %Y long)" shown || fail "the time was lost: $(
 shows pipe
 "$ROMA" put --resume "${props[@]}" long "$uri/resumed$query" || fail "put --resume"
 shows resumed
+# One that was begun otherwise is taken up, and that is told; one whose parts it would not complete is not.
+id=$("$ROMA" upload begin --meta colour=red "$uri/resumed$query") || fail "upload begin"
+"$ROMA" upload part --upload-id "$id" --part 1 --length 16777216 long "$uri/resumed$query" >/dev/null || fail "upload part"
+"$ROMA" put -v --resume --meta colour=blue long "$uri/resumed$query" >out 2>errors
+[ $? = 1 ] || fail "put --resume of an upload with other attributes: $(cat errors)"
+grep -qF "the object has colour: red where blue was asked for" errors || fail "what differs: $(cat errors)"
+grep -qF " 1 of " out || fail "the part was put again: $(cat out)"
+"$ROMA" cat "$uri/resumed$query" | cmp - long || fail "the bytes of the upload that was taken up"
+id=$("$ROMA" upload begin "$uri/resumed$query") || fail "upload begin"
+"$ROMA" upload part --upload-id "$id" --part 1 --length 4194304 long "$uri/resumed$query" >/dev/null || fail "upload part"
+"$ROMA" put --resume "${props[@]}" long "$uri/resumed$query" 2>errors || fail "put --resume beside short parts: $(cat errors)"
+grep -qF "the upload $id of " errors || fail "short parts: $(cat errors)"
+grep -qF "is not taken up" errors || fail "short parts: $(cat errors)"
+shows resumed
+"$ROMA" cat "$uri/resumed$query" | cmp - long || fail "the bytes beside short parts"
+"$ROMA" upload abort --upload-id "$id" "$uri/resumed$query" || fail "upload abort"
 id=$("$ROMA" upload begin "${props[@]}" "$uri/steps$query") || fail "upload begin"
 "$ROMA" upload part --upload-id "$id" --part 1 words "$uri/steps$query" >/dev/null || fail "upload part"
 "$ROMA" upload complete --upload-id "$id" "$uri/steps$query" || fail "upload complete"
