@@ -3,6 +3,7 @@ s3compat_sources = \
 	s3compat/answer.c \
 	s3compat/attempt.c \
 	s3compat/attr.c \
+	s3compat/bucket.c \
 	s3compat/copy.c \
 	s3compat/crc.c \
 	s3compat/crc.h \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Single names: what is there, away with it; and the bucket itself. */
+/* Single names: what is there, away with it. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -276,101 +276,6 @@ void s3_unlink(struct ri_op *op, const char *key, unsigned flags)
         r = removal_request(m, "HeadObject", "HEAD", found);
         if (r)
                 s3_request_start(r);
-}
-
-/* Buckets */
-
-static void bucket_done(struct s3_request *r)
-{
-        struct ri_op *op;
-
-        if (r->error.code) {
-                s3_op_fail(r);
-                return;
-        }
-        op = s3_op_take(r);
-        s3_request_free(r);
-        ri_op_finish(op);
-}
-
-/* false: none is to be said. */
-static bool location(struct s3_request *r, struct ri_str *text)
-{
-        const struct s3_profile *p = &r->st->profile;
-
-        if (p->vendor != S3_VENDOR_AWS || strcmp(p->region, "us-east-1") == 0 || !*p->region)
-                return false;
-        ri_str_puts(text, "<CreateBucketConfiguration><LocationConstraint>");
-        s3_xml_escape(text, p->region);
-        ri_str_puts(text, "</LocationConstraint></CreateBucketConfiguration>");
-        return true;
-}
-
-struct bucket {
-        struct s3_span span;
-        char text[];
-};
-
-static void bucket_made(struct s3_request *r)
-{
-        free(r->arg);
-        bucket_done(r);
-}
-
-static void bucket_cancel(struct ri_op *op)
-{
-        struct s3_request *r = op->impl;
-
-        op->impl = NULL;
-        free(r->arg);
-        s3_request_free(r);
-}
-
-void s3_mkdir(struct ri_op *op, const char *key, uint32_t mode)
-{
-        struct ri_str text = RI_STR_INIT(1024);
-        struct s3_request *r;
-        struct bucket *b = NULL;
-
-        (void)mode;
-        if (*key) {
-                ri_op_fail(op, ROMA_ENOTSUP, "this kind of store has no folders: a key may hold slashes");
-                return;
-        }
-        r = s3_op_request(op, "CreateBucket", "PUT", NULL, bucket_made);
-        if (!r)
-                return;
-        op->cancel = bucket_cancel;
-        if (location(r, &text)) {
-                b = malloc(sizeof(*b) + text.len + 1);
-                if (b && !text.failed) {
-                        memcpy(b->text, text.p, text.len + 1);
-                        b->span = (struct s3_span){ b->text, text.len };
-                        r->body = &b->span;
-                        r->spans = 1;
-                        r->length = text.len;
-                }
-        }
-        r->arg = b;
-        r->has_body = true;
-        r->changes = true;
-        ri_str_free(&text);
-        s3_request_start(r);
-}
-
-void s3_rmdir(struct ri_op *op, const char *key)
-{
-        struct s3_request *r;
-
-        if (*key) {
-                ri_op_fail(op, ROMA_ENOTSUP, "this kind of store has no folders: a key may hold slashes");
-                return;
-        }
-        r = s3_op_request(op, "DeleteBucket", "DELETE", NULL, bucket_done);
-        if (!r)
-                return;
-        r->changes = true;
-        s3_request_start(r);
 }
 
 /* ping */

@@ -182,10 +182,11 @@ int s3_props_give(struct ri_op *op, struct s3_fields *reply);
 /* names.c */
 void s3_stat(struct ri_op *op, const char *key, unsigned flags);
 void s3_unlink(struct ri_op *op, const char *key, unsigned flags);
-void s3_mkdir(struct ri_op *op, const char *key, uint32_t mode);
-void s3_rmdir(struct ri_op *op, const char *key);
 void s3_ping(struct ri_op *op);
 void s3_statfs(struct ri_op *op);
+/* bucket.c */
+void s3_mkdir(struct ri_op *op, const char *key, uint32_t mode);
+void s3_rmdir(struct ri_op *op, const char *key);
 /* presign.c */
 void s3_presign(struct ri_op *op, const char *key, const roma_presign_opts *opts);
 /* layout.c */

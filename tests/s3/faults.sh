@@ -377,6 +377,117 @@ answer "${head5[@]}"
 more='&attempts=2' go 8 rm s3://b/kQUERY
 asked 5
 
+# The answer to a second try says nothing of the first: what was there before does.
+no_bucket=('HTTP/1.1 404 Not Found' 'Content-Length: 0' '')
+begin "mb: the bucket is not there, then the answer is lost, and it is there"
+answer "${no_bucket[@]}"
+answer '@drop' 'HTTP/1.1 200 OK'
+bucket
+go 0 mb s3://bQUERY
+asked 3
+
+begin "mb: the answer is lost, and the bucket is not there yet, and then it is of the first try"
+answer "${no_bucket[@]}"
+answer '@drop' 'HTTP/1.1 200 OK'
+answer "${no_bucket[@]}"
+error '409 Conflict' BucketAlreadyOwnedByYou
+go 0 mb s3://bQUERY
+asked 4
+
+begin "mb: a server that broke, and has not made it"
+answer "${no_bucket[@]}"
+error '500 Internal Server Error' InternalError
+answer "${no_bucket[@]}"
+bucket
+go 0 mb s3://bQUERY
+asked 4
+
+begin "mb: it was there before, and the answer is lost"
+bucket
+answer '@drop' 'HTTP/1.1 200 OK'
+bucket
+go 9 mb s3://bQUERY
+says "was there before"
+asked 3
+
+begin "mb: it is there, and that is said"
+bucket
+error '409 Conflict' BucketAlreadyOwnedByYou
+go 9 mb s3://bQUERY
+asked 2
+
+begin "mb: somebody else has made it since it was looked for"
+answer "${no_bucket[@]}"
+error '409 Conflict' BucketAlreadyOwnedByYou
+go 9 mb s3://bQUERY
+asked 2
+
+begin "mb: nobody may look, and the answer is lost"
+error '403 Forbidden' AccessDenied
+answer '@drop' 'HTTP/1.1 200 OK'
+error '403 Forbidden' AccessDenied
+go 8 mb s3://bQUERY
+asked 3
+
+begin "mb: nobody could look before, and the answer is lost"
+error '403 Forbidden' AccessDenied
+answer '@drop' 'HTTP/1.1 200 OK'
+bucket
+go 8 mb s3://bQUERY
+
+begin "mb: throttled, which is no lost answer"
+answer "${no_bucket[@]}"
+error '503 Slow Down' SlowDown
+bucket
+go 0 mb s3://bQUERY
+asked 3
+
+begin "mb: each answer is lost, and it is never there"
+for _ in 1 2; do
+  answer "${no_bucket[@]}"
+  answer '@drop' 'HTTP/1.1 200 OK'
+done
+answer "${no_bucket[@]}"
+more='&attempts=2' go 8 mb s3://bQUERY
+asked 5
+
+begin "rb: there is none"
+answer "${no_bucket[@]}"
+go 3 rb s3://bQUERY
+asked 1
+
+begin "rb: the answer is lost, and it is gone"
+bucket
+answer '@drop' 'HTTP/1.1 204 No Content'
+answer "${no_bucket[@]}"
+go 0 rb s3://bQUERY
+asked 3
+
+begin "rb: the answer is lost, and it is there, and then it is gone by the first try"
+bucket
+answer '@drop' 'HTTP/1.1 204 No Content'
+bucket
+error '404 Not Found' NoSuchBucket
+go 0 rb s3://bQUERY
+asked 4
+
+begin "rb: somebody else has removed it since it was looked for"
+bucket
+error '404 Not Found' NoSuchBucket
+go 3 rb s3://bQUERY
+
+begin "rb: it is not empty"
+bucket
+error '409 Conflict' BucketNotEmpty
+go 1 rb s3://bQUERY
+asked 2
+
+begin "rb: the answer is lost, and nobody says what is there"
+bucket
+answer '@drop' 'HTTP/1.1 204 No Content'
+error '403 Forbidden' AccessDenied
+go 8 rb s3://bQUERY
+
 begin "gc of a folder, not of all names that begin with its own"
 answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' '<ListMultipartUploadsResult></ListMultipartUploadsResult>'
 go 0 gc --older-than 0 s3://b/photosQUERY
