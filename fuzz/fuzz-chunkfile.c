@@ -41,6 +41,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         struct dg_chunk chunk = { .copies = 1, .copy = &copy, .has_want = 1 };
         struct file f;
         struct dg_vote vote;
+        struct dg_part part;
         char name[64];
         size_t n, bad = 0;
 
@@ -62,6 +63,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                 must(cf.bit[b] < 0 || dg_one_bit(cf.real[b], cf.crc[b]) == cf.bit[b]);
         }
         must(bad == cf.bad && !(cf.problems & DG_CF_BLOCK) == !bad);
+        if (cf.part && !(cf.problems & DG_CF_PART)) {
+                must(dg_part(cf.part, &part) && cf.blocks + !!cf.rest <= dg_part_blocks(&part));
+                for (uint32_t b = 0; b < cf.blocks && !part.checksum; b++)
+                        must(dg_part_place(&part, b) < DG_BLOCKS &&
+                             dg_part_find(&part, dg_part_place(&part, b)) == (int32_t)b);
+        }
         /* What the program does with it. */
         copy.usable = copy.current = 1;
         copy.blocks = cf.blocks;

@@ -1,4 +1,5 @@
 script_tests += \
+	tests/chunkfile.sh \
 	tests/conformance-page.sh \
 	tests/headers.sh \
 	tests/link.sh \

@@ -18,7 +18,11 @@ struct chunkfile {
         uint64_t original_length;
         uint32_t index;
         struct dg_chunkfile cf;
+        bool compared; /* to its end */
+        bool is_part;  /* of an erasure coded chunk */
+        struct dg_part part;
         struct dg_copy copy;
+        uint8_t elsewhere[DG_BLOCKS]; /* blocks of the chunk that other parts hold */
         struct dg_chunk chunk;
         struct dg_range range[DG_BLOCKS];
         size_t ranges;
@@ -75,12 +79,31 @@ static bool original_at(struct chunkfile *c, void *buf, size_t len, uint64_t off
         return false;
 }
 
+/* The block of the file where this one of the chunk is (of a checksum part: this one of the part); -1: in none. */
+static int32_t held(const struct chunkfile *c, uint32_t block)
+{
+        return c->is_part && !c->part.checksum ? dg_part_find(&c->part, block) : (int32_t)block;
+}
+
+/* What the checksum part has of these blocks of the chunk: CRC-32 is affine, and the number of parts even. */
+static void fold(const struct chunkfile *c, uint32_t *want)
+{
+        struct dg_part part = c->part;
+        uint32_t sum[DG_BLOCKS];
+
+        for (uint32_t b = 0; b < DG_BLOCKS; b++) {
+                sum[b] = DG_EMPTY;
+                for (part.number = 0; b < dg_part_blocks(&part) && part.number < part.data; part.number++)
+                        sum[b] ^= want[dg_part_place(&part, b)];
+        }
+        memcpy(want, sum, sizeof(sum));
+}
+
 static bool want_of(struct chunkfile *c, uint32_t index, uint32_t *want, unsigned *same)
 {
         unsigned char buf[DG_BLOCK];
         uint64_t base = (uint64_t)index * ROMA_MFS_CHUNK_SIZE;
 
-        *same = 0;
         for (uint32_t b = 0; b < DG_BLOCKS; b++) {
                 want[b] = DG_EMPTY;
                 if (base + (uint64_t)b * DG_BLOCK >= c->original_length)
@@ -88,7 +111,13 @@ static bool want_of(struct chunkfile *c, uint32_t index, uint32_t *want, unsigne
                 if (!original_at(c, buf, DG_BLOCK, base + (uint64_t)b * DG_BLOCK))
                         return false;
                 want[b] = dg_crc(buf, DG_BLOCK);
-                *same += want[b] == c->cf.real[b] && want[b] != DG_EMPTY;
+        }
+        if (c->is_part && c->part.checksum)
+                fold(c, want);
+        *same = 0;
+        for (uint32_t b = 0; b < DG_BLOCKS; b++) {
+                int32_t at = held(c, b);
+                *same += at >= 0 && want[b] == c->cf.real[at] && want[b] != DG_EMPTY;
         }
         return true;
 }
@@ -121,11 +150,12 @@ static void refine(struct chunkfile *c, struct dg_range *r)
         uint64_t start = (uint64_t)c->index * ROMA_MFS_CHUNK_SIZE + (uint64_t)r->first * DG_BLOCK;
         uint64_t used = start >= c->chunk.length ? 0 : c->chunk.length - start;
         uint64_t before = start ? DG_BLOCK : 0;
+        int32_t block = held(c, r->first);
         struct dg_bytes d;
 
         memset(around, 0, 4 * DG_BLOCK);
-        if (r->first < c->cf.blocks &&
-            read_at(&c->fd, bad, DG_BLOCK, dg_chunkfile_at(&c->cf, r->first)) == 0 &&
+        if (block >= 0 && (uint32_t)block < c->cf.blocks &&
+            read_at(&c->fd, bad, DG_BLOCK, dg_chunkfile_at(&c->cf, (uint32_t)block)) == 0 &&
             original_at(c, around + DG_BLOCK - before, (size_t)(2 * DG_BLOCK + before), start - before) &&
             dg_compare(around + DG_BLOCK, bad, around, used < DG_BLOCK ? (uint32_t)used : DG_BLOCK, &d)) {
                 r->at = start + d.first;
@@ -138,11 +168,35 @@ static void refine(struct chunkfile *c, struct dg_range *r)
         free(around);
 }
 
+/* Where the blocks of the file are in the chunk. A checksum part has no bytes of it: its blocks are looked at as they are. */
+static void place_blocks(struct chunkfile *c)
+{
+        uint32_t n = c->cf.blocks + !!c->cf.rest;
+
+        c->copy.usable = c->copy.current = true;
+        c->copy.blocks = n && c->is_part && !c->part.checksum ? dg_part_place(&c->part, n - 1) + 1 : n;
+        for (uint32_t b = 0; b < DG_BLOCKS; b++) {
+                int32_t at = held(c, b);
+                c->elsewhere[b] = at < 0;
+                c->copy.crc[b] = at < 0 ? DG_EMPTY : c->cf.real[at];
+        }
+        c->chunk.moving = c->elsewhere;
+        if (c->is_part && c->part.checksum)
+                c->chunk.length = c->chunk.want_length = ((uint64_t)c->index + 1) * ROMA_MFS_CHUNK_SIZE;
+}
+
 static bool compare(struct chunkfile *c)
 {
         unsigned same;
         uint64_t base;
 
+        if (c->is_part && c->part.checksum && !c->part.exclusive) {
+                complain(c->tool,
+                         "chunkfile: %s: a checksum part of MooseFS Pro cannot be compared: its code is not "
+                         "known here",
+                         c->path);
+                return false;
+        }
         c->original = open_input(c->tool, c->tool->opt.against, &c->original_length);
         if (c->original < 0 || !find_index(c))
                 return false;
@@ -154,14 +208,17 @@ static bool compare(struct chunkfile *c)
         c->chunk.want_length = c->original_length;
         if (!want_of(c, c->index, c->chunk.want, &same))
                 return false;
-        c->copy.usable = c->copy.current = true;
-        c->copy.blocks = c->cf.blocks + !!c->cf.rest;
-        memcpy(c->copy.crc, c->cf.real, sizeof(c->copy.crc));
+        place_blocks(c);
         c->ranges = dg_ranges(&c->chunk, c->range, DG_BLOCKS);
-        for (size_t i = 0; i < c->ranges && i < 64; i++)
-                refine(c, &c->range[i]);
+        for (size_t i = 0; i < c->ranges && i < 64; i++) {
+                if (c->is_part && c->part.checksum)
+                        c->range[i].at = c->range[i].end = DG_UNKNOWN;
+                else
+                        refine(c, &c->range[i]);
+        }
         if (base >= c->original_length && !c->ranges)
                 complain(c->tool, "chunkfile: the original ends before chunk %u", c->index);
+        c->compared = true;
         return true;
 }
 
@@ -213,6 +270,13 @@ static bool extract(struct chunkfile *c, const char *path)
         int flags = O_WRONLY | O_CREAT | O_CLOEXEC | (t->opt.force ? O_TRUNC : O_EXCL);
         bool good;
 
+        if (c->is_part) {
+                complain(t,
+                         "chunkfile: %s: not written: one part of an erasure coded chunk is no piece of the "
+                         "file. While the cluster is there, `roma salvage` puts the parts together",
+                         path);
+                return false;
+        }
         if (t->opt.length < length)
                 length = t->opt.length;
         c->out = open(path, flags, 0666);
@@ -245,6 +309,9 @@ static const struct {
           "the checksum table has entries for blocks that are not there: blocks were cut off" },
         { DG_CF_BLOCK, "blocks", "blocks do not match their checksums" },
         { DG_CF_READ, "read", "it could not be read to its end" },
+        { DG_CF_PART, "part",
+          "which part of an erasure coded chunk it is, if of one at all, is not clear: its name and its "
+          "header disagree, or MooseFS has no such part, or none of so many blocks" },
 };
 
 enum { PROBLEMS = sizeof(problems) / sizeof(problems[0]) };
@@ -256,7 +323,10 @@ static void print_bad(struct chunkfile *c)
         for (uint32_t b = 0; b < DG_BLOCKS; b++) {
                 if (c->cf.seen[b] != DG_BAD)
                         continue;
-                out(t, "  block %u: checksum %08X stored, %08X of the bytes", b, c->cf.crc[b], c->cf.real[b]);
+                out(t, "  block %u", b);
+                if (c->is_part && !c->part.checksum)
+                        out(t, " (%u of the chunk)", dg_part_place(&c->part, b));
+                out(t, ": checksum %08X stored, %08X of the bytes", c->cf.crc[b], c->cf.real[b]);
                 if (c->cf.bit[b] >= 0)
                         out(t, ": they would agree if bit %d of byte %d were the other way round",
                             c->cf.bit[b] % 8, c->cf.bit[b] / 8);
@@ -266,29 +336,85 @@ static void print_bad(struct chunkfile *c)
         }
 }
 
+/* What of the chunk is in a part. */
+static void print_part(struct chunkfile *c)
+{
+        const uint64_t unit = ROMA_MFS_CHUNK_SIZE / 256;
+        struct tool *t = c->tool;
+        uint32_t n = c->cf.blocks + !!c->cf.rest;
+
+        if (c->part.checksum) {
+                out(t, "  it holds %s over the %u data parts, and no bytes of the file\n",
+                    c->part.exclusive ? "the XOR" : "a checksum of MooseFS Pro", c->part.data);
+                return;
+        }
+        out(t,
+            "  of each %" PRIu64 " bytes of the chunk it holds %" PRIu64 ", from byte %" PRIu64
+            " on; the last of its %u blocks is block %u of the chunk\n",
+            unit * c->part.data, unit, unit * c->part.number, n, n ? dg_part_place(&c->part, n - 1) : 0);
+}
+
+static void print_kind(struct chunkfile *c)
+{
+        struct tool *t = c->tool;
+
+        if (c->is_part)
+                out(t, "%s part %u%s, id %016" PRIX64 ", of the erasure coded ",
+                    c->part.checksum ? "checksum" : "data", c->part.number + 1,
+                    c->part.checksum    ? ""
+                    : c->part.data == 4 ? " of 4"
+                                        : " of 8",
+                    c->cf.id);
+        out(t, "chunk %016" PRIX64, c->is_part ? c->cf.id & DG_CHUNK_MASK : c->cf.id);
+}
+
+/* One run of blocks of the file, whatever lies between them in the chunk. */
+static size_t print_range(struct chunkfile *c, size_t i)
+{
+        struct tool *t = c->tool;
+        const struct dg_range *r = &c->range[i], *last = r;
+        bool data = c->is_part && !c->part.checksum;
+
+        while (data && ++i < c->ranges && r[0].pattern != DG_BIT && last[1].pattern == r->pattern &&
+               last[1].behind == r->behind &&
+               held(c, last[1].first) == held(c, last->first + last->count - 1) + 1)
+                last++;
+        if (data)
+                out(t, "    block %d-%d of the part, in %u-%u of the chunk: %s", held(c, r->first),
+                    held(c, last->first + last->count - 1), r->first, last->first + last->count - 1,
+                    dg_pattern_text(r->pattern));
+        else
+                out(t, "    block %u-%u%s: %s", r->first, r->first + r->count - 1,
+                    c->is_part ? " of the part" : "", dg_pattern_text(r->pattern));
+        if (r->behind)
+                out(t, ", behind the end of the original");
+        if (r->at != DG_UNKNOWN)
+                out(t, ", first difference at byte %" PRIu64 " of the file", r->at);
+        out(t, "\n");
+        return (size_t)(last - c->range) + 1;
+}
+
 static void print_text(struct chunkfile *c)
 {
         struct tool *t = c->tool;
 
         out_name(t, c->path);
-        out(t, ": chunk %016" PRIX64 " version %u, %s, %u blocks%s: %s\n", c->cf.id, c->cf.version,
+        out(t, ": ");
+        print_kind(c);
+        out(t, " version %u, %s, %u blocks%s: %s\n", c->cf.version,
             *c->cf.signature ? c->cf.signature : "no signature", c->cf.blocks,
             c->cf.rest ? " and a piece" : "", c->cf.problems ? "DAMAGED" : "good");
+        if (c->is_part)
+                print_part(c);
         for (size_t i = 0; i < PROBLEMS; i++)
                 if (c->cf.problems & problems[i].bit)
                         out(t, "  wrong: %s\n", problems[i].text);
         print_bad(c);
-        if (t->opt.against)
+        if (c->compared)
                 out(t, "  %s chunk %u of the original\n", c->ranges ? "differs from" : "is the same as",
                     c->index);
-        for (size_t i = 0; i < c->ranges; i++) {
-                const struct dg_range *r = &c->range[i];
-                out(t, "    block %u-%u: %s%s", r->first, r->first + r->count - 1,
-                    dg_pattern_text(r->pattern), r->behind ? ", behind the end of the original" : "");
-                if (r->at != DG_UNKNOWN)
-                        out(t, ", first difference at byte %" PRIu64 " of the file", r->at);
-                out(t, "\n");
-        }
+        for (size_t i = 0; i < c->ranges;)
+                i = print_range(c, i);
         if (c->repaired)
                 out(t, "  taken out: %u blocks with one bit put right\n", c->repaired);
         if (c->wrong)
@@ -309,6 +435,17 @@ static void print_json(struct chunkfile *c)
         snprintf(id, sizeof(id), "%016" PRIX64, c->cf.id);
         json_name(o, "key", c->path);
         json_object_set_new(o, "id", json_of(json_string(id)));
+        if (c->is_part) {
+                snprintf(id, sizeof(id), "%016" PRIX64, c->cf.id & DG_CHUNK_MASK);
+                json_object_set_new(o, "chunk", json_of(json_string(id)));
+                add(o, "part", c->cf.part);
+                add(o, "part_number", c->part.number);
+                add(o, "data_parts", c->part.data);
+                json_object_set_new(o, "holds",
+                                    json_of(json_string(!c->part.checksum   ? "data"
+                                                        : c->part.exclusive ? "xor"
+                                                                            : "checksum")));
+        }
         add(o, "version", c->cf.version);
         add(o, "blocks", c->cf.blocks);
         for (size_t i = 0; i < PROBLEMS; i++)
@@ -319,7 +456,7 @@ static void print_json(struct chunkfile *c)
                 if (c->cf.seen[b] == DG_BAD)
                         json_array_append_new(bad, json_of(json_integer(b)));
         json_object_set_new(o, "damaged_blocks", bad);
-        if (c->tool->opt.against) {
+        if (c->compared) {
                 add(o, "index", c->index);
                 for (size_t i = 0; i < c->ranges; i++) {
                         json_t *r = json_of(json_object());
@@ -335,6 +472,18 @@ static void print_json(struct chunkfile *c)
         }
         add(o, "repaired", c->repaired);
         out_json(c->tool, o);
+}
+
+static bool is_placed(struct chunkfile *c)
+{
+        if (!(c->cf.problems & DG_CF_PART))
+                return true;
+        complain(c->tool,
+                 "chunkfile: %s: where its blocks belong is not known (%016" PRIX64
+                 " in the header%s): nothing is compared or taken out. If you know, put the right number "
+                 "into bytes 8 to 15 and the name of a copy of it",
+                 c->path, c->cf.id, c->cf.named ? ", another in the name or too many blocks" : "");
+        return false;
 }
 
 int cmd_chunkfile(struct tool *t, int argc, char **argv)
@@ -353,7 +502,9 @@ int cmd_chunkfile(struct tool *t, int argc, char **argv)
         good = c->fd >= 0;
         if (good) {
                 dg_chunkfile(name_base(argv[0]), size, read_at, &c->fd, &c->cf);
-                good = (!t->opt.against || compare(c)) && (argc < 2 || extract(c, argv[1]));
+                c->is_part = !(c->cf.problems & DG_CF_PART) && dg_part(c->cf.part, &c->part);
+                good = (argc < 2 && !t->opt.against) || is_placed(c);
+                good = good && (!t->opt.against || compare(c)) && (argc < 2 || extract(c, argv[1]));
                 if (t->opt.json)
                         print_json(c);
                 else

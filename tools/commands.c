@@ -118,7 +118,9 @@ const struct command commands[] = {
           "its\n"
           "checksum is put right on the way out. No server is asked. While a chunkserver has the file open "
           "its\n"
-          "table may be older than its blocks.\n\n"
+          "table may be older than its blocks.\n"
+          "A part of an erasure coded chunk is called what it is and is not written to LOCAL: alone it\n"
+          "is no piece of the file.\n\n"
           "Exit code: 0 good, 1 damaged or different, 2 could not tell.\n",
           OPT_AGAINST | OPT_INDEX | OPT_LENGTH },
         { "diagnose", cmd_diagnose, "URI...", "are the copies of an object the same, and right",

@@ -9,6 +9,7 @@ diagnose_sources = \
 	tools/diagnose/crc.c \
 	tools/diagnose/diagnose.h \
 	tools/diagnose/mix.c \
+	tools/diagnose/part.c \
 	tools/diagnose/picture.c \
 	tools/diagnose/table.c \
 	tools/diagnose/vote.c

@@ -657,6 +657,115 @@ START_TEST(chunk_files)
 }
 END_TEST
 
+/* Each block of a chunk is in one data part, at one place; the checksum parts have the same length. */
+START_TEST(part_places)
+{
+        static const uint8_t base[] = { 0x10, 0x20 };
+
+        for (unsigned i = 0; i < 2; i++) {
+                unsigned seen[DG_BLOCKS] = { 0 }, data = 4u << i;
+                struct dg_part part;
+                for (uint8_t n = 0; n < data; n++) {
+                        ck_assert(dg_part((uint8_t)(base[i] + n), &part));
+                        ck_assert(!part.checksum && !part.exclusive);
+                        ck_assert_uint_eq(part.data, data);
+                        ck_assert_uint_eq(part.number, n);
+                        ck_assert_uint_eq(dg_part_blocks(&part) * data, DG_BLOCKS);
+                        for (uint32_t b = 0; b < dg_part_blocks(&part); b++) {
+                                uint32_t at = dg_part_place(&part, b);
+                                ck_assert_uint_lt(at, DG_BLOCKS);
+                                ck_assert_int_eq(dg_part_find(&part, at), b);
+                                seen[at]++;
+                        }
+                        for (uint32_t b = 0; b < DG_BLOCKS; b++)
+                                ck_assert((dg_part_find(&part, b) >= 0) == (b / 4 % data == n));
+                }
+                for (uint32_t b = 0; b < DG_BLOCKS; b++)
+                        ck_assert_uint_eq(seen[b], 1);
+                for (uint8_t n = 0; n < 9; n++) {
+                        ck_assert(dg_part((uint8_t)(base[i] + data + n), &part));
+                        ck_assert(part.checksum && part.exclusive == !n && part.number == n);
+                }
+                ck_assert(!dg_part((uint8_t)(base[i] + data + 9), &part));
+        }
+        /* Of 4 the third: x = ((o >> 18) << 20) | 2 << 18 | (o & 0x3FFFF). */
+        struct dg_part third;
+        ck_assert(dg_part(0x12, &third));
+        ck_assert_uint_eq(dg_part_place(&third, 0), 8);
+        ck_assert_uint_eq(dg_part_place(&third, 7), 27);
+        ck_assert_uint_eq(dg_part_place(&third, 255), 1019);
+        ck_assert(!dg_part(0, &third) && !dg_part(1, &third) && !dg_part(0x31, &third) &&
+                  !dg_part(0xFF, &third));
+}
+END_TEST
+
+static unsigned check_named(const char *name, size_t size)
+{
+        dg_chunkfile(name, size, from_memory, &size, &cf);
+        return cf.problems;
+}
+
+START_TEST(part_files)
+{
+        make_file();
+        cf_bytes[8] = 0x13;
+        ck_assert_uint_eq(check_named("chunk_1300000000000012_00000007.mfs", CF_SIZE), 0);
+        ck_assert_uint_eq(cf.part, 0x13);
+        ck_assert_uint_eq(check_named("of-unknown-origin", CF_SIZE), 0);
+        ck_assert_uint_eq(cf.part, 0x13);
+        /* The name says a whole chunk, the header a part. */
+        ck_assert_uint_eq(check_file(CF_SIZE), DG_CF_NAME_ID | DG_CF_PART);
+        /* The other way round. */
+        make_file();
+        ck_assert_uint_eq(check_named("chunk_1300000000000012_00000007.mfs", CF_SIZE),
+                          DG_CF_NAME_ID | DG_CF_PART);
+        /* Another chunk, and no part: as before. */
+        ck_assert_uint_eq(check_named("chunk_0000000000000013_00000007.mfs", CF_SIZE), DG_CF_NAME_ID);
+        ck_assert_uint_eq(cf.part, 0);
+        /* No such part. */
+        cf_bytes[8] = 0x1D;
+        ck_assert_uint_eq(check_named("chunk_1D00000000000012_00000007.mfs", CF_SIZE), DG_CF_PART);
+        /* The name alone is left. */
+        ck_assert(!(check_named("chunk_2000000000000012_00000007.mfs", 0) & DG_CF_PART));
+        ck_assert_uint_eq(cf.part, 0x20);
+}
+END_TEST
+
+/* A part of 8 has 128 blocks, one of 4 twice as many. */
+static int zeros_of_part(void *arg, void *buf, size_t len, uint64_t offset)
+{
+        const unsigned char *part = arg;
+
+        memset(buf, 0, len);
+        if (!offset) {
+                memcpy(buf, "MFSC 1.1", 8);
+                ((unsigned char *)buf)[8] = *part;
+        } else if (offset == 4096 && len == 4096) {
+                for (size_t i = 0; i < len; i += 4)
+                        memcpy((char *)buf + i, "\xD7\x97\x8E\xEB", 4);
+        }
+        return 0;
+}
+
+START_TEST(part_lengths)
+{
+        static const struct {
+                unsigned char part;
+                uint32_t most;
+        } cases[] = { { 0x00, 1024 }, { 0x11, 256 }, { 0x14, 256 }, { 0x27, 128 }, { 0x28, 128 } };
+
+        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+                unsigned char part = cases[i].part;
+                uint64_t size = 8192 + (uint64_t)cases[i].most * DG_BLOCK;
+                dg_chunkfile(NULL, size, zeros_of_part, &part, &cf);
+                ck_assert_uint_eq(cf.problems, 0);
+                ck_assert_uint_eq(cf.blocks, cases[i].most);
+                dg_chunkfile(NULL, size + DG_BLOCK, zeros_of_part, &part, &cf);
+                ck_assert_uint_eq(cf.problems, part ? DG_CF_PART : DG_CF_SIZE);
+        }
+}
+END_TEST
+
 int main(void)
 {
         Suite *s = suite_create("diagnose");
@@ -683,6 +792,9 @@ int main(void)
         tcase_add_test(t, mixes);
         tcase_add_test(t, pictures);
         tcase_add_test(t, chunk_files);
+        tcase_add_test(t, part_places);
+        tcase_add_test(t, part_files);
+        tcase_add_test(t, part_lengths);
         suite_add_tcase(s, t);
         srunner_run_all(r, CK_NORMAL);
         failed = srunner_ntests_failed(r);

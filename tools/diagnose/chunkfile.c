@@ -84,6 +84,18 @@ static void read_header(const unsigned char *h, size_t n, struct dg_chunkfile *o
                 out->problems |= DG_CF_NAME_VERSION;
         if (!dg_is_zero(h + 20, n - 20))
                 out->problems |= DG_CF_HEADER;
+        out->part = (uint8_t)(out->id >> 56);
+        if (out->named && out->part != out->name_id >> 56)
+                out->problems |= DG_CF_PART;
+}
+
+/* A part that was taken for a chunk would be silent corruption: in doubt its blocks have no place. */
+static void check_part(struct dg_chunkfile *out)
+{
+        struct dg_part part;
+
+        if (out->part && (!dg_part(out->part, &part) || out->blocks + !!out->rest > dg_part_blocks(&part)))
+                out->problems |= DG_CF_PART;
 }
 
 static void read_table(const unsigned char *t, struct dg_chunkfile *out)
@@ -120,6 +132,7 @@ void dg_chunkfile(const char *name, uint64_t size, dg_read_fn *read, void *arg, 
         }
         out->size = size;
         read_name(name, out);
+        out->part = out->named ? (uint8_t)(out->name_id >> 56) : 0;
         measure(out);
         have = size < out->header ? size : out->header;
         if (read(arg, buf, (size_t)have, 0) < 0) {
@@ -127,6 +140,7 @@ void dg_chunkfile(const char *name, uint64_t size, dg_read_fn *read, void *arg, 
                 return;
         }
         read_header(buf, (size_t)have, out);
+        check_part(out);
         if (size < out->header + TABLE)
                 return;
         if (read(arg, buf, TABLE, out->header) < 0) {

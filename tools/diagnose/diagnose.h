@@ -17,6 +17,8 @@ enum {
 };
 #define DG_EMPTY   ROMA_MFS_EMPTY_CRC
 #define DG_UNKNOWN UINT64_MAX
+/* Of a chunk number: what is left without the part. */
+#define DG_CHUNK_MASK UINT64_C(0x00FFFFFFFFFFFFFF)
 
 /* ---- crc.c ------------------------------------------------------------------------------------------------ */
 
@@ -241,6 +243,24 @@ enum dg_cell {
 /* The first `blocks` (1..1024) of a copy as n cells, each the worst of its blocks; cells has room for n + 1. */
 void dg_picture(const struct dg_chunk *chunk, size_t copy, uint32_t blocks, char *cells, size_t n);
 
+/* ---- part.c: parts of erasure coded chunks ---------------------------------------------------------------- */
+
+struct dg_part {
+        unsigned data;   /* parts that the bytes of the chunk are spread over: 4 or 8 */
+        unsigned number; /* 0..data-1, or of the checksum parts 0.. */
+        bool checksum;   /* it holds no bytes of the chunk */
+        bool exclusive;  /* a checksum part that is the XOR of the data parts */
+};
+
+/* What the first byte of a chunk number says. False: a whole chunk, or no part that MooseFS makes. */
+bool dg_part(uint8_t id, struct dg_part *out);
+/* Blocks that such a part can have. */
+uint32_t dg_part_blocks(const struct dg_part *part);
+/* The block of the chunk that block `block` of a data part is. */
+uint32_t dg_part_place(const struct dg_part *part, uint32_t block);
+/* The block of the data part that holds this block of the chunk; -1: another part does. */
+int32_t dg_part_find(const struct dg_part *part, uint32_t block);
+
 /* ---- chunkfile.c ------------------------------------------------------------------------------------------ */
 
 enum dg_cf_problem {
@@ -252,7 +272,8 @@ enum dg_cf_problem {
         DG_CF_BLOCK = 32,       /* a block does not match its CRC */
         DG_CF_TABLE = 64,       /* the table has entries for blocks that are not there */
         DG_CF_READ = 128,       /* could not be read to its end */
-        DG_CF_EMPTY = 256       /* nothing in it, or not even the header */
+        DG_CF_EMPTY = 256,      /* nothing in it, or not even the header */
+        DG_CF_PART = 512        /* which blocks of which chunk it holds is not known: see dg_chunkfile.part */
 };
 
 struct dg_chunkfile {
@@ -263,6 +284,9 @@ struct dg_chunkfile {
         bool named; /* the name was that of a chunk file */
         uint64_t name_id;
         uint32_t name_version;
+        /* The first byte of the number: 0 is a whole chunk, others are parts of erasure coded ones (4.x). With DG_CF_PART name and
+         * header disagree, or there is no such part, or it is longer than one can be: its blocks have no place. */
+        uint8_t part;
         uint64_t size;
         uint32_t header;          /* 1024 or 4096 */
         uint32_t blocks;          /* whole ones */

@@ -1,0 +1,147 @@
+#!/bin/bash
+# roma chunkfile of parts of erasure coded chunks (MooseFS 4.x), made here as a chunkserver lays them out: each is called
+# what it is, compared block by block at its places in the file, and never written out as if it were the chunk.
+set -u -o pipefail
+# shellcheck source=tests/functions.sh
+. "$SRC_DIR/tests/functions.sh"
+roma=$BUILD_DIR/roma
+[ -x "$roma" ] || skip "the program is not built"
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+cd "$scratch" || fail "no scratch folder"
+
+# bytes HEX: as they are.
+bytes() {
+  # shellcheck disable=SC2059,SC2001 # the format is made of them
+  printf "$(sed 's/../\\x&/g' <<<"$1")"
+}
+
+# made ID DATA: a chunk file of version 7 with these data; its name.
+made() {
+  local name=chunk_$1_00000007.mfs blocks b table=
+  blocks=$((($(stat -c %s "$2") + 65535) / 65536))
+  truncate -s $((blocks * 65536)) "$2"
+  for ((b = 0; b < blocks; b++)); do
+    # gzip ends a file with the CRC-32 of what it was given, lowest byte first.
+    table+=$(dd if="$2" bs=65536 skip=$b count=1 status=none | gzip -1 | tail -c 8 | head -c 4 | od -An -tx1 |
+      sed 's/ *\(..\) \(..\) \(..\) \(..\) */\4\3\2\1/')
+  done
+  for ((; b < 1024; b++)); do table+=d7978eeb; done
+  {
+    printf 'MFSC 1.1'
+    bytes "${1}00000007"
+    head -c $((4096 - 20)) /dev/zero
+    bytes "$table"
+    cat "$2"
+  } >"$name"
+  echo "$name"
+}
+
+# part_of FILE PARTS NUMBER: the bytes of the second chunk of FILE that this data part holds.
+part_of() {
+  local at=$((256 + $3)) all
+  all=$((($(stat -c %s "$1") + 262143) / 262144))
+  for (( ; at < all; at += $2)); do dd if="$1" bs=262144 skip=$at count=1 status=none; done
+}
+
+expect() {
+  local want=$1
+  shift
+  "$@" >out 2>err
+  local code=$?
+  [ $code = "$want" ] || fail "exit code $code, not $want, of: $* $(cat out err)"
+}
+says() { grep -qF -- "$1" out || fail "'$1' is not said: $(cat out err)"; }
+
+# A file of two chunks, the first a hole; the second has 41 blocks.
+truncate -s 67108864 original
+head -c 2686000 /dev/urandom >>original
+
+for parts in 4 8; do
+  for ((n = 0; n < parts; n++)); do
+    part_of original $parts $n >data
+    name=$(made "$(printf '%02X00000000000ABC' $((parts * 4 + n)))" data)
+    expect 0 "$roma" chunkfile --against original "$name"
+    says "data part $((n + 1)) of $parts, id ${name:6:16}, of the erasure coded chunk 0000000000000ABC version 7"
+    says "of each $((parts * 262144)) bytes of the chunk it holds 262144, from byte $((n * 262144)) on"
+    says "is the same as chunk 1 of"
+  done
+done
+echo "data parts are found in the file"
+
+# The third of 4 from here on: its blocks 0 to 3 are 8 to 11 of the chunk, 4 to 7 are 24 to 27, 8 is 40.
+part_of original 4 2 >data
+name=$(made 1200000000000ABC data)
+expect 0 "$roma" chunkfile --json "$name"
+says '"id":"1200000000000ABC","chunk":"0000000000000ABC","part":18,"part_number":2,"data_parts":4,"holds":"data"'
+expect 0 "$roma" chunkfile "$name"
+says "the last of its 9 blocks is block 40 of the chunk"
+expect 2 "$roma" chunkfile "$name" taken
+[ ! -e taken ] || fail "a part was written out as a chunk"
+grep -qF 'is no piece of the file' err || fail "it is not said why: $(cat err)"
+
+# A bit of block 5, which is block 25 of the chunk.
+cp "$name" sound
+at=$((8192 + 5 * 65536 + 100))
+byte=$(od -An -tu1 -j $at -N 1 sound)
+bytes "$(printf %02x $((byte ^ 8)))" | dd of="$name" bs=1 seek=$at conv=notrunc status=none
+expect 1 "$roma" chunkfile --against original "$name"
+says "block 5 (25 of the chunk): checksum"
+says "they would agree if bit 3 of byte 100 were the other way round"
+says "block 5-5 of the part, in 25-25 of the chunk: a single bit is wrong, first difference at byte $((67108864 + 25 * 65536 + 100)) "
+says "differs from chunk 1"
+
+# Cut behind its third block.
+head -c $((8192 + 3 * 65536)) sound >"$name"
+expect 1 "$roma" chunkfile --against original "$name"
+says "blocks were cut off"
+says "block 3-8 of the part, in 11-40 of the chunk: the tail is missing"
+
+# The bytes of another part under its number.
+part_of original 4 1 >data
+name=$(made 1200000000000ABC data)
+expect 1 "$roma" chunkfile --against original --index 1 "$name"
+says "the bytes of another place of the file"
+
+# Name and header disagree about what it is: nothing is guessed.
+cp sound chunk_0000000000000ABC_00000007.mfs
+expect 1 "$roma" chunkfile chunk_0000000000000ABC_00000007.mfs
+says "which part of an erasure coded chunk it is, if of one at all, is not clear"
+expect 2 "$roma" chunkfile chunk_0000000000000ABC_00000007.mfs taken
+expect 2 "$roma" chunkfile --against original chunk_0000000000000ABC_00000007.mfs
+expect 1 "$roma" chunkfile --json chunk_0000000000000ABC_00000007.mfs
+says '"problems":["name-chunk","part"]'
+[ ! -e taken ] || fail "a part was written out as a chunk"
+# Without a name of a chunk file its header tells.
+expect 2 "$roma" chunkfile sound taken
+[ ! -e taken ] || fail "a part was written out as a chunk"
+echo "parts are never taken for chunks"
+
+# A checksum part is the XOR: of stripes A A B 0 and B that is B and B.
+for x in a b; do head -c 262144 /dev/urandom >$x; done
+head -c 67108864 original >xored
+cat a a b <(head -c 262144 /dev/zero) b >>xored
+cat b b >data
+name=$(made 1400000000000ABC data)
+expect 0 "$roma" chunkfile --against xored "$name"
+says "checksum part 1, id 1400000000000ABC, of the erasure coded chunk 0000000000000ABC"
+says "it holds the XOR over the 4 data parts, and no bytes of the file"
+cat b a >data
+name=$(made 1400000000000ABC data)
+expect 1 "$roma" chunkfile --against xored "$name"
+says "block 4-7 of the part: "
+expect 2 "$roma" chunkfile "$name" taken
+name=$(made 2A00000000000ABC data)
+expect 0 "$roma" chunkfile "$name"
+says "a checksum of MooseFS Pro over the 8 data parts"
+expect 2 "$roma" chunkfile --against xored "$name"
+name=$(made 1D00000000000ABC data)
+expect 1 "$roma" chunkfile "$name"
+echo "checksum parts are compared where their code is known"
+
+# A whole chunk is what it was.
+tail -c +67108865 original >data
+name=$(made 0000000000000ABC data)
+expect 0 "$roma" chunkfile --against original "$name" taken
+says "chunk 0000000000000ABC version 7"
+cmp -s <(tail -c +67108865 original) <(head -c 2686000 taken) || fail "the chunk was taken out wrong"
