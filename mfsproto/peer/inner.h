@@ -252,6 +252,7 @@ struct peer_chunk {
         unsigned refs; /* slots of files */
         unsigned copies;
         uint8_t server[MFS_PEER_SERVERS];
+        bool archived;         /* the mark of 3.x */
         uint64_t locked_until; /* 0: free */
         uint32_t locker;       /* session */
 };
@@ -374,7 +375,7 @@ struct peer_command {
 /* Each ends with a NULL handler. */
 extern const struct peer_command peer_commands_session[], peer_commands_nodes[], peer_commands_names[],
         peer_commands_chunks[], peer_commands_info[], peer_commands_locks[], peer_commands_xattr[],
-        peer_commands_acl[], peer_commands_tools[];
+        peer_commands_acl[], peer_commands_tools[], peer_commands_care[];
 
 void peer_reply_init(const struct peer_req *r, struct wire_msg *reply);
 bool peer_reply(const struct peer_req *r, struct wire_msg *reply);

@@ -6,6 +6,7 @@ libroma_peer_la_SOURCES = \
 	mfsproto/peer/acl.c \
 	mfsproto/peer/audit.c \
 	mfsproto/peer/call.h \
+	mfsproto/peer/care.c \
 	mfsproto/peer/chunks.c \
 	mfsproto/peer/conn.c \
 	mfsproto/peer/copy.c \

@@ -18,9 +18,9 @@ struct parked {
 };
 
 static const struct peer_command *const tables[] = {
-        peer_commands_session, peer_commands_nodes, peer_commands_names,
-        peer_commands_chunks,  peer_commands_info,  peer_commands_locks,
-        peer_commands_xattr,   peer_commands_acl,   peer_commands_tools,
+        peer_commands_session, peer_commands_nodes, peer_commands_names, peer_commands_chunks,
+        peer_commands_info,    peer_commands_locks, peer_commands_xattr, peer_commands_acl,
+        peer_commands_tools,   peer_commands_care,
 };
 
 static peer_handler *find(uint32_t type)

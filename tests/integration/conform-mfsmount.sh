@@ -80,6 +80,19 @@ run mfsgeteattr y
 run mfsdirinfo folder
 run mfscheckfile folder/in/copy
 run mfsgetquota folder
+run mfsfilerepair y
+run mfsfilerepair folder
+run mfschkarchive y folder
+run mfssetarchive y
+run mfssetarchive folder
+run mfschkarchive y folder
+printf more | dd of=y conv=notrunc status=none
+run mfsmakesnapshot y archived
+run mfschkarchive y archived
+printf changed | dd of=archived conv=notrunc status=none
+run mfschkarchive y archived
+run mfsclrarchive y
+run mfschkarchive y
 run ls
 END
 cat >"$scratch/client" <<'END'

@@ -1096,6 +1096,159 @@ START_TEST(test_locks)
 }
 END_TEST
 
+static const uint32_t root_group;
+
+static void on_inode(struct wire_msg *m, uint32_t type, uint32_t inode)
+{
+        raw_init(&ma, m, type);
+        wire_set_u(m, WF_INODE, inode);
+}
+
+static void repair(uint32_t inode, uint8_t flags, uint32_t same, uint32_t erased)
+{
+        struct wire_msg m, reply;
+
+        on_inode(&m, WIRE_CLTOMA_FUSE_REPAIR, inode);
+        wire_set_ug(&m, 0, &root_group, 1);
+        if (ma.server == V4)
+                wire_set_u(&m, WF_FLAGS, flags);
+        raw_call(&ma, &m, &reply);
+        ck_assert_uint_eq(ma.len, 16);
+        ck_assert_uint_eq(wire_get_u(&reply, WF_NOTCHANGED), same);
+        ck_assert_uint_eq(wire_get_u(&reply, WF_ERASED), erased);
+        ck_assert_uint_eq(wire_get_u(&reply, WF_REPAIRED), 0);
+}
+
+/* A chunk that no server has is a hole afterwards: at 3.x at once, at 4.x when that is asked for. */
+START_TEST(test_repair)
+{
+        static uint8_t data[70000];
+        struct mfs_peer_file f;
+        struct wire_msg m;
+        uint32_t inode;
+
+        start_with((struct mfs_peer_cfg){ .servers = 3, .copies = 2, .master_version = _i ? V4 : V3 });
+        registered();
+        fill(data, sizeof data, 7);
+        inode = write_file("f", data, sizeof data, true);
+        repair(inode, 1, 1, 0);
+        for (unsigned s = 1; s <= 3; s++)
+                mfs_peer_power(peer, s, MFS_PEER_KILL);
+        if (_i)
+                repair(inode, 0, 1, 0);
+        repair(inode, 1, 0, 1);
+        repair(inode, 1, 1, 0);
+        ck_assert(mfs_peer_stat(peer, "f", &f));
+        ck_assert_uint_eq(f.length, sizeof data);
+        on_inode(&m, WIRE_CLTOMA_FUSE_REPAIR, WIRE_ROOT_INODE);
+        wire_set_ug(&m, 0, &root_group, 1);
+        ck_assert_uint_eq(raw_status(&ma, &m), WIRE_STATUS_EPERM);
+        on_inode(&m, WIRE_CLTOMA_FUSE_REPAIR, 12345);
+        wire_set_ug(&m, 0, &root_group, 1);
+        ck_assert_uint_eq(raw_status(&ma, &m), WIRE_STATUS_ENOENT);
+        stop();
+}
+END_TEST
+
+static void archive(uint32_t inode, uint8_t cmd, uint64_t changed, uint64_t same, uint32_t forbidden)
+{
+        struct wire_msg m, reply;
+
+        on_inode(&m, WIRE_CLTOMA_FUSE_ARCHCTL, inode);
+        wire_set_u(&m, WF_CMD, cmd);
+        wire_set_u(&m, WF_UID, forbidden ? 77 : 0);
+        raw_call(&ma, &m, &reply);
+        ck_assert_uint_eq(ma.len, 24);
+        ck_assert_uint_eq(wire_get_u(&reply, WF_CHANGED), changed);
+        ck_assert_uint_eq(wire_get_u(&reply, WF_NOTCHANGED), same);
+        ck_assert_uint_eq(wire_get_u(&reply, WF_NOTPERMITTED), forbidden);
+}
+
+static void archived(uint32_t inode, uint64_t chunks, uint64_t not, uint32_t all, uint32_t none)
+{
+        struct wire_msg m, reply;
+
+        on_inode(&m, WIRE_CLTOMA_FUSE_ARCHCTL, inode);
+        wire_set_u(&m, WF_CMD, WIRE_ARCH_GET);
+        raw_call(&ma, &m, &reply);
+        ck_assert_uint_eq(ma.len, 32);
+        ck_assert_uint_eq(wire_get_u(&reply, WF_ARCHCHUNKS), chunks);
+        ck_assert_uint_eq(wire_get_u(&reply, WF_NOTARCHCHUNKS), not );
+        ck_assert_uint_eq(wire_get_u(&reply, WF_ARCHINODES), all);
+        ck_assert_uint_eq(wire_get_u(&reply, WF_PARTIALINODES), 0);
+        ck_assert_uint_eq(wire_get_u(&reply, WF_NOTARCHINODES), none);
+}
+
+START_TEST(test_archive)
+{
+        static uint8_t data[1000];
+        struct wire_msg m;
+        uint32_t inode;
+
+        start();
+        registered();
+        inode = write_file("f", data, sizeof data, true);
+        archived(inode, 0, 1, 0, 1);
+        archive(inode, WIRE_ARCH_SET, 1, 0, 0);
+        archive(WIRE_ROOT_INODE, WIRE_ARCH_SET, 0, 1, 0);
+        archived(WIRE_ROOT_INODE, 1, 0, 1, 0);
+        archive(WIRE_ROOT_INODE, WIRE_ARCH_CLR, 0, 0, 1);
+        archive(inode, WIRE_ARCH_CLR, 1, 0, 0);
+        archived(inode, 0, 1, 0, 1);
+        on_inode(&m, WIRE_CLTOMA_FUSE_ARCHCTL, inode);
+        wire_set_u(&m, WF_CMD, WIRE_ARCH_CLR);
+        wire_set_u(&m, WF_UID, 77);
+        ck_assert_uint_eq(raw_status(&ma, &m), WIRE_STATUS_EPERM);
+        on_inode(&m, WIRE_CLTOMA_FUSE_UNDEL, inode);
+        ck_assert_uint_eq(raw_status(&ma, &m), WIRE_STATUS_EPERM);
+        no_violation();
+        /* Setting takes a user. */
+        on_inode(&m, WIRE_CLTOMA_FUSE_ARCHCTL, inode);
+        wire_set_u(&m, WF_CMD, WIRE_ARCH_SET);
+        raw_msg(&ma, &m);
+        ck_assert(raw_is_closed(&ma, 5000));
+        stop();
+}
+END_TEST
+
+/* Nothing is in it. */
+START_TEST(test_trash)
+{
+        struct wire_msg m, reply;
+        uint32_t inode;
+
+        start_with((struct mfs_peer_cfg){ .master_version = V4 });
+        registered();
+        inode = raw_create(&ma, "f");
+        for (uint8_t format = 0; format < 2; format++) {
+                raw_init(&ma, &m, WIRE_CLTOMA_TRASH_LIST);
+                wire_set_u(&m, WF_PART, 0);
+                wire_set_u(&m, WF_FORMAT, format);
+                wire_set_u(&m, WF_UID, 0);
+                wire_set_u(&m, WF_MINTS, 0);
+                wire_set_u(&m, WF_MAXTS, UINT32_MAX);
+                ma.hint = (uint8_t)(format + 1);
+                raw_call(&ma, &m, &reply);
+                ck_assert_uint_eq(ma.len, 16);
+                ck_assert_uint_eq(wire_get_u(&reply, WF_MATCHED), 0);
+        }
+        on_inode(&m, WIRE_CLTOMA_TRASH_REMOVE, inode);
+        wire_set_u(&m, WF_UID, 0);
+        ck_assert_uint_eq(raw_status(&ma, &m), WIRE_STATUS_ENOENT);
+        on_inode(&m, WIRE_CLTOMA_TRASH_RECOVER, inode);
+        wire_set_u(&m, WF_PATH_ROOT, WIRE_ROOT_INODE);
+        wire_set_bytes(&m, WF_PATH, "", 0);
+        wire_set_u(&m, WF_UMASK, 0);
+        wire_set_ug(&m, 0, &root_group, 1);
+        wire_set_u(&m, WF_COPYSGID, 0);
+        ck_assert_uint_eq(raw_status(&ma, &m), WIRE_STATUS_EINVAL);
+        raw_init(&ma, &m, WIRE_CLTOMA_FUSE_GETTRASH);
+        ck_assert_uint_eq(raw_status(&ma, &m), WIRE_STATUS_EPERM);
+        no_violation();
+        stop();
+}
+END_TEST
+
 static Suite *suite(void)
 {
         Suite *s = suite_create("peer");
@@ -1116,6 +1269,9 @@ static Suite *suite(void)
         tcase_add_test(t, test_append_over);
         tcase_add_test(t, test_length_jumps);
         tcase_add_test(t, test_locks);
+        tcase_add_loop_test(t, test_repair, 0, 2);
+        tcase_add_test(t, test_archive);
+        tcase_add_test(t, test_trash);
         suite_add_tcase(s, t);
         t = tcase_create("chunkservers");
         tcase_add_loop_test(t, test_write_and_read, 0, 2);
