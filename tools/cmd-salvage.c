@@ -274,22 +274,20 @@ static void read_parts(struct work *w)
         bool fits = dg_parity(&w->look.k, &copy, &complete) < 0 && complete;
 
         for (uint32_t b = 0; b < w->blocks && !v->failed && !v->tool->stopping; b += RUN) {
-                uint64_t len = within(w, b, RUN);
+                uint64_t len = within(w, b, RUN), got;
                 struct answer a = { 0 };
                 ANSWER(v->tool, &a,
                        roma_aio_pread(v->whole, buf, (size_t)len, offset_of(w, b), NULL, flight_done,
                                       &a.flight));
                 answer_wait(v->tool, &a);
-                if (a.code == ROMA_OK && a.result.bytes == len)
-                        write_out(v, buf, offset_of(w, b), len);
-                record(v, offset_of(w, b), len,
-                       a.code != ROMA_OK ? DG_LOST
-                       : fits            ? DG_CERTAIN
-                                         : DG_CHOSEN,
-                       "parts",
-                       a.code != ROMA_OK ? a.message
-                       : fits            ? "-"
-                              : "the parts of the erasure coded chunk do not fit, or some are missing");
+                got = a.code == ROMA_OK ? a.result.bytes : 0;
+                if (got && write_out(v, buf, offset_of(w, b), got))
+                        record(v, offset_of(w, b), got, fits ? DG_CERTAIN : DG_CHOSEN, "parts",
+                               fits ? "-"
+                                    : "the parts of the erasure coded chunk do not fit, or some are missing");
+                if (got < len)
+                        record(v, offset_of(w, b) + got, len - got, DG_LOST, "parts",
+                               a.code == ROMA_OK ? "behind the end of the file" : a.message);
                 answer_free(&a);
         }
         free(buf);
@@ -316,11 +314,11 @@ static void salvage_chunk(struct salvage *v, size_t index, uint32_t blocks)
         }
         if (!w->look.chunk->id)
                 record(v, offset_of(w, 0), within(w, 0, blocks), DG_CERTAIN, "-", "hole");
-        else if (w->look.k.copies && w->look.k.copy[0].part)
+        else if (dg_in_parts(&w->look.k))
                 read_parts(w);
         else
                 read_blocks(w);
-        if (w->look.chunk->id && !(w->look.k.copies && w->look.k.copy[0].part))
+        if (w->look.chunk->id && !dg_in_parts(&w->look.k))
                 record_blocks(w);
         look_free(&w->look);
         free(w);
@@ -401,7 +399,8 @@ static bool prepare(struct salvage *v)
         if (t->opt.length != UINT64_MAX)
                 v->length = t->opt.length;
         for (size_t i = 0; i < v->map->chunks; i++)
-                parts |= v->map->chunk[i].copies && v->map->chunk[i].copy[0].part;
+                for (size_t k = 0; k < v->map->chunk[i].copies; k++)
+                        parts |= v->map->chunk[i].copy[k].part != 0;
         if (parts && !(v->whole = open_file(t, &v->from, ROMA_O_READ)))
                 return false;
         v->map_file = fopen(v->map_path, t->opt.force ? "we" : "wex");

@@ -514,7 +514,7 @@ static void note_parity(struct subject *s, const struct look *look)
                         s, NOTE_BAD, "parity", look->k.index,
                         "block %d of part %02X on %s does not fit the other parts of the erasure coded chunk",
                         block, look->k.copy[copy].part, look->copy[copy].at->server);
-        else if (look->k.copies && look->k.copy[0].part && !complete)
+        else if (dg_in_parts(&look->k) && !complete)
                 examine_note(s, NOTE_UNKNOWN, "parity", look->k.index,
                              "parts of the erasure coded chunk are missing: the others cannot be checked "
                              "against them");

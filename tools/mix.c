@@ -79,7 +79,7 @@ static bool tables(struct search *s, size_t chunk, struct look *look)
 
 static bool is_coded(const struct look *look)
 {
-        return look->k.copies && look->k.copy[0].part;
+        return dg_in_parts(&look->k);
 }
 
 /* ---- digests ---------------------------------------------------------------------------------------------- */

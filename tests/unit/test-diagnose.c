@@ -243,6 +243,32 @@ START_TEST(parts)
 }
 END_TEST
 
+/* Whole copies and parts of one chunk, in any order: who knows what is in it. */
+START_TEST(parts_and_copies)
+{
+        static struct dg_copy mixed[3];
+        struct dg_chunk k = { .copies = 3, .copy = mixed };
+
+        for (unsigned i = 0; i < 3; i++)
+                mixed[i].usable = mixed[i].current = true;
+        ck_assert(!dg_in_parts(&k));
+        mixed[0].part = 0x10; /* two whole copies beside a part */
+        ck_assert(!dg_in_parts(&k));
+        mixed[1].current = mixed[2].usable = false; /* one is old, the other one does not answer */
+        ck_assert(dg_in_parts(&k));
+        mixed[0].current = false;
+        ck_assert(!dg_in_parts(&k));
+        mixed[1].part = mixed[2].part = 0x11; /* parts only, whatever they are */
+        ck_assert(dg_in_parts(&k));
+        mixed[1].part = 0;
+        mixed[1].current = true;
+        mixed[0].current = true;
+        ck_assert(!dg_in_parts(&k));
+        k.copies = 0;
+        ck_assert(!dg_in_parts(&k));
+}
+END_TEST
+
 /* ---- bytes ------------------------------------------------------------------------------------------------ */
 
 static unsigned char around[3 * DG_BLOCK], *const good = around + DG_BLOCK, bad[DG_BLOCK];
@@ -784,6 +810,7 @@ int main(void)
         tcase_add_test(t, behind_the_end);
         tcase_add_test(t, room);
         tcase_add_test(t, parts);
+        tcase_add_test(t, parts_and_copies);
         tcase_add_test(t, bytes);
         tcase_add_test(t, shifts);
         tcase_add_test(t, causes_of_copies);

@@ -99,6 +99,10 @@ size_t dg_ranges(const struct dg_chunk *chunk, struct dg_range *out, size_t room
 /* The copy whose block stands for what is right when there is no original: index, or -1. */
 int dg_reference(const struct dg_chunk *chunk, uint32_t block);
 
+/* Whether its parts say what is in the chunk. While the master makes parts of whole copies, or whole copies of parts, both are
+ * there: a whole copy that is as it should be knows more than any part, a damaged or old one less than parts that are. */
+bool dg_in_parts(const struct dg_chunk *chunk);
+
 /* An erasure coded chunk: the first block of a checksum part that is not what the data parts say, or of a part that is
  * there twice and differs; -1: none. *copy is the part. *complete says whether all that is needed was there. */
 int dg_parity(const struct dg_chunk *chunk, size_t *copy, bool *complete);

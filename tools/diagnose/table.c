@@ -265,6 +265,21 @@ size_t dg_ranges(const struct dg_chunk *k, struct dg_range *out, size_t room)
         return n;
 }
 
+bool dg_in_parts(const struct dg_chunk *k)
+{
+        bool parts = false, current = false, whole = false;
+
+        for (size_t i = 0; i < copies_of(k); i++) {
+                const struct dg_copy *c = &k->copy[i];
+                if (counts(c))
+                        return false;
+                parts |= c->part != 0;
+                current |= c->part && c->current;
+                whole |= c->part == 0;
+        }
+        return current || (parts && !whole);
+}
+
 static const struct dg_copy *part(const struct dg_chunk *k, unsigned id, size_t *copy)
 {
         for (size_t i = 0; i < copies_of(k); i++) {
