@@ -1,5 +1,4 @@
 #!/bin/bash
-# second try: it races with servers, and tcpdump may lose frames
 # Chunk files damaged on the disk of a real chunkserver: each is found and named, and whatever another copy or block still has
 # is salvaged byte for byte. roma chunkfile sees the same in the files themselves.
 # timeout: 900

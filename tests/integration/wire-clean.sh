@@ -1,5 +1,4 @@
 #!/bin/bash
-# second try: it races with servers, and tcpdump may lose frames
 # No false alarm: what mfsmount and roma do, in small and large pieces, in order and not, while packets get lost and a
 # chunkserver starts again, is captured and audited, and no rule is found broken.
 set -u -o pipefail
