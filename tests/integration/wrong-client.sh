@@ -1,5 +1,4 @@
 #!/bin/bash
-# second try: it races with servers, and tcpdump may lose frames
 # Each bug of the wrong client, captured at a real cluster: the audit names the rules that it breaks and no other, at
 # sizes and places from a seed. The client without a bug breaks none.
 set -u -o pipefail
@@ -97,7 +96,11 @@ done
 
 # In words: frame, time, connection, chunk, block, rule, effect.
 bug=crc-range
-capture "$scratch/capture" run "$bug"
+for _ in {1..5}; do
+  capture "$scratch/capture" run "$bug"
+  "$ROMA" wire audit --json "$scratch/capture" >"$scratch/audit"
+  ! grep -q '"gaps":0,' "$scratch/audit" || break
+done
 "$ROMA" wire audit "$scratch/capture" >"$scratch/text"
 grep -q '^rule crc is broken: frame [0-9]*, 20.*connection [0-9]* (.*) *, file with inode [0-9]*, chunk [0-9A-F]\{16\} (index 0), block [0-9]*$' "$scratch/text" ||
   fail "the text of the audit: $(cat "$scratch/text")"
