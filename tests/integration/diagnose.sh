@@ -1,5 +1,5 @@
 #!/bin/bash
-# second try: it races with servers, and tcpdump may lose frames
+# second try: copies no longer move and lost races are tried again within, but it has not run often enough alone since
 # roma diagnose on a real MooseFS: what clients that break the protocol do to a file is found, block by block and copy by
 # copy, and the true cause is among those that are named; files of clients that keep it raise no alarm, also while they
 # are written.
