@@ -8,7 +8,7 @@
 
 #include "s3compat/store.h"
 
-enum { MAX_REDIRECTS = 3 };
+enum { MAX_REDIRECTS = 3, SURELY_SKEWED_S = 300 };
 
 /* The servers' words. `name` is what a result carries, so it must be static. */
 static const struct word {
@@ -276,19 +276,43 @@ static bool follow(struct s3_request *r, const struct s3_xml_error *x, char refu
         return true;
 }
 
-/* Once: the answer tells the server's time. */
-static bool learn_time(struct s3_request *r, const struct s3_xml_error *x)
+/* HEAD is answered without a body, so without the word for why: expired keys, a wrong clock and missing rights look the same. */
+static bool is_mute(const struct s3_request *r, const struct s3_xml_error *x)
+{
+        return strcmp(r->method, "HEAD") == 0 && !*x->code && (r->status == 400 || r->status == 403) &&
+               !r->st->profile.anonymous;
+}
+
+/* Once: the answer tells the server's time. Where it does not say that the time is why, the time itself has to. */
+static bool learn_time(struct s3_request *r, const struct s3_xml_error *x, bool mute)
 {
         const char *date = s3_fields_get(&r->reply, "date");
         int64_t t;
 
-        if (r->skewed || strcmp(x->code, "RequestTimeTooSkewed") != 0)
+        if (r->skewed || !(mute || strcmp(x->code, "RequestTimeTooSkewed") == 0))
                 return false;
         if (!(date && s3_parse_http_time(date, &t) == 0) && s3_parse_iso_time(x->server_time, &t) < 0)
                 return false;
+        if (mute && llabs((long long)(t - r->dated)) <= SURELY_SKEWED_S)
+                return false;
         r->skewed = true;
-        r->st->skew = t - (int64_t)time(NULL);
+        r->skew = t - (int64_t)time(NULL);
         return true;
+}
+
+/* The others get the time that an answer has told when a try with it was not turned away: a Date may be wrong too. */
+static void keep_time(struct s3_request *r)
+{
+        if (r->skewed)
+                r->st->skew = r->skew;
+}
+
+static void add_reasons(struct s3_request *r)
+{
+        size_t n = strlen(r->error.text);
+
+        snprintf(r->error.text + n, sizeof(r->error.text) - n,
+                 "; HEAD is told no reason: look at the keys, the clock and the rights");
 }
 
 static enum s3_verdict judge_answer(struct s3_request *r, bool is_error)
@@ -297,6 +321,7 @@ static enum s3_verdict judge_answer(struct s3_request *r, bool is_error)
         char refused[64] = "";
         struct word w = by_status(r->status);
         const struct word *known;
+        bool mute;
 
         s3_xml_error(r->answer.p ? r->answer.p : "", r->answer.len, &x);
         known = find_word(x.code);
@@ -304,9 +329,14 @@ static enum s3_verdict judge_answer(struct s3_request *r, bool is_error)
                 w = *known;
         else if (is_error && r->status / 100 == 2)
                 w = (struct word){ NULL, ROMA_ESERVER, S3_AGAIN };
-        if (follow(r, &x, refused) || learn_time(r, &x))
+        mute = is_mute(r, &x);
+        if (follow(r, &x, refused) || learn_time(r, &x, mute))
                 return S3_AGAIN_NOW;
+        if (!mute)
+                keep_time(r);
         describe(r, &x, &w);
+        if (mute)
+                add_reasons(r);
         if (*refused) {
                 size_t n = strlen(r->error.text);
 
@@ -322,7 +352,7 @@ static enum s3_verdict judge_answer(struct s3_request *r, bool is_error)
                 return S3_FAILED;
         /* A server that broke may have done the work before; one that has said 200 had begun with it. */
         r->sent = r->status / 100 == 2 ? w.verdict != S3_FAILED : w.verdict == S3_AGAIN && r->status >= 500;
-        return w.verdict;
+        return mute ? S3_REFRESH : w.verdict;
 }
 
 /* "200 OK" with an <Error> inside: some requests begin their answer before the work is done. */
@@ -341,7 +371,9 @@ enum s3_verdict s3_judge(struct s3_request *r, CURLcode code)
                 code = CURLE_OK;
         if (code != CURLE_OK)
                 return judge_network(r, code);
-        if (r->status / 100 == 2 && !error_despite_200(r))
+        if (r->status / 100 == 2 && !error_despite_200(r)) {
+                keep_time(r);
                 return S3_GOOD;
+        }
         return judge_answer(r, true);
 }

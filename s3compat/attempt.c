@@ -197,7 +197,7 @@ static int sign(struct s3_request *r, const char *host, const char *path, struct
         const struct s3_sign s = { .dialect = st->profile.dialect,
                                    .keys = { st->creds.id, st->creds.secret, st->creds.token },
                                    .region = *st->profile.region ? st->profile.region : "us-east-1",
-                                   .now = (int64_t)time(NULL) + st->skew,
+                                   .now = (int64_t)time(NULL) + (r->skewed ? r->skew : st->skew),
                                    .method = r->method,
                                    .host = host,
                                    .bucket = st->profile.bucket,
@@ -208,6 +208,8 @@ static int sign(struct s3_request *r, const char *host, const char *path, struct
                                                           : S3_EMPTY_SHA256 };
         int rc = 0;
 
+        r->dated = s.now;
+        r->renewed = st->renewed;
         if (st->profile.dialect == S3_OSS4) {
                 struct s3_sign oss = s;
 

@@ -38,9 +38,20 @@ static void job_orphan(struct ri_job *job)
         job_free(ri_container_of(job, struct keys_job, job));
 }
 
-/* Those who wait: with new keys once more, else they fail. */
+static bool same_text(const char *a, const char *b)
+{
+        return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static bool same_keys(const struct s3_creds *a, const struct s3_creds *b)
+{
+        return same_text(a->id, b->id) && same_text(a->secret, b->secret) && same_text(a->token, b->token);
+}
+
+/* Those who wait: with other keys than they were refused with once more, else they fail as they have. */
 static void wake(struct s3_store *st, const struct keys_job *k)
 {
+        const unsigned renewed = st->renewed;
         struct ri_list all, *l;
 
         ri_list_init(&all);
@@ -50,6 +61,8 @@ static void wake(struct s3_store *st, const struct keys_job *k)
 
                 if (k->failed) {
                         ri_error_set(&r->error, ROMA_ECONFIG, NULL, "%s", ri_str_cstr(&k->err));
+                        s3_request_end(r);
+                } else if (r->renewed == renewed) {
                         s3_request_end(r);
                 } else {
                         s3_request_start(r);
@@ -87,6 +100,8 @@ static void job_done(struct ri_job *job)
 
         st->keys = NULL;
         if (!k->failed && k->found.id && k->found.secret) {
+                if (!same_keys(&st->creds, &k->found))
+                        st->renewed++;
                 s3_creds_clear(&st->creds);
                 st->creds = k->found;
                 memset(&k->found, 0, sizeof(k->found));

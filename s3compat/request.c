@@ -174,12 +174,19 @@ static void retry(struct s3_request *r, enum s3_verdict v)
 
 static void refresh(struct s3_request *r)
 {
-        if (r->refreshed || r->st->creds_fixed || r->st->profile.anonymous ||
-            s3_keys_lookup(r->st, NULL) < 0) {
+        struct s3_store *st = r->st;
+        bool newer = r->renewed != st->renewed; /* of several that were under way the first one has looked */
+
+        if (r->refreshed || st->creds_fixed || st->profile.anonymous ||
+            (!newer && s3_keys_lookup(st, NULL) < 0)) {
                 s3_request_end(r);
                 return;
         }
         r->refreshed = true;
+        if (newer) {
+                again_in(r, 0);
+                return;
+        }
         ri_list_add_tail(&r->st->wait_keys, &r->link);
 }
 

@@ -29,6 +29,7 @@ struct s3_store {
         struct s3_profile profile;
         struct s3_creds creds;
         bool creds_fixed; /* from roma.conf: nothing to be looked up again */
+        unsigned renewed; /* how often a lookup has found other keys */
         struct s3_http *http;
         struct ri_uri uri;        /* for secrets named by it */
         int64_t skew;             /* seconds that the server's clock is ahead of ours */
@@ -101,8 +102,11 @@ struct s3_request {
         size_t header_bytes;
         unsigned attempt; /* tries before this one; an owner that repeats a request sets it */
         unsigned redirects;
-        char region[64]; /* that this try is signed for */
-        unsigned issued; /* how often curl has sent this try */
+        char region[64];  /* that this try is signed for */
+        unsigned issued;  /* how often curl has sent this try */
+        int64_t dated;    /* the time that this try is signed with */
+        int64_t skew;     /* that of the server's clock as an answer has told it, with `skewed` */
+        unsigned renewed; /* st->renewed when this try was signed */
         bool refreshed, skewed, overrun;
         bool sent;    /* this try may have been done */
         bool perhaps; /* an earlier one may: its answer was lost */

@@ -141,6 +141,29 @@ answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' '<ListBucketResult></ListBuck
 go 0 ls s3://b/QUERY
 grep -qi 'x-amz-date: 20130524T' "$folder/log" || fail "the second request did not take the server's time"
 
+# HEAD is answered without a body, so without the word.
+refused=('HTTP/1.1 403 Forbidden' 'Content-Length: 0')
+begin "a clock that is wrong, and HEAD"
+answer "${refused[@]}" 'Date: Fri, 24 May 2013 00:00:00 GMT' ''
+answer "${head5[@]}"
+answer "${ranged[@]}" 'Content-Length: AUTO' '' hello
+go 0 cat s3://b/kQUERY
+asked 3
+[ "$(grep -ci '^x-amz-date: 20130524T' "$folder/log")" = 2 ] || fail "the server's time was not taken, and kept"
+
+begin "denied, by a server whose Date is wrong"
+for _ in 1 2; do answer "${refused[@]}" 'Date: Fri, 24 May 2013 00:00:00 GMT' ''; done
+answer "${head5[@]}"
+go 4 stat s3://b/noQUERY s3://b/kQUERY
+asked 3
+[ "$(grep -ci '^x-amz-date: 20130524T' "$folder/log")" = 1 ] || fail "the wrong time was kept"
+
+begin "denied, and HEAD does not say why"
+answer "${refused[@]}" "Date: $(LC_ALL=C date -u '+%a, %d %b %Y %T GMT')" ''
+go 4 stat s3://b/kQUERY
+asked 1
+says "HEAD is told no reason: look at the keys, the clock and the rights"
+
 begin "put: wrong digest told by the server, then good"
 free_name
 error '400 Bad Request' BadDigest
@@ -533,11 +556,41 @@ says "chmod 600"
 asked 0
 
 begin "keys that have expired, and are not renewed"
-answer 'HTTP/1.1 403 Forbidden' 'Content-Length: 0' ''
-error '400 Bad Request' ExpiredToken
+answer "${head5[@]}"
 error '400 Bad Request' ExpiredToken
 chmod 600 "$work/keys"
-AWS_ACCESS_KEY_ID='' AWS_SHARED_CREDENTIALS_FILE=$work/keys go 4 stat s3://b/kQUERY
+AWS_ACCESS_KEY_ID='' AWS_SHARED_CREDENTIALS_FILE=$work/keys go 4 cat s3://b/kQUERY
+asked 2
+says ExpiredToken
+
+# renew: other keys are in the file as soon as a request is there, which is answered then.
+renew() {
+  for _ in $(seq 600); do
+    [ ! -s "$work/log" ] || break
+    sleep 0.05
+  done
+  sed -i 's/= x$/= RENEWED/' "$work/keys"
+  touch "$folder/go"
+}
+for how in HEAD GET; do
+  begin "keys that have expired, and are renewed: $how"
+  printf '[default]\naws_access_key_id = x\naws_secret_access_key = y\n' >"$work/keys"
+  if [ $how = HEAD ]; then
+    answer '@wait' 'HTTP/1.1 400 Bad Request' 'Content-Length: 0' ''
+    answer "${head5[@]}"
+  else
+    answer "${head5[@]}"
+    body='<Error><Code>ExpiredToken</Code></Error>'
+    answer '@wait' 'HTTP/1.1 400 Bad Request' 'Content-Length: AUTO' '' "$body"
+  fi
+  answer "${ranged[@]}" 'Content-Length: AUTO' '' hello
+  renew &
+  renewing=$!
+  AWS_ACCESS_KEY_ID='' AWS_SHARED_CREDENTIALS_FILE=$work/keys go 0 cat s3://b/kQUERY
+  wait $renewing
+  asked 3
+  grep -q Credential=RENEWED/ "$folder/log" || fail "the new keys were not taken"
+done
 
 begin "a certificate that nobody vouches for"
 openssl req -x509 -newkey rsa:2048 -nodes -keyout "$work/key.pem" -out "$work/cert.pem" -days 2 -subj /CN=127.0.0.1 \
