@@ -457,6 +457,18 @@ static struct s3_request *complete_request(struct complete *c, const char *name,
         return r;
 }
 
+/* Nobody could see whether the object is there: a try whose answer was lost, or a complete that was killed, may have made it. */
+static void not_seen(struct complete *c, const struct ri_error *head)
+{
+        struct ri_error e = *head;
+        size_t n = strlen(e.text);
+
+        snprintf(e.text + n, sizeof(e.text) - n,
+                 "; so it is not known whether an earlier try has made the object: look at it");
+        e.outcome = ROMA_UNKNOWN;
+        complete_fail(c, &e);
+}
+
 /* The upload is gone: is the object that of these parts? Then this complete, or the same one before, has made it. */
 static void found_out(struct s3_request *r)
 {
@@ -465,8 +477,10 @@ static void found_out(struct s3_request *r)
         roma_attr a;
 
         s3_attr_from_reply(&a, &r->reply);
-        if (!r->error.code && s3_parts_etag(c->told[0].etag, sizeof(c->told[0]), c->n, want) &&
-            strcasecmp(a.etag, want) == 0)
+        if (r->error.code && r->error.code != ROMA_ENOENT)
+                not_seen(c, &r->error);
+        else if (!r->error.code && s3_parts_etag(c->told[0].etag, sizeof(c->told[0]), c->n, want) &&
+                 strcasecmp(a.etag, want) == 0)
                 complete_ok(c, &a);
         else
                 complete_fail(c, &c->why);
@@ -476,8 +490,10 @@ static void find_out(struct complete *c)
 {
         struct s3_request *r = complete_request(c, "HeadObject", "HEAD", found_out);
 
-        if (r)
-                s3_request_start(r);
+        if (!r)
+                return;
+        c->op->outcome = ROMA_UNKNOWN; /* until there is an answer, which may not come in time */
+        s3_request_start(r);
 }
 
 static void upload_looked(struct s3_request *r)

@@ -243,6 +243,20 @@ gone
 object "$whole"
 ends "${good[complete]}" 3
 
+# The complete before this one was killed when the server had done it, or had not.
+for status in '503 Slow Down:EUNAVAILABLE:4' '403 Forbidden:EACCES:2'; do
+  begin_case "nobody says whether it is done: ${status%%:*}" complete
+  gone
+  for _ in 1 2 3; do answer "HTTP/1.1 ${status%%:*}" 'Content-Length: 0' ''; done
+  code=${status#*:}
+  ends "ROMA_${code%:*} unknown" "${code#*:}"
+done
+
+begin_case "nobody says in time whether it is done" complete
+gone
+answer '@delay 30000' 'HTTP/1.1 200 OK' ''
+stall=1s ends 'ROMA_ETIMEDOUT unknown' any
+
 begin_case "a part that is not there" complete
 error '400 Bad Request' InvalidPart
 ends 'ROMA_EPRECONDITION not done' 1
