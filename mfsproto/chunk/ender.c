@@ -18,7 +18,8 @@ static void ender_done(struct mfs_call *c, const struct mfs_reply *r)
         free(e);
 }
 
-void mfs_ender_start(struct mfs_inode *ino, uint32_t index, uint64_t chunkid, uint64_t length)
+void mfs_ender_start(struct mfs_inode *ino, uint32_t index, uint64_t chunkid, uint64_t length,
+                     uint64_t good_until)
 {
         struct ender *e = calloc(1, sizeof *e);
         struct ri_error error;
@@ -35,6 +36,7 @@ void mfs_ender_start(struct mfs_inode *ino, uint32_t index, uint64_t chunkid, ui
         wire_set_u(&m, WF_OFFSET, 0);
         wire_set_u(&m, WF_SIZE, WIRE_CHUNK_SIZE);
         e->call.done = ender_done;
+        e->call.good_until = good_until;
         ri_list_add_tail(&ino->data->enders, &e->link);
         /* Not sent again after a lost connection: by then the lock may be somebody else's. */
         if (mfs_call_start(ino->data->session, &e->call, &m, MFS_NO_RETRY, "write_end", NULL, &error) < 0) {

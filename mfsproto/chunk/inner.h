@@ -344,6 +344,7 @@ void mfs_writer_end_lock(struct mfs_writer *w); /* WRITE_CHUNK_END */
 void mfs_writer_wait(struct mfs_writer *w, uint32_t ms,
                      const struct ri_error *e);                       /* then WRITE_CHUNK again */
 void mfs_writer_ended(struct mfs_writer *w);                          /* the lock is gone */
+uint64_t mfs_lock_sure_until(const struct mfs_writer *w);             /* ri_now(): later it may have ended */
 void mfs_writer_fail(struct mfs_writer *w, const struct ri_error *e); /* all of its operations */
 void mfs_writer_says(struct mfs_writer *w, const char *what, const char *server);
 void mfs_writer_kick(struct mfs_writer *w); /* mfs_writer_step() soon */
@@ -371,7 +372,9 @@ void mfs_drain_start(struct mfs_drain *d, struct mfs_inode *ino, struct ri_op *o
 void mfs_drain_cancel(struct mfs_drain *d); /* allowed when not active, also when zeroed */
 
 /* ---- ender.c: WRITE_CHUNK_END that nobody waits for ---- */
-void mfs_ender_start(struct mfs_inode *ino, uint32_t index, uint64_t chunkid, uint64_t length);
+/* good_until: ri_now(), not sent later. */
+void mfs_ender_start(struct mfs_inode *ino, uint32_t index, uint64_t chunkid, uint64_t length,
+                     uint64_t good_until);
 void mfs_enders_drop(struct mfs_data *d);
 
 /* ---- wsession.c ---- */

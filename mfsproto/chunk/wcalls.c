@@ -5,7 +5,10 @@
  * None of these is sent again blindly after a lost connection. A WRITE_CHUNK whose answer is lost may have locked the
  * chunk; asking again without CONTINUEOP waits until that lock has ended, and that is right: it may be somebody
  * else's by now. An END whose answer is lost may have been executed; sent again it would end the lock of whoever
- * came next, so the length is looked at first. */
+ * came next, so the length is looked at first.
+ *
+ * Nor is one that speaks of our lock sent late: while there is no connection the lock may end, and the master carries
+ * out a CONTINUEOP or an END whoever holds the chunk by then. */
 #include "mfsproto/chunk/inner.h"
 
 #include <stdio.h>
@@ -19,6 +22,11 @@ static void end_failed(struct mfs_writer *w, const struct ri_error *e);
 static uint64_t lock_age_ms(const struct mfs_writer *w)
 {
         return (ri_now() - w->locked_at) / MFS_NS_PER_MS;
+}
+
+uint64_t mfs_lock_sure_until(const struct mfs_writer *w)
+{
+        return w->locked_at + MFS_LOCK_SURE_MS * MFS_NS_PER_MS;
 }
 
 static void set_locked(struct mfs_writer *w, bool locked)
@@ -99,6 +107,7 @@ static int ask_space(struct mfs_data *d, struct mfs_call *c,
         struct wire_msg m;
 
         c->done = done;
+        c->good_until = 0;
         wire_msg_init(&m, WIRE_CLTOMA_FUSE_STATFS, WIRE_TO_MASTER);
         return mfs_call_start(d->session, c, &m, MFS_REPLAY, "statfs", NULL, e);
 }
@@ -318,6 +327,7 @@ void mfs_writer_lock(struct mfs_writer *w)
                    w->locked || (w->maybe && w->ino->sole_writer) || ours ? WIRE_CHUNKOP_CONTINUEOP : 0);
         w->state = MW_LOCK;
         w->call.done = lock_answered;
+        w->call.good_until = w->locked || ours ? mfs_lock_sure_until(w) : 0;
         mfs_writer_says(w, "the lock of a chunk", mfs_session_server(s));
         if (mfs_call_start(s, &w->call, &m, 0, "write_chunk", op, &e) < 0)
                 mfs_writer_wait(w, 300, &e);
@@ -371,7 +381,7 @@ static void end_failed(struct mfs_writer *w, const struct ri_error *e)
                 mfs_inode_lost(ino, e);
         /* a refused END leaves the lock; an old one may be somebody else's by now */
         if (w->end_length > 0 && w->locked && lock_age_ms(w) <= MFS_LOCK_SURE_MS)
-                mfs_ender_start(ino, w->chunk->index, w->place->chunkid, 0);
+                mfs_ender_start(ino, w->chunk->index, w->place->chunkid, 0, mfs_lock_sure_until(w));
         mfs_writer_ended(w);
 }
 
@@ -432,6 +442,7 @@ static void send_end(struct mfs_writer *w)
         wire_set_u(&m, WF_SIZE, w->acked_end ? w->acked_end - w->dirty_from : 0);
         w->state = MW_END;
         w->call.done = end_answered;
+        w->call.good_until = mfs_lock_sure_until(w);
         mfs_writer_says(w, "the end of a chunk's lock", mfs_session_server(s));
         if (mfs_call_start(s, &w->call, &m, 0, "write_end", mfs_ending_op(w->ino->data), &e) < 0)
                 end_failed(w, &e);

@@ -563,7 +563,8 @@ void mfs_writer_kill(struct mfs_writer *w)
         if (w->locked) {
                 if (!ending && (w->whole || !unclear) &&
                     ri_now() - w->locked_at < MFS_LOCK_SURE_MS * MFS_NS_PER_MS)
-                        mfs_ender_start(ino, w->chunk->index, w->place->chunkid, mfs_writer_end_length(w));
+                        mfs_ender_start(ino, w->chunk->index, w->place->chunkid, mfs_writer_end_length(w),
+                                        mfs_lock_sure_until(w));
                 w->locked = false;
                 ri_loop_hold(ino->data->loop, -1);
         }

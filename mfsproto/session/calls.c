@@ -133,6 +133,23 @@ void mfs_call_cancel(struct mfs_call *c)
                 detach(c);
 }
 
+/* False: the call may not be sent (any more) to this master, and *e says why. */
+static bool may_send(const struct mfs_session *s, const struct mfs_call *c, struct ri_error *e)
+{
+        const char *why = c->version != s->info.master_version
+                                  ? "the master was replaced by another version in the middle"
+                          : c->good_until && ri_now() > c->good_until
+                                  ? "there was no connection for so long that the lock may have ended"
+                                  : NULL;
+
+        if (!why)
+                return true;
+        memset(e, 0, sizeof(*e));
+        ri_error_set(e, ROMA_ECLOSED, s->server, "%s", why);
+        e->flags = ROMA_RETRIABLE;
+        return false;
+}
+
 /* Hands the queue to the connection. */
 void mfs_calls_pump(struct mfs_session *s)
 {
@@ -142,14 +159,9 @@ void mfs_calls_pump(struct mfs_session *s)
                 return;
         while ((l = ri_list_first(&s->queue))) {
                 struct mfs_call *c = ri_list_entry(l, struct mfs_call, link);
+                struct ri_error e;
 
-                if (c->version != s->info.master_version) {
-                        struct ri_error e;
-
-                        memset(&e, 0, sizeof(e));
-                        ri_error_set(&e, ROMA_ECLOSED, s->server,
-                                     "the master was replaced by another version in the middle");
-                        e.flags = ROMA_RETRIABLE;
+                if (!may_send(s, c, &e)) {
                         fail_call(c, &e, c->again ? ROMA_UNKNOWN : ROMA_NOT_DONE);
                         continue;
                 }

@@ -82,6 +82,8 @@ struct mfs_call {
         void (*done)(struct mfs_call *c, const struct mfs_reply *r);
         struct ri_op *
                 op; /* for deadlines' sentences and traces; may be NULL, must be reset when the op ends first */
+        uint64_t
+                good_until; /* set before the start; ri_now(): later it fails instead of being sent. 0: no limit */
         /* private */
         struct ri_list link;
         struct ri_map_node by_id;

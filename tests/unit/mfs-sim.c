@@ -237,7 +237,7 @@ static struct mfs_transport *sim_dial(struct mfs_dialer *d, roma_loop *loop, uin
         snprintf(c->base.peer, sizeof c->base.peer, "sim:%u", ip & 255);
         c->s = s;
         c->server = ip == SIM_MASTER_IP ? -1 : (int)(ip & 255) - 10;
-        c->refused = c->server >= 0 && happens(s, s->p_refuse);
+        c->refused = c->server >= 0 ? happens(s, s->p_refuse) : s->no_master;
         ri_list_add_tail(&s->conns, &c->link);
         loop->stats.connections++;
         s->connects++;

@@ -53,6 +53,7 @@ struct sim {
         unsigned p_refuse;        /* a connect is refused */
         unsigned p_locked;        /* WRITE_CHUNK and READ_CHUNK answer with a status that passes */
         unsigned p_master_lost;   /* the master's connection ends */
+        bool no_master;           /* connects to it are refused */
         unsigned slow;            /* a server applies a queued packet in one of so many ticks */
         unsigned trickle;         /* a chunkserver's connection delivers at most so many bytes in a tick */
         unsigned away_ms;         /* nobody drives the loop for so long while an answer of the master waits */

@@ -1015,6 +1015,120 @@ START_TEST(test_orphans_of_an_old_lock)
 }
 END_TEST
 
+static void lose_the_master(void)
+{
+        sim.no_master = true;
+        sim_drop_master(&sim);
+        turns(20);
+}
+
+/* The request waits for a connection until its lock may have ended. */
+static void too_late(struct mfs_writer *w)
+{
+        uint64_t slept = 100 * UINT64_C(1000000000);
+
+        ck_assert_ptr_nonnull(w->call.session);
+        ck_assert(!w->call.sent);
+        ck_assert_uint_ne(w->call.good_until, 0);
+        w->locked_at -= slept;
+        w->call.good_until -= slept;
+        sim.no_master = false;
+}
+
+/* "Our lock goes on" waits in the queue until the lock has ended and somebody else has written: the master would believe
+ * it. The write is asked for like any other then, and bytes of a cancelled one are given up. */
+START_TEST(test_late_continue)
+{
+        unsigned char *p = noise(400000, 40), *q = noise(400000, 41), *got = malloc(400000);
+
+        for (unsigned cancelled = 0; cancelled < 2; cancelled++) {
+                struct mfs_writer *w;
+                struct end e;
+                unsigned grants;
+                roma_op id;
+
+                do_write(q, 400000, 0);
+                id = start_write(&e, p, 400000, 0);
+                w = mfs_chunk_find(ino, 0)->writer;
+                while (!w->ws.count && !e.done)
+                        roma_loop_turn(loop, -1);
+                for (int i = 0; i < SIM_SERVERS; i++)
+                        sim.stuck[i] = true;
+                lose_the_master();
+                sim_close_writing(&sim);
+                while (w->state != MW_LOCK)
+                        roma_loop_turn(loop, -1);
+                ck_assert(w->locked);
+                if (cancelled) {
+                        roma_cancel(loop, id);
+                        until(&e);
+                        ck_assert_int_eq(e.outcome, ROMA_UNKNOWN);
+                }
+                sim.chunk[0].locked = false;
+                for (unsigned i = 0; i < SIM_SERVERS; i++) {
+                        sim.stuck[i] = false;
+                        if (sim.chunk[0].held[i])
+                                sim_poke(&sim, i, 0, q, 400000);
+                }
+                grants = sim.grants;
+                too_late(w);
+                if (!cancelled) {
+                        until(&e);
+                        ck_assert_msg(e.code == ROMA_OK, "%s", e.text);
+                        do_flush();
+                } else {
+                        mfs_inode_flush(op("fsync", &e), ino, &told[0]);
+                        until(&e);
+                        ck_assert_int_eq(e.code, ROMA_EUNAVAILABLE);
+                }
+                ck_assert_str_eq(sim.broken, "");
+                ck_assert_uint_eq(sim.grants - grants, cancelled ? 0 : 1);
+                for (unsigned i = 0; i < SIM_SERVERS; i++) {
+                        if (!sim.chunk[0].held[i])
+                                continue;
+                        sim_peek(&sim, i, 0, 0, got, 400000);
+                        ck_assert(memcmp(got, cancelled ? q : p, 400000) == 0);
+                }
+        }
+        free(p);
+        free(q);
+        free(got);
+}
+END_TEST
+
+/* An END that waits as long would end the lock of whoever came next. */
+START_TEST(test_late_end)
+{
+        unsigned char *p = noise(1000, 42);
+        struct end e, other;
+        struct mfs_writer *w;
+        struct ri_op *o;
+        unsigned ends;
+
+        do_write(p, 1000, 0);
+        o = op("other", &other);
+        start_write(&e, p, 500, 100);
+        until(&e);
+        w = mfs_chunk_find(ino, 0)->writer;
+        ck_assert(w->locked);
+        lose_the_master();
+        mfs_inode_flush(op("fsync", &e), ino, &told[0]);
+        while (w->state != MW_END)
+                roma_loop_turn(loop, -1);
+        ends = sim.ends;
+        too_late(w);
+        until(&e);
+        ck_assert_msg(e.code == ROMA_OK, "%s", e.text);
+        turns(20);
+        ck_assert_uint_eq(sim.ends, ends);
+        ck_assert(sim.chunk[0].locked); /* theirs */
+        sim.chunk[0].locked = false;
+        ri_op_finish(o);
+        until(&other);
+        free(p);
+}
+END_TEST
+
 /* The parts of an erasure coded chunk, in units of 256 KiB. */
 START_TEST(test_parts)
 {
@@ -1324,6 +1438,8 @@ int main(void)
         tcase_add_test(tc, test_stall_and_orphans);
         tcase_add_test(tc, test_orphans_expire);
         tcase_add_test(tc, test_orphans_of_an_old_lock);
+        tcase_add_test(tc, test_late_continue);
+        tcase_add_test(tc, test_late_end);
         tcase_add_test(tc, test_parts);
         tcase_add_test(tc, test_rotten_part);
         tcase_add_test(tc, test_broken_off_reads);
