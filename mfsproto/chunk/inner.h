@@ -290,9 +290,9 @@ struct mfs_writer {
         bool active;    /* counted in ino->active */
         bool locked;    /* the master has granted the chunk and END was not answered */
         bool maybe;     /* a WRITE_CHUNK was sent and its answer lost */
-        bool expired;   /* it may have ended without an END, and others may have had the chunk since */
+        bool expired;   /* given back, or it may have ended by itself: others may have had it since */
         bool ours;      /* granted since locked_at, in an answer that there was no memory for */
-        bool closing;   /* no new data under this lock */
+        bool closing;   /* no new data under this lock; what servers have in part is completed */
         bool lost;      /* the last refusal said that the chunk is lost */
         bool giving_up; /* nothing of the queue will be written any more */
         uint64_t locked_at;

@@ -342,6 +342,7 @@ void mfs_writer_ended(struct mfs_writer *w)
         bool wrote = w->acked_end > 0;
 
         set_locked(w, false);
+        w->expired = true; /* whoever comes next may write before we have it again */
         w->closing = false;
         w->end_tries = 0;
         w->idle_since = 0;

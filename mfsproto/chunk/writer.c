@@ -311,19 +311,18 @@ static void writer_timer(struct ri_timer *t)
 
 /* For the session */
 
+/* What some servers may have already is completed before the lock is given back. */
 struct mfs_wpart *mfs_writer_next(struct mfs_writer *w)
 {
         if (ri_now() - w->locked_at > MFS_LOCK_DATA_MS * MFS_NS_PER_MS)
                 w->closing = true;
-        if (w->closing)
-                return NULL;
         ri_list_for_each(it, &w->queue)
         {
                 struct mfs_wpart *p = part_of(ri_list_entry(it, struct mfs_item, link));
 
                 if (!p)
                         return NULL; /* a barrier */
-                if (p->sent < p->to)
+                if (p->sent < (w->closing ? p->high : p->to))
                         return p;
         }
         return NULL;
@@ -443,7 +442,7 @@ static bool adopt(struct mfs_wpart *p)
 
 /* Completing the write of an operation that has ended makes the replicas equal again, but for its owner it has failed,
  * and somebody else may have written the range since. So it is done for a while only, and not at all when the lock
- * under which it was begun may have ended: whoever was given the chunk behind us has newer bytes. */
+ * under which it was begun was given back or may have ended: whoever was given the chunk behind us has newer bytes. */
 bool mfs_writer_drop_orphans(struct mfs_writer *w)
 {
         uint64_t now = ri_now();
