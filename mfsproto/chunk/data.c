@@ -91,6 +91,7 @@ struct mfs_data *mfs_data_new(struct mfs_session *s)
         ri_list_init(&d->locked);
         ri_list_init(&d->ending);
         ri_list_init(&d->enders);
+        ri_list_init(&d->truncs);
         ri_list_init(&d->watch.link);
         d->watch.chunk_changed = chunk_changed;
         d->watch.length_changed = length_changed;
@@ -105,6 +106,7 @@ void mfs_data_free(struct mfs_data *d)
                 return;
         mfs_session_unwatch(&d->watch);
         mfs_call_cancel(&d->space);
+        mfs_truncs_drop(d);
         if (!ri_list_empty(
                     &d->enders)) /* bytes that were acknowledged lie behind the end of the file until these arrive */
                 mfs_session_push(d->session);

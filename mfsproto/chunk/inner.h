@@ -35,6 +35,7 @@ struct mfs_data {
         struct ri_list locked; /* writers that hold a chunk lock */
         struct ri_list ending; /* struct mfs_ending */
         struct ri_list enders; /* WRITE_CHUNK_ENDs that nobody waits for */
+        struct ri_list truncs; /* TRUNCATEs that were sent and whose operation has ended */
         struct mfs_call space; /* STATFS */
         bool space_asked;
         uint64_t most_space; /* largest total that a statfs showed */
@@ -376,6 +377,9 @@ void mfs_drain_cancel(struct mfs_drain *d); /* allowed when not active, also whe
 void mfs_ender_start(struct mfs_inode *ino, uint32_t index, uint64_t chunkid, uint64_t length,
                      uint64_t good_until);
 void mfs_enders_drop(struct mfs_data *d);
+
+/* ---- truncate.c ---- */
+void mfs_truncs_drop(struct mfs_data *d);
 
 /* ---- wsession.c ---- */
 void mfs_ws_start(struct mfs_writer *w);

@@ -6,7 +6,8 @@
 #include <string.h>
 
 struct trunc {
-        struct ri_op *op;
+        struct ri_list link; /* data->truncs, when op is NULL */
+        struct ri_op *op;    /* NULL: it has ended, and the master may still carry out what was sent */
         struct mfs_inode *ino;
         struct mfs_turn turn;
         struct mfs_drain drain;
@@ -26,6 +27,7 @@ static void trunc_free(struct trunc *t)
 {
         struct mfs_inode *ino = t->ino;
 
+        ri_list_del(&t->link);
         mfs_turn_leave(&t->turn);
         mfs_drain_cancel(&t->drain);
         mfs_call_cancel(&t->call);
@@ -40,9 +42,43 @@ static void trunc_free(struct trunc *t)
         mfs_inode_put(ino);
 }
 
+/* A master lets a TRUNCATE wait for up to 30 s while somebody else holds a chunk, and no word of ours takes it back. What
+ * was written behind it would be cut off, so nothing is until it is answered or its connection has ended. */
 static void trunc_cancel(struct ri_op *op)
 {
-        trunc_free(op->impl);
+        struct trunc *t = op->impl;
+
+        if (!t->gate || !t->call.session || !t->call.sent) {
+                trunc_free(t);
+                return;
+        }
+        t->op = t->call.op = NULL;
+        t->ino->changes++;
+        ri_list_add_tail(&t->ino->data->truncs, &t->link);
+}
+
+/* Its operation had ended before. */
+static void answered_to_nobody(struct trunc *t, const struct mfs_reply *r)
+{
+        struct mfs_inode *ino = t->ino;
+        struct wire_attr a = { 0 };
+
+        if (!r->error && r->status == WIRE_STATUS_OK) {
+                struct wire_msg m = *r->msg;
+
+                wire_get_attr(&m, &a);
+                if (wire_msg_ok(&m))
+                        mfs_inode_set_length(ino, a.length);
+        }
+        ino->changes++;
+        mfs_inode_forget(ino);
+        trunc_free(t);
+}
+
+void mfs_truncs_drop(struct mfs_data *d)
+{
+        while (!ri_list_empty(&d->truncs))
+                trunc_free(ri_list_entry(ri_list_first(&d->truncs), struct trunc, link));
 }
 
 static void trunc_fail(struct trunc *t, const struct ri_error *e)
@@ -129,6 +165,10 @@ static void answered(struct mfs_call *c, const struct mfs_reply *r)
         struct wire_msg m;
         struct wire_attr a;
 
+        if (!t->op) {
+                answered_to_nobody(t, r);
+                return;
+        }
         if (r->error && r->error->outcome == ROMA_UNKNOWN && !t->iov) {
                 t->maybe = true;
                 t->getlen.done = looked;
@@ -223,6 +263,7 @@ static void begin(struct ri_op *op, struct mfs_inode *ino, struct iovec *iov, in
                 ri_op_fail(op, ROMA_ENOMEM, "out of memory");
                 return;
         }
+        ri_list_init(&t->link);
         t->op = op;
         t->ino = ino;
         t->iov = iov;

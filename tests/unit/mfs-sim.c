@@ -251,6 +251,8 @@ static void server_closes(struct conn *c)
         /* an END that was on its way is lost too; its lock ends by itself, here sooner than in 120 s */
         for (unsigned i = 0; c->server < 0 && i < SIM_CHUNKS; i++)
                 c->s->chunk[i].orphan_lock |= c->s->chunk[i].locked;
+        if (c->server < 0)
+                c->s->parked_len = 0;
 }
 
 /* ---- answers ---- */
@@ -495,6 +497,13 @@ static void truncate_file(struct conn *c, uint32_t msgid, const unsigned char *p
         uint8_t flags = p[4];
         uint64_t length = wire_be64(p + len - 8), before = s->length;
 
+        if (s->park_truncate && len <= sizeof s->parked) {
+                s->park_truncate = false;
+                memcpy(s->parked, p, len);
+                s->parked_len = len;
+                s->parked_msgid = msgid;
+                return;
+        }
         for (unsigned i = 0; i < SIM_CHUNKS; i++) {
                 if (s->chunk[i].locked && !s->chunk[i].orphan_lock)
                         broke(s, "TRUNCATE while we hold chunk %u", i);
@@ -1071,6 +1080,21 @@ void sim_foreign_change(struct sim *s, unsigned chunk)
         for (unsigned v = 0; v < SIM_SERVERS; v++)
                 s->copy[v][chunk].version = s->chunk[chunk].version;
         sim_tell_chunk(s, chunk, s->length, false);
+}
+
+bool sim_parked(const struct sim *s)
+{
+        return s->parked_len > 0;
+}
+
+void sim_unpark(struct sim *s)
+{
+        struct conn *c = master_conn(s);
+        size_t len = s->parked_len;
+
+        s->parked_len = 0;
+        if (c && len)
+                truncate_file(c, s->parked_msgid, s->parked, len);
 }
 
 void sim_drop_master(struct sim *s)

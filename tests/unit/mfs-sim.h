@@ -66,11 +66,15 @@ struct sim {
         uint8_t truncate_status;
         bool swallow_end; /* the next END is executed, its answer lost with the connection */
         bool swallow_lock;
+        bool park_truncate;    /* the next one waits for sim_unpark(), or is lost with its connection */
         bool swallow_truncate; /* the same; then somebody else appends, and the next one is refused */
         bool sole_writer; /* nobody else has this file: a lock may be taken for ours, an END sent twice */
 
         unsigned writes, ends, finishes, packets, grants, repaired, reads, connects, asks;
         uint64_t last_end_length;
+        unsigned char parked[64]; /* a TRUNCATE */
+        size_t parked_len;
+        uint32_t parked_msgid;
 };
 
 void sim_init(struct sim *s, roma_loop *loop, uint64_t seed);
@@ -92,6 +96,8 @@ void sim_foreign_cut(struct sim *s, uint64_t length);
 /* Another client has written: 702 to ours. */
 void sim_foreign_change(struct sim *s, unsigned chunk);
 void sim_invert(struct sim *s, unsigned chunk); /* every byte of it becomes another */
+bool sim_parked(const struct sim *s);
+void sim_unpark(struct sim *s);
 void sim_drop_master(struct sim *s);
 void sim_close_writing(struct sim *s); /* every write session ends */
 void sim_close_idle(struct sim *s);    /* chunkservers end all connections on which nothing happens */

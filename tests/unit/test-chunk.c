@@ -316,6 +316,57 @@ START_TEST(test_truncate_unknown)
 }
 END_TEST
 
+/* The master keeps a truncate waiting, and it is cancelled meanwhile: it may still be carried out, so what is written behind it
+ * waits until it is answered, or lost with its connection. */
+START_TEST(test_truncate_cancelled)
+{
+        unsigned char *p = noise(1000, 46);
+        struct end e[2];
+        struct ri_op *o;
+        roma_op id;
+
+        do_write(p, 1000, 0);
+        for (unsigned lost = 0; lost < 2; lost++) {
+                unsigned grants = sim.grants;
+
+                sim.park_truncate = true;
+                o = op("truncate", &e[0]);
+                id = o->id;
+                mfs_inode_truncate(o, ino, 100);
+                while (!sim_parked(&sim))
+                        roma_loop_turn(loop, -1);
+                roma_cancel(loop, id);
+                until(&e[0]);
+                ck_assert_int_eq(e[0].code, ROMA_ECANCELED);
+                ck_assert_int_eq(e[0].outcome, ROMA_UNKNOWN);
+                start_write(&e[1], p, 1000, CHUNK);
+                turns(50);
+                ck_assert(!e[1].done);
+                ck_assert_uint_eq(sim.grants, grants);
+                if (lost)
+                        sim_drop_master(&sim);
+                else
+                        sim_unpark(&sim);
+                until(&e[1]);
+                ck_assert_msg(e[1].code == ROMA_OK, "%s", e[1].text);
+                do_flush();
+                expect(p, 1000, CHUNK, 1000);
+                expect(p, 100, 0, 100);
+                ck_assert_uint_eq(sim.length, CHUNK + 1000);
+        }
+        /* and one that is never answered keeps nobody from closing */
+        sim.park_truncate = true;
+        o = op("truncate", &e[0]);
+        id = o->id;
+        mfs_inode_truncate(o, ino, 50);
+        while (!sim_parked(&sim))
+                roma_loop_turn(loop, -1);
+        roma_cancel(loop, id);
+        until(&e[0]);
+        free(p);
+}
+END_TEST
+
 /* A truncate waits for the writes before it and holds up those behind it. */
 START_TEST(test_truncate_in_order)
 {
@@ -1532,6 +1583,7 @@ int main(void)
         tcase_add_test(tc, test_end_and_holes);
         tcase_add_test(tc, test_truncate);
         tcase_add_test(tc, test_truncate_unknown);
+        tcase_add_test(tc, test_truncate_cancelled);
         tcase_add_test(tc, test_truncate_in_order);
         tcase_add_test(tc, test_append);
         tcase_add_test(tc, test_append_outcome);
