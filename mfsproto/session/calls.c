@@ -153,6 +153,7 @@ static bool may_send(const struct mfs_session *s, const struct mfs_call *c, stru
 /* Hands the queue to the connection. */
 void mfs_calls_pump(struct mfs_session *s)
 {
+        struct mfs_guard g;
         struct ri_list *l;
 
         if (s->state != MFS_READY || ri_list_empty(&s->queue) || !mfs_check_alive(s) || s->hold)
@@ -162,7 +163,10 @@ void mfs_calls_pump(struct mfs_session *s)
                 struct ri_error e;
 
                 if (!may_send(s, c, &e)) {
+                        mfs_guard_begin(s, &g);
                         fail_call(c, &e, c->again ? ROMA_UNKNOWN : ROMA_NOT_DONE);
+                        if (!mfs_guard_end(s, &g) || s->state != MFS_READY)
+                                return;
                         continue;
                 }
                 if (mfs_link_put(&s->link, c->packet, c->len) < 0)

@@ -154,6 +154,36 @@ static void connect_op_failed(struct mfs_session *s, const struct ri_error *e)
         connect_ended(s, e);
 }
 
+/* Out of line: the compiler takes the pointer for one that outlives its variable. */
+__attribute__((noinline)) void mfs_guard_begin(struct mfs_session *s, struct mfs_guard *g)
+{
+        g->freed = false;
+        g->outer = s->guard;
+        s->guard = g;
+}
+
+bool mfs_guard_end(struct mfs_session *s, const struct mfs_guard *g)
+{
+        if (g->freed)
+                return false;
+        s->guard = g->outer;
+        return s->state < MFS_CLOSING;
+}
+
+/* Everybody who waits is told. False: one of them has closed the session. */
+static bool all_fail(struct mfs_session *s, const struct ri_error *e)
+{
+        struct mfs_guard g;
+
+        mfs_guard_begin(s, &g);
+        mfs_calls_fail(s, e);
+        if (!mfs_guard_end(s, &g))
+                return false;
+        mfs_guard_begin(s, &g);
+        mfs_bulk_fail_all(s, e);
+        return mfs_guard_end(s, &g);
+}
+
 /* All addresses of all hosts failed. */
 static void round_failed(struct mfs_session *s)
 {
@@ -175,8 +205,8 @@ static void round_failed(struct mfs_session *s)
                 all.status_kind = e.status_kind;
                 all.server_status = e.server_status;
                 s->lost_at = ri_now();
-                mfs_calls_fail(s, &all);
-                mfs_bulk_fail_all(s, &all);
+                if (!all_fail(s, &all))
+                        return;
         }
         if (!s->connect_op && !wanted(s)) {
                 mfs_enter(s, MFS_IDLE);
@@ -217,8 +247,7 @@ static void refused(struct mfs_session *s, uint8_t status)
                 return;
         }
         mfs_enter(s, MFS_IDLE);
-        mfs_calls_fail(s, &e);
-        mfs_bulk_fail_all(s, &e);
+        all_fail(s, &e);
 }
 
 /* ---- the states ------------------------------------------------------------------------------------------- */
@@ -448,6 +477,8 @@ static bool answered_late(struct mfs_session *s)
 
 static void enter_ready(struct mfs_session *s)
 {
+        struct mfs_guard g;
+
         if (answered_late(s))
                 return;
         s->rounds = 0;
@@ -466,7 +497,10 @@ static void enter_ready(struct mfs_session *s)
                 s->renewed = false;
                 mfs_all_changed(s);
         }
+        mfs_guard_begin(s, &g);
         mfs_calls_pump(s);
+        if (!mfs_guard_end(s, &g))
+                return;
         mfs_bulk_session_ready(s);
         connect_ended(s, NULL);
 }
@@ -636,6 +670,7 @@ void mfs_lost(struct mfs_session *s, const struct ri_error *e)
         struct ri_error copy = *e;
         /* Nobody drove the loop and the master gave up on us: its right, and no failure of anybody. */
         bool slept = s->suspect || s->hold;
+        struct mfs_guard g;
 
         mfs_link_abort(
                 &s->link); /* a change that is made anew, or told as not known, may not be made much later */
@@ -643,8 +678,9 @@ void mfs_lost(struct mfs_session *s, const struct ri_error *e)
         s->lost_at = ri_now();
         s->error = copy;
         s->state = MFS_BACKOFF; /* what the calls' owners start now waits for the next connection */
+        mfs_guard_begin(s, &g);
         mfs_calls_lost(s, &copy, !slept);
-        if (s->state != MFS_BACKOFF)
+        if (!mfs_guard_end(s, &g) || s->state != MFS_BACKOFF)
                 return;
         if (wanted(s) || s->connect_op)
                 begin_round(s); /* the first try is at once: often only this connection died */
@@ -672,14 +708,16 @@ void mfs_note_driven(struct mfs_session *s)
 bool mfs_check_alive(struct mfs_session *s)
 {
         uint64_t opened = s->link.opened;
+        struct mfs_guard g;
         struct ri_error e;
 
         mfs_note_driven(s);
         if (!s->suspect)
                 return true;
         /* What the master sent before it gave up is still good. */
+        mfs_guard_begin(s, &g);
         mfs_link_drain(&s->link);
-        if (s->state != MFS_READY || s->link.opened != opened)
+        if (!mfs_guard_end(s, &g) || s->state != MFS_READY || s->link.opened != opened)
                 return false;
         if (ri_list_empty(&s->awaiting)) {
                 memset(&e, 0, sizeof(e));
@@ -770,6 +808,8 @@ static int copy_config(struct mfs_session *s, const struct mfs_session_cfg *cfg)
 
 static void session_free(struct mfs_session *s)
 {
+        for (struct mfs_guard *g = s->guard; g; g = g->outer)
+                g->freed = true;
         drop_connection(s);
         ri_task_drop(&s->pump);
         ri_task_drop(&s->gone);

@@ -122,7 +122,17 @@ struct mfs_session {
         void (*closed)(void *arg);
         void *closed_arg;
         struct ri_task gone;
+        struct mfs_guard *guard; /* the innermost; NULL: none */
 };
+
+/* Around callbacks in the middle of something: an open that fails closes its session, which is freed at once. */
+struct mfs_guard {
+        bool freed;
+        struct mfs_guard *outer;
+};
+void mfs_guard_begin(struct mfs_session *s, struct mfs_guard *g);
+/* False: the session is gone, or closes, and must be left alone. */
+bool mfs_guard_end(struct mfs_session *s, const struct mfs_guard *g);
 
 /* machine.c */
 void mfs_enter(struct mfs_session *s, enum mfs_state state);

@@ -671,6 +671,70 @@ START_TEST(another_file_system_is_not_ours)
 }
 END_TEST
 
+/* The owner of a call closes the session when it fails, as an open does. */
+static void answered_and_closed(struct mfs_call *call, const struct mfs_reply *r)
+{
+        answered(call, r);
+        is_closed = false;
+        mfs_session_close(session, true, closed, NULL);
+        ck_assert(is_closed);
+}
+
+static void end_closed(void)
+{
+        roma_stats st = { .size = sizeof(st) };
+
+        double_turns(loop, 3);
+        roma_loop_stats(loop, &st);
+        ck_assert_uint_eq(st.timers, 0);
+        double_free(&net);
+        roma_loop_free(loop);
+}
+
+/* Why the call fails: no master for too long, one that does not want us any more, one of another version, and a refusal
+ * that is found when the loop was not driven. */
+START_TEST(a_call_that_fails_may_close_the_session)
+{
+        struct double_conn *c = ready(V3);
+        struct asked a;
+        const uint8_t *p;
+        uint32_t len;
+        uint8_t status = WIRE_STATUS_EPERM, reply[64];
+
+        ask(&a, "x", MFS_REPLAY);
+        a.call.done = answered_and_closed;
+        next_request(c, &p, &len);
+        if (_i == 3) {
+                wire_put32(reply, a.call.msgid);
+                reply[4] = WIRE_STATUS_ENOENT;
+                session->driven_at -= 20 * UINT64_C(1000000000);
+                double_give_packet(c, WIRE_MATOCL_FUSE_UNLINK, reply, 5);
+                mfs_check_alive(session);
+                ck_assert_uint_eq(a.done, 1);
+                end_closed();
+                return;
+        }
+        double_end(c);
+        c = expect_register(2, WIRE_REGISTER_RECONNECT, &p, &len);
+        if (_i == 0) {
+                session->lost_at -= 60 * UINT64_C(1000000000);
+                double_end(c);
+        } else {
+                double_give_packet(c, WIRE_MATOCL_FUSE_REGISTER, &status, 1);
+                expect_register(2, WIRE_REGISTER_NEWSESSION, &p, &len);
+                status = WIRE_STATUS_EACCES;
+                if (_i == 1)
+                        double_give_packet(c, WIRE_MATOCL_FUSE_REGISTER, &status, 1);
+                else
+                        double_give_packet(c, WIRE_MATOCL_FUSE_REGISTER, reply,
+                                           register_reply(reply, 49, V4));
+        }
+        wait_done(&a);
+        ck_assert(a.failed);
+        end_closed();
+}
+END_TEST
+
 /* ---- time ------------------------------------------------------------------------------------------------- */
 
 /* As if nobody had driven the loop for so long. */
@@ -1168,6 +1232,7 @@ int main(void)
         tcase_add_test(tc, a_changed_export_keeps_the_session);
         tcase_add_test(tc, a_forgotten_session_is_made_anew);
         tcase_add_test(tc, another_file_system_is_not_ours);
+        tcase_add_loop_test(tc, a_call_that_fails_may_close_the_session, 0, 4);
         tcase_add_test(tc, an_undriven_connection_is_replaced_silently);
         tcase_add_test(tc, answers_from_before_the_pause_count);
         tcase_add_test(tc, times_go_before_what_waited);
