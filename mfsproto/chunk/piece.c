@@ -62,11 +62,10 @@ static void again(struct mfs_piece *p, uint32_t ms)
                 mfs_read_fail(p->rd, &(struct ri_error){ .code = ROMA_ENOMEM, .text = "out of memory" });
 }
 
-/* CRC errors everywhere: is it time to say so? */
-static bool corrupt(struct mfs_piece *p)
+/* The master knows no copy that is right, and had time to make one. */
+static bool corrupt(const struct mfs_piece *p)
 {
-        return p->crc_seen && (p->rounds >= 2 ||
-                               (p->refused_at && ri_now() - p->refused_at > CRC_PATIENCE_MS * MFS_NS_PER_MS));
+        return p->crc_seen && (p->rounds >= 2 || ri_now() - p->empty_at > CRC_PATIENCE_MS * MFS_NS_PER_MS);
 }
 
 /* The same for parts. */
@@ -174,8 +173,6 @@ static void job_failed(struct mfs_piece *p, struct mfs_rjob *j)
                 p->crc_seen = true;
                 if (p->crcs++ == 0)
                         p->crc_at = ri_now();
-                if (!p->refused_at)
-                        p->refused_at = ri_now();
         }
         p->error.flags |= ROMA_RETRIABLE;
         /* busy is not bad */
@@ -352,11 +349,11 @@ static void read_copy(struct mfs_piece *p)
         p->any_crc = false;
         if (!l && p->crc_seen) {
                 /* each listed replica had a CRC error: once more from the start, then it is said, if a CRC ends that
-                 * as well and not a lost connection */
+                 * as well and not a lost connection, however long that took */
                 if (p->crcs > p->round_crcs)
                         p->rounds++;
                 p->round_crcs = p->crcs;
-                if (corrupt(p)) {
+                if (p->rounds >= 2) {
                         fail_corrupt(p);
                         return;
                 }
@@ -409,11 +406,13 @@ static void place_known(struct mfs_piece *p)
 {
         uint64_t start = ((uint64_t)p->index << WIRE_CHUNK_BITS) + p->from;
 
+        if (p->place->n > 0)
+                p->empty_at = 0;
         if (p->place->chunkid == 0 || start >= mfs_inode_length(p->rd->ino)) {
                 read_hole(p); /* behind the end: clipped when it is put together */
         } else if (p->place->n == 0) {
-                if (!p->refused_at)
-                        p->refused_at = ri_now();
+                if (!p->empty_at)
+                        p->empty_at = ri_now();
                 if (corrupt(p)) {
                         fail_corrupt(p);
                         return;

@@ -47,6 +47,7 @@ struct mfs_piece {
         unsigned tries, refusals, rounds, crcs; /* crcs: attempts that a CRC has ended */
         unsigned round_crcs;                    /* crcs when the last round ended */
         uint64_t refused_at, crc_at;            /* the first of them */
+        uint64_t empty_at;                      /* since then the master names no server; 0: it does */
         uint32_t most;                          /* bytes that one attempt has brought */
         struct mfs_bad bad[MFS_PIECE_BADS];
         unsigned nbad;

@@ -705,6 +705,78 @@ START_TEST(test_crc_then_broken_off)
 }
 END_TEST
 
+static struct mfs_piece *first_piece(struct ri_op *o)
+{
+        struct mfs_read *rd = o->impl;
+
+        return ri_list_empty(&rd->pieces) ? NULL : ri_list_entry(rd->pieces.next, struct mfs_piece, link);
+}
+
+/* One wrong CRC of the only copy, then a server that says nothing for as long as a read waits: the same. */
+START_TEST(test_crc_then_silence)
+{
+        const uint64_t silence = 6 * UINT64_C(1000000000);
+        unsigned char *p = noise(300000, 12), *q = malloc(300000);
+        struct mfs_piece *piece;
+        uint64_t retries;
+        struct end e;
+        roma_op id;
+        int only;
+
+        sim.copies = 1;
+        do_write(p, 300000, 0);
+        only = sim_a_copy(&sim, 0);
+        sim.rotten[only] = true;
+        id = start_read(&e, q, 300000, 0);
+        while (!(piece = first_piece(ri_op_find(loop, id))) || piece->crcs < 1)
+                roma_loop_turn(loop, 10);
+        sim.rotten[only] = false;
+        sim.stuck[only] = true;
+        while (!piece->job || !piece->job->req_len || piece->job->req_sent < piece->job->req_len)
+                roma_loop_turn(loop, 10);
+        if (piece->refused_at)
+                piece->refused_at -= silence;
+        piece->job->heard_at -= silence;
+        retries = loop->stats.retries_total;
+        ck_assert_int_eq(ri_timer_start(loop, &piece->job->silence, 0), 0);
+        while (!e.done && loop->stats.retries_total == retries)
+                roma_loop_turn(loop, 10);
+        sim.stuck[only] = false;
+        until(&e);
+        ck_assert_msg(e.code == ROMA_OK, "%s", e.text);
+        ck_assert_uint_eq(loop->stats.crc_errors_total, 1);
+        ck_assert(memcmp(p, q, 300000) == 0);
+        free(p);
+        free(q);
+}
+END_TEST
+
+/* And when it stays away, the stall time ends the read, and the wrong CRC is what is said. */
+START_TEST(test_crc_then_nobody)
+{
+        unsigned char *p = noise(300000, 12), *q = malloc(300000);
+        struct iovec v = { q, 300000 };
+        struct end e;
+        struct ri_op *o;
+
+        sim.copies = 1;
+        do_write(p, 300000, 0);
+        sim.rotten[sim_a_copy(&sim, 0)] = true;
+        o = op("pread", &e);
+        mfs_inode_read(o, ino, &v, 1, 0);
+        while (!first_piece(o) || first_piece(o)->crcs < 1)
+                roma_loop_turn(loop, 10);
+        sim.p_refuse = 1000;
+        sim_close_idle(&sim);
+        o->progress_at = ri_now() - 59500 * MFS_NS_PER_MS; /* of 60 s */
+        until(&e);
+        ck_assert_int_eq(e.code, ROMA_ECORRUPT);
+        ck_assert_ptr_nonnull(strstr(e.text, "have CRC"));
+        free(p);
+        free(q);
+}
+END_TEST
+
 /* Another client gives the chunk a new version and other bytes while we read it: the answer must be of one state. */
 START_TEST(test_chunk_changes_under_read)
 {
@@ -1308,13 +1380,6 @@ START_TEST(test_parts)
 }
 END_TEST
 
-static struct mfs_piece *first_piece(struct ri_op *o)
-{
-        struct mfs_read *rd = o->impl;
-
-        return ri_list_empty(&rd->pieces) ? NULL : ri_list_entry(rd->pieces.next, struct mfs_piece, link);
-}
-
 /* A part whose bytes are never what their CRC says: there is no other one, and the read ends. */
 START_TEST(test_rotten_part)
 {
@@ -1597,6 +1662,8 @@ int main(void)
         tcase_add_test(tc, test_cut_off);
         tcase_add_test(tc, test_rotten_replica);
         tcase_add_test(tc, test_crc_then_broken_off);
+        tcase_add_test(tc, test_crc_then_silence);
+        tcase_add_test(tc, test_crc_then_nobody);
         tcase_add_test(tc, test_chunk_changes_under_read);
         tcase_add_test(tc, test_told_lengths);
         tcase_add_test(tc, test_refusals);
