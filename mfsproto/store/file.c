@@ -61,6 +61,7 @@ static void truncated(struct mfs_req *r, const roma_result *res)
                 return;
         }
         r->attr.length = 0;
+        r->op->outcome = ROMA_UNKNOWN; /* it is empty now, whatever comes */
         open_finish(r);
 }
 
@@ -391,7 +392,7 @@ static void setattr_send(struct mfs_req *r)
         /* Times that a flush has left behind would arrive later and win. */
         mfs_session_flush_times(r->st->session);
         mfs_setattr_fill(r, &m, r->inode, true, &r->attr);
-        mfs_req_ask(r, &m, "setattr", file_attr_said);
+        mfs_req_set(r, &m, "setattr", file_attr_said);
 }
 
 static void flushed_for_setattr(struct mfs_req *r, const roma_result *res)

@@ -119,7 +119,7 @@ static void setattr_send(struct mfs_req *r)
         mfs_session_flush_times(r->st->session);
         /* Setting the same values again changes nothing more, so it may be sent again. */
         if (mfs_setattr_fill(r, &m, r->inode, false, &r->attr))
-                mfs_req_ask(r, &m, "setattr", attr_said);
+                mfs_req_set(r, &m, "setattr", attr_said);
         else
                 ask_attr(r, r->inode);
 }

@@ -32,18 +32,29 @@ static void req_free(struct mfs_req *r)
 static void req_cancel(struct ri_op *op)
 {
         struct mfs_req *r = op->impl;
+        const struct ri_op *child = ri_op_find(op->loop, r->child);
 
         op->impl = NULL;
         if (r->changing)
                 op->outcome = r->call.sent || r->call.again || r->half ? ROMA_UNKNOWN : ROMA_NOT_DONE;
+        if (child && child->outcome != ROMA_NOT_DONE)
+                op->outcome = ROMA_UNKNOWN;
         req_free(r);
+}
+
+/* Of a change that is sent again without a look: was it, perhaps, made? */
+static bool maybe_set(const struct mfs_call *c, const struct mfs_reply *rep)
+{
+        return rep->error ? c->sent || c->again : rep->status == WIRE_STATUS_OK || rep->replayed;
 }
 
 static void call_done(struct mfs_call *c, const struct mfs_reply *rep)
 {
         struct mfs_req *r = ri_container_of(c, struct mfs_req, call);
-        bool changing = r->changing;
+        bool changing = r->changing && r->look;
 
+        if (r->changing && !r->look && maybe_set(c, rep))
+                r->op->outcome = ROMA_UNKNOWN;
         r->changing = false;
         ri_op_progress(r->op);
         if (!rep->error) {
@@ -100,6 +111,8 @@ void mfs_req_fail(struct mfs_req *r)
 
 void mfs_req_fail_from(struct mfs_req *r, const roma_result *res)
 {
+        if (res->outcome == ROMA_UNKNOWN)
+                r->op->outcome = ROMA_UNKNOWN;
         ri_op_fail_from(mfs_req_end(r), res);
 }
 
@@ -172,6 +185,14 @@ void mfs_req_ask(struct mfs_req *r, struct wire_msg *m, const char *phase,
         r->next = next;
         if (mfs_call_start(r->st->session, &r->call, m, MFS_REPLAY, phase, r->op, &r->error) < 0)
                 mfs_req_fail(r);
+}
+
+void mfs_req_set(struct mfs_req *r, struct wire_msg *m, const char *phase,
+                 void (*next)(struct mfs_req *r, const struct mfs_reply *rep))
+{
+        r->look = NULL;
+        r->changing = true;
+        mfs_req_ask(r, m, phase, next);
 }
 
 void mfs_req_change(struct mfs_req *r, struct wire_msg *m, const char *phase,

@@ -86,7 +86,8 @@ struct mfs_req {
         void (*child_done)(struct mfs_req *r, const roma_result *res);
 
         void (*next)(struct mfs_req *r, const struct mfs_reply *rep);
-        void (*look)(struct mfs_req *r);  /* finds out about a change whose answer was lost */
+        void (*look)(
+                struct mfs_req *r); /* finds out about a change whose answer was lost; NULL: sent again */
         void (*begin)(struct mfs_req *r); /* starts the whole request, again when remembered folders misled */
         void (*release)(struct mfs_req *r); /* frees what hangs on `more` */
         bool changing;                      /* the call in flight is a change */
@@ -130,8 +131,11 @@ void mfs_req_fail_status(struct mfs_req *r, uint8_t status, const char *what);
 /* The same for an operation that was started with mfs_req_child_ended and r; 0: it was not, r fails. */
 void mfs_req_adopt(struct mfs_req *r, roma_op child, void (*done)(struct mfs_req *r, const roma_result *res));
 void mfs_req_child_ended(void *arg, const roma_result *res);
-/* A request that changes nothing, or nothing more the second time. next() gets the answer; an error ends r. */
+/* A request that changes nothing. next() gets the answer; an error ends r. */
 void mfs_req_ask(struct mfs_req *r, struct wire_msg *m, const char *phase,
+                 void (*next)(struct mfs_req *r, const struct mfs_reply *rep));
+/* A change that changes nothing more the second time: the same, and the outcome is kept. */
+void mfs_req_set(struct mfs_req *r, struct wire_msg *m, const char *phase,
                  void (*next)(struct mfs_req *r, const struct mfs_reply *rep));
 /* A change. When its answer is lost look() finds out what happened. */
 void mfs_req_change(struct mfs_req *r, struct wire_msg *m, const char *phase,

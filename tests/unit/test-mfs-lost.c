@@ -320,6 +320,79 @@ START_TEST(half_a_rename)
 }
 END_TEST
 
+static roma_op start_setattr(struct end *e)
+{
+        roma_attr attr = ROMA_ATTR_INIT;
+
+        attr.mask = ROMA_ATTR_MODE;
+        attr.mode = 0600;
+        return roma_aio_setattr(store, "file", &attr, 0, NULL, ended, e);
+}
+
+static roma_op start_empty(struct end *e)
+{
+        return roma_aio_file_open(store, "file", ROMA_O_WRITE | ROMA_O_TRUNC, 0, NULL, ended, e);
+}
+
+static void end_with(struct end *e, int code, int outcome)
+{
+        while (!e->done)
+                roma_loop_turn(loop, -1);
+        ck_assert_int_eq(e->code, code);
+        ck_assert_int_eq(e->outcome, outcome);
+}
+
+/* Changes that end before their answer comes: what was sent may have been made, what was not was not. */
+START_TEST(given_up)
+{
+        static const struct {
+                const char *line;
+                roma_op (*start)(struct end *e);
+                int code, outcome; /* ECANCELED: when the line has come true */
+        } t[] = {
+                { "master CLTOMA_FUSE_LOOKUP 1 drop", start_setattr, ROMA_ECANCELED, ROMA_NOT_DONE },
+                { "master CLTOMA_FUSE_SETATTR 1 drop", start_setattr, ROMA_ECANCELED, ROMA_UNKNOWN },
+                { "master MATOCL_FUSE_SETATTR 1 truncate 5", start_setattr, ROMA_EPROTOCOL, ROMA_UNKNOWN },
+                { "master CLTOMA_FUSE_OPEN 1 drop", start_empty, ROMA_ECANCELED, ROMA_NOT_DONE },
+                { "master CLTOMA_FUSE_TRUNCATE 1 drop", start_empty, ROMA_ECANCELED, ROMA_UNKNOWN },
+                { "master CLTOMA_FUSE_TRUNCATE 1 status 34", start_empty, ROMA_EQUOTA, ROMA_NOT_DONE },
+                { "master CLTOMA_FUSE_TRUNCATE 1 close\nmaster CLTOMA_FUSE_TRUNCATE 2 status 34", start_empty,
+                  ROMA_EQUOTA, ROMA_UNKNOWN },
+        };
+        struct end e = { 0 };
+        char why[200];
+        roma_op id;
+
+        start(0);
+        ck_assert_msg(mfs_peer_script(peer, t[_i].line, why, sizeof(why)), "%s", why);
+        id = t[_i].start(&e);
+        while (t[_i].code == ROMA_ECANCELED && !mfs_peer_fired(peer))
+                roma_loop_turn(loop, 1);
+        if (t[_i].code == ROMA_ECANCELED)
+                roma_cancel(loop, id);
+        end_with(&e, t[_i].code, t[_i].outcome);
+        stop();
+}
+END_TEST
+
+/* The first of two is lost, the second is refused: who knows what became of the first. */
+START_TEST(set_twice)
+{
+        struct end e = { 0 };
+        char why[200];
+
+        start(0);
+        ck_assert_msg(mfs_peer_script(peer,
+                                      "master MATOCL_FUSE_SETATTR 1 close\n"
+                                      "master CLTOMA_FUSE_SETATTR 2 status 34",
+                                      why, sizeof(why)),
+                      "%s", why);
+        start_setattr(&e);
+        end_with(&e, ROMA_EQUOTA, ROMA_UNKNOWN);
+        stop();
+}
+END_TEST
+
 int main(void)
 {
         Suite *s = suite_create("mfs-lost");
@@ -334,6 +407,8 @@ int main(void)
         tcase_add_loop_test(tc, refused, 0, CASES);
         tcase_add_test(tc, replaced_meanwhile);
         tcase_add_test(tc, half_a_rename);
+        tcase_add_loop_test(tc, given_up, 0, 7);
+        tcase_add_test(tc, set_twice);
         suite_add_tcase(s, tc);
         sr = srunner_create(s);
         srunner_run_all(sr, CK_ENV);
