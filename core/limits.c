@@ -69,7 +69,7 @@ static bool others_move(const struct ri_op *op)
         {
                 const struct ri_op *o = ri_container_of(n, struct ri_op, by_id);
 
-                if (o->moved_at && now < o->moved_at + stall &&
+                if (o != op && o->moved_at && now < o->moved_at + stall &&
                     (root(o) == top || (op->file && o->file == op->file)))
                         return true;
         }
@@ -94,9 +94,15 @@ static bool waits_for_program(const struct ri_op *op)
         return false;
 }
 
+/* Nobody drove the loop, or the machine slept: it was not the server that was silent. */
+static bool slept(const struct ri_op *op)
+{
+        return ri_now() >= op->progress_at + (uint64_t)op->stall_ms * 1000000u + AWAY_NS;
+}
+
 bool ri_op_excused(const struct ri_op *op)
 {
-        return others_move(op) || waits_for_program(op);
+        return slept(op) || others_move(op) || waits_for_program(op);
 }
 
 static void stall_fired(struct ri_timer *t)
@@ -104,8 +110,7 @@ static void stall_fired(struct ri_timer *t)
         struct ri_op *op = ri_container_of(t, struct ri_op, stall);
         uint64_t stall = (uint64_t)op->stall_ms * 1000000u, due = op->progress_at + stall, now = ri_now();
 
-        /* Nobody drove the loop, or the machine slept: it was not the server that was silent. */
-        if (now >= due + AWAY_NS) {
+        if (slept(op)) {
                 op->progress_at = now;
                 due = now + stall;
         }

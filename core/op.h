@@ -105,7 +105,7 @@ void ri_error_set(struct ri_error *e, int code, const char *server, const char *
  * was started for the same, and what waits its turn in the same file. */
 void ri_op_progress(struct ri_op *op);
 
-/* Whether it may be silent for longer than its stall time, since others that it waits with move. */
+/* Whether it may be silent for longer than its stall time: others that it waits with move, or nobody drove the loop. */
 bool ri_op_excused(const struct ri_op *op);
 
 /* core/limits.c, for ri_op_new(): the two times from opts, the store and the defaults; their timers, -1 without memory. */

@@ -5,6 +5,8 @@
 
 #include <stdlib.h>
 
+enum { LAST_MS = 3000 }; /* longer than any pause between two tries */
+
 static struct mfs_inode *find(struct mfs_data *d, uint32_t number)
 {
         struct ri_map_node *n = ri_map_find_u64(&d->inodes, number);
@@ -137,6 +139,12 @@ static uint32_t left_of(uint64_t from, uint32_t ms, uint64_t now)
                                            : (uint32_t)((end - now) / MFS_NS_PER_MS);
 }
 
+/* As the end of the stall time itself would judge, and a little before it, when the next try would come too late. */
+static bool is_excused(const struct ri_op *op, uint32_t left)
+{
+        return left < LAST_MS && ri_op_excused(op);
+}
+
 uint32_t mfs_op_patience(const struct ri_op *op)
 {
         uint32_t best = UINT32_MAX;
@@ -146,9 +154,8 @@ uint32_t mfs_op_patience(const struct ri_op *op)
                 uint32_t a = left_of(o->progress_at, o->stall_ms, now);
                 uint32_t b = left_of(o->started_ns, o->deadline_ms, now);
 
-                if (a == 0 && ri_op_excused(o))
+                if (is_excused(o, a))
                         a = o->stall_ms;
-
                 if (a < best)
                         best = a;
                 if (b < best)

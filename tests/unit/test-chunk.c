@@ -1428,6 +1428,49 @@ START_TEST(test_broken_off_reads)
 }
 END_TEST
 
+/* A read between two tries whose stall time is over, or nearly: when nobody drove the loop for so long, or others that
+ * it waits with move, there is another one, but not behind the deadline. */
+START_TEST(test_patience)
+{
+        enum { SLEPT, SIBLING, ALONE, LATE };
+        const uint64_t s = UINT64_C(1000000000);
+        unsigned char *p = noise(1000, 37), *q = malloc(1000);
+        struct iovec v = { q, 1000 };
+        struct ri_op *o, *other;
+        struct end e, others;
+        uint64_t retries;
+
+        do_write(p, 1000, 0);
+        sim.p_refuse = 1000;
+        sim_close_idle(&sim);
+        other = op("pread", &others);
+        o = op("pread", &e);
+        o->file = other->file = &sim;
+        mfs_inode_read(o, ino, &v, 1, 0);
+        while (!first_piece(o) || first_piece(o)->tries < 3)
+                roma_loop_turn(loop, 10);
+        retries = loop->stats.retries_total;
+        ck_assert(ri_timer_running(&first_piece(o)->timer));
+        o->progress_at = ri_now() - (_i == SLEPT ? 600 : 60) * s + (_i == SLEPT ? 0 : s / 20);
+        if (_i == SIBLING || _i == LATE)
+                ri_op_progress(other);
+        if (_i == LATE) {
+                o->started_ns = ri_now() - 60 * s;
+                o->deadline_ms = 60050;
+        }
+        ck_assert_int_eq(ri_timer_start(loop, &first_piece(o)->timer, 0), 0);
+        while (!e.done && loop->stats.retries_total == retries)
+                roma_loop_turn(loop, 10);
+        sim.p_refuse = 0;
+        until(&e);
+        ck_assert_int_eq(e.code, _i == SLEPT || _i == SIBLING ? ROMA_OK : ROMA_ECONNECT);
+        ri_op_finish(other);
+        until(&others);
+        free(p);
+        free(q);
+}
+END_TEST
+
 START_TEST(test_stuck_server_read)
 {
         unsigned char *p = noise(100000, 18);
@@ -1682,6 +1725,7 @@ int main(void)
         tcase_add_test(tc, test_parts);
         tcase_add_test(tc, test_rotten_part);
         tcase_add_test(tc, test_broken_off_reads);
+        tcase_add_loop_test(tc, test_patience, 0, 4);
         tcase_add_test(tc, test_stuck_server_read);
         tcase_add_test(tc, test_idle_connections_die);
         suite_add_tcase(s, tc);
