@@ -94,6 +94,7 @@ struct mfs_data *mfs_data_new(struct mfs_session *s)
         ri_list_init(&d->ending);
         ri_list_init(&d->enders);
         ri_list_init(&d->truncs);
+        ri_list_init(&d->tell.link);
         ri_list_init(&d->watch.link);
         d->watch.chunk_changed = chunk_changed;
         d->watch.length_changed = length_changed;
@@ -113,6 +114,7 @@ void mfs_data_free(struct mfs_data *d)
                     &d->enders)) /* bytes that were acknowledged lie behind the end of the file until these arrive */
                 mfs_session_push(d->session);
         mfs_enders_drop(d);
+        ri_task_drop(&d->tell);
         mfs_pool_drop(&d->pool);
         ri_map_free(&d->inodes);
         free(d);

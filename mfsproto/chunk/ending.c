@@ -92,3 +92,16 @@ void mfs_endings_tell(struct mfs_data *d)
                 ending_free(e);
         }
 }
+
+static void tell_run(struct ri_task *t)
+{
+        mfs_endings_tell(ri_container_of(t, struct mfs_data, tell));
+}
+
+void mfs_endings_tell_soon(struct mfs_data *d)
+{
+        if (ri_list_empty(&d->ending))
+                return;
+        d->tell.run = tell_run;
+        ri_task_queue(d->loop, &d->tell);
+}

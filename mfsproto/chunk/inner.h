@@ -34,6 +34,7 @@ struct mfs_data {
         struct ri_map inodes;
         struct ri_list locked; /* writers that hold a chunk lock */
         struct ri_list ending; /* struct mfs_ending */
+        struct ri_task tell;   /* mfs_endings_tell() */
         struct ri_list enders; /* WRITE_CHUNK_ENDs that nobody waits for */
         struct ri_list truncs; /* TRUNCATEs that were sent and whose operation has ended */
         struct mfs_call space; /* STATFS */
@@ -355,6 +356,7 @@ bool mfs_writer_has_parts(const struct mfs_writer *w);
 /* Finishes op, at once or, when nobody would drive the loop afterwards, as soon as no chunk lock is held. */
 void mfs_op_finish(struct mfs_inode *ino, struct ri_op *op);
 void mfs_endings_tell(struct mfs_data *d);
+void mfs_endings_tell_soon(struct mfs_data *d);        /* for those who may not end an operation now */
 struct ri_op *mfs_ending_op(const struct mfs_data *d); /* one that waits for locks to end; NULL: none */
 
 /* ---- drain.c: all writers of an inode ---- */

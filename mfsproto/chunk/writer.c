@@ -537,6 +537,7 @@ void mfs_writer_fail(struct mfs_writer *w, const struct ri_error *e)
 void mfs_writer_kill(struct mfs_writer *w)
 {
         struct mfs_inode *ino = w->ino;
+        struct mfs_data *d = ino->data;
         /* a second END might end the lock of whoever came next */
         bool ending =
                 w->state == MW_END && ((w->call.session && w->call.sent) || w->getlen.call.session != NULL);
@@ -570,4 +571,5 @@ void mfs_writer_kill(struct mfs_writer *w)
         if (w->active)
                 ino->active--;
         writer_free(w);
+        mfs_endings_tell_soon(d); /* who waits for locks of other files has waited for this one too */
 }

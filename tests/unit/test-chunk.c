@@ -574,6 +574,36 @@ START_TEST(test_linger_ends)
 }
 END_TEST
 
+/* An operation that waits for the locks of all files learns that the last one has gone with its file. */
+START_TEST(test_lock_goes_with_its_file)
+{
+        unsigned char *p = noise(1000, 38);
+        struct mfs_inode *second = mfs_inode_get(data, SIM_INODE + 1, 0);
+        struct end w, busy, waits;
+        struct iovec v = { p, 1000 };
+        struct ri_op *other = op("other", &busy), *o;
+
+        o = op("pwrite", &w);
+        mfs_inode_write(o, second, &v, 1, CHUNK);
+        until(&w);
+        ck_assert_int_eq(w.code, ROMA_OK);
+        ck_assert_uint_eq(sim_locks(&sim), 1);
+        ri_op_finish(other);
+        o = op("fsync", &waits);
+        mfs_op_finish(ino, o);
+        ck_assert(!ri_list_empty(&data->ending));
+        mfs_inode_put(second);
+        ck_assert(ri_list_empty(&data->locked));
+        for (int i = 0; i < 500 && !waits.done; i++)
+                roma_loop_turn(loop, 10);
+        ck_assert(waits.done);
+        ck_assert_int_eq(waits.code, ROMA_OK);
+        until(&busy);
+        turns(100); /* the END of the lock */
+        free(p);
+}
+END_TEST
+
 /* The end of our lock is not the end of somebody else's truncate. */
 START_TEST(test_cut_under_a_lock)
 {
@@ -1701,6 +1731,7 @@ int main(void)
         tcase_add_test(tc, test_read_between_writes);
         tcase_add_test(tc, test_age_of_a_lock);
         tcase_add_test(tc, test_linger_ends);
+        tcase_add_test(tc, test_lock_goes_with_its_file);
         tcase_add_test(tc, test_cut_under_a_lock);
         tcase_add_test(tc, test_cut_off);
         tcase_add_test(tc, test_rotten_replica);
