@@ -238,9 +238,11 @@ static bool try_want(struct mfs_cs_want *w)
                 ri_task_queue(p->loop, &w->task);
                 return true;
         }
+        if (cs->open >= MFS_CS_PER_SERVER)
+                return false;
         if (p->open >= MFS_CS_TOTAL)
                 close_one_idle(p);
-        if (cs->open >= MFS_CS_PER_SERVER || p->open >= MFS_CS_TOTAL)
+        if (p->open >= MFS_CS_TOTAL)
                 return false;
         if (!dial(w))
                 ri_task_queue(p->loop, &w->task);

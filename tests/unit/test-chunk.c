@@ -1532,6 +1532,36 @@ START_TEST(test_idle_connections_die)
 }
 END_TEST
 
+static void no_conn(struct mfs_cs_want *w, struct mfs_cs_conn *c)
+{
+        (void)w;
+        (void)c;
+        ck_abort_msg("there is no room for a connection");
+}
+
+/* A server that has all its connections gets no other one, whatever is closed elsewhere. */
+START_TEST(test_a_full_server_takes_nothing)
+{
+        unsigned char *p = noise(1000, 39);
+        struct mfs_cs full = { .pool = &data->pool, .open = MFS_CS_PER_SERVER };
+        struct mfs_cs_want w = { .ready = no_conn };
+        unsigned open, idle;
+
+        do_write(p, 1000, 0);
+        ri_list_init(&full.idle);
+        open = data->pool.open;
+        idle = data->pool.idle;
+        ck_assert_uint_gt(idle, 0);
+        data->pool.open = MFS_CS_TOTAL;
+        mfs_cs_want_start(&w, &full, false, NULL);
+        ck_assert_uint_eq(data->pool.idle, idle);
+        ck_assert_uint_eq(data->pool.open, MFS_CS_TOTAL);
+        mfs_cs_want_cancel(&w);
+        data->pool.open = open;
+        free(p);
+}
+END_TEST
+
 /* ---- at random ---- */
 
 enum { SPAN = 400000, WRITES = 60, FLIGHT = 6 };
@@ -1759,6 +1789,7 @@ int main(void)
         tcase_add_loop_test(tc, test_patience, 0, 4);
         tcase_add_test(tc, test_stuck_server_read);
         tcase_add_test(tc, test_idle_connections_die);
+        tcase_add_test(tc, test_a_full_server_takes_nothing);
         suite_add_tcase(s, tc);
         tcase_set_timeout(rnd, 120);
         tcase_add_test(rnd, test_attached);
