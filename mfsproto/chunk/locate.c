@@ -24,7 +24,7 @@ static void drop_some(struct mfs_inode *ino)
                 if (ino->chunks.count <= KEEP_PLACES / 2)
                         return;
                 if (!c->asking && ri_list_empty(&c->waiters) && !c->writer && !c->pins) {
-                        mfs_chunk_forget(c);
+                        mfs_chunk_ask_again(c); /* it is right: who reads there goes on */
                         mfs_chunk_tidy(c);
                 }
         }

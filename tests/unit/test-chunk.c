@@ -841,6 +841,29 @@ START_TEST(test_chunk_changes_under_read)
 }
 END_TEST
 
+/* A place that is forgotten because there are too many is as right as before. */
+START_TEST(test_forgotten_under_read)
+{
+        unsigned char *p = noise(400000, 40), *q = malloc(400000);
+        struct end e;
+        uint32_t index = 10;
+
+        do_write(p, 400000, 0);
+        sim.trickle = 10000;
+        start_read(&e, q, 400000, 0);
+        while (!sim.reads)
+                roma_loop_turn(loop, -1);
+        while (mfs_chunk_find(ino, 0))
+                ck_assert_ptr_nonnull(mfs_chunk_get(ino, index++));
+        until(&e);
+        ck_assert_msg(e.code == ROMA_OK, "%s", e.text);
+        ck_assert(memcmp(p, q, 400000) == 0);
+        ck_assert_uint_eq(sim.reads, 1);
+        free(p);
+        free(q);
+}
+END_TEST
+
 /* What the master tells us that others have done: room that is only reserved, and an END that it has refused, are no
  * bytes of the file. What is really there is read. */
 START_TEST(test_told_lengths)
@@ -1769,6 +1792,7 @@ int main(void)
         tcase_add_test(tc, test_crc_then_silence);
         tcase_add_test(tc, test_crc_then_nobody);
         tcase_add_test(tc, test_chunk_changes_under_read);
+        tcase_add_test(tc, test_forgotten_under_read);
         tcase_add_test(tc, test_told_lengths);
         tcase_add_test(tc, test_refusals);
         tcase_add_test(tc, test_loss_is_told_to_all);
