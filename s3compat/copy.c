@@ -79,7 +79,7 @@ static void copying_cancel(struct ri_op *op)
         struct copying *c = op->impl;
 
         ri_op_drop(op->loop, c->child);
-        /* What may be completed just now is not taken away: see begin_abort() of writer.c. */
+        /* What may be completed just now is not taken away: see s3w_give_up(). */
         if (c->upload && !c->joining)
                 (void)roma_aio_upload_abort(c->st->store, c->key, c->upload, NULL, NULL, NULL);
         copying_free(c);

@@ -44,6 +44,9 @@ s3compat_sources = \
 	s3compat/upload.c \
 	s3compat/upload_part.c \
 	s3compat/writer.c \
+	s3compat/writer.h \
+	s3compat/writer_commit.c \
+	s3compat/writer_parts.c \
 	s3compat/xml.c \
 	s3compat/xml.h
 
