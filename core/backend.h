@@ -16,7 +16,7 @@
 #include "core/uri.h"
 #include "core/whole.h"
 
-#define RI_BACKEND_ABI 6
+#define RI_BACKEND_ABI 7
 
 enum ri_backend_flags {
         /* Keys are paths in a tree; core builds list, writer and mkdir -p on readdir, file_*, rename. */
@@ -208,6 +208,12 @@ struct ri_backend {
         /* With RI_RECHECK: have the bytes of the open file changed since it was opened with the attributes `then`? Asked when
          * a file_stat of that moment has given `now`. NULL: its length, mtime and inode say so. */
         bool (*file_changed)(roma_file *file, const roma_attr *then, const roma_attr *now);
+
+        /* Stores without folders: whether both are of one bucket or pool, as far as that is known without asking a server, and
+         * what the store puts before all its keys ("" or with a slash at its end). Both stores have this same_keys. NULL:
+         * nothing can be said. */
+        bool (*same_keys)(const roma_store *a, const roma_store *b);
+        const char *(*prefix)(const roma_store *store);
 };
 
 /* Reads up to len bytes into a buffer of the loop, or writes one; keeps a reference while it is in flight. */

@@ -423,3 +423,34 @@ const char *roma_store_uri(roma_store *store)
 {
         return store->uri;
 }
+
+/* With the store's prefix, without its slash at the end. NULL: no memory. */
+static char *whole_key(const roma_store *store, const char *key)
+{
+        const char *prefix = store->be->prefix(store);
+        size_t n = strlen(prefix);
+        char *whole;
+
+        if (!*key)
+                return strndup(prefix, n ? n - 1 : 0);
+        return asprintf(&whole, "%s%s", prefix, key) < 0 ? NULL : whole;
+}
+
+int roma_store_lies_in(roma_store *store, const char *key, roma_store *of, const char *folder)
+{
+        char *below, *above;
+        size_t n;
+        bool in;
+
+        if (!store->be->same_keys || store->be->same_keys != of->be->same_keys ||
+            !store->be->same_keys(store, of))
+                return 0;
+        below = whole_key(store, key);
+        above = whole_key(of, folder);
+        n = above ? strlen(above) : 0;
+        /* Without memory to compare them nothing is to be removed. */
+        in = !below || !above || !n || (strncmp(below, above, n) == 0 && (!below[n] || below[n] == '/'));
+        free(below);
+        free(above);
+        return in;
+}

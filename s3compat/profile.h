@@ -88,6 +88,8 @@ int s3_profile_set_region(struct s3_profile *p, const char *region);
 void s3_profile_clear(struct s3_profile *p);
 /* Whether a redirect to host[:port] may be followed; redirect.c. */
 bool s3_redirect_is_ours(const struct s3_profile *p, const char *host);
+/* Whether a bucket's name means the same bucket at both endpoints, as far as their names tell; redirect.c. */
+bool s3_same_server(const struct s3_profile *p, const struct s3_profile *q);
 /* "bucket.host" or "host" */
 int s3_profile_host(const struct s3_profile *p, struct ri_str *out);
 

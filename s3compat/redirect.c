@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Where a redirect may lead. The request goes there signed anew, with the session token and its body: so only to the endpoint itself,
- * names below it, and the other endpoints of a vendor whose own it is. */
+ * names below it, and the other endpoints of a vendor whose own it is. And whether two endpoints have the same buckets. */
 #include <regex.h>
 #include <stdlib.h>
 #include <string.h>
@@ -60,4 +60,33 @@ bool s3_redirect_is_ours(const struct s3_profile *p, const char *host)
         free(ours);
         free(name);
         return is;
+}
+
+/* Of "name:port"; the usual one is "". */
+static const char *port_of(const struct s3_profile *p)
+{
+        const char *end = p->host[0] == '[' ? p->host + strcspn(p->host, "]") : p->host;
+        const char *colon = strchr(end, ':');
+
+        return !colon || strcmp(colon + 1, p->tls ? "443" : "80") == 0 ? "" : colon + 1;
+}
+
+/* The regions of a vendor share the names of buckets, but those of China, of Europe's own and of a government do not. */
+static bool one_partition(const char *a, const char *b)
+{
+        const char *x = strrchr(a, '.'), *y = strrchr(b, '.');
+
+        return x && y && strcasecmp(x, y) == 0 && !strcasestr(a, "us-gov-") == !strcasestr(b, "us-gov-");
+}
+
+bool s3_same_server(const struct s3_profile *p, const struct s3_profile *q)
+{
+        char *a = name_of(*p->host ? p->host : "s3.amazonaws.com"),
+             *b = name_of(*q->host ? q->host : "s3.amazonaws.com");
+        bool same = !a || !b || strcasecmp(a, b) == 0 ||
+                    (one_vendor(behind_bucket(p, a), behind_bucket(q, b)) && one_partition(a, b));
+
+        free(a);
+        free(b);
+        return same && strcmp(port_of(p), port_of(q)) == 0;
 }

@@ -103,6 +103,19 @@ static void s3_close(roma_store *store, bool now)
         ri_store_closed(store);
 }
 
+static bool same_keys(const roma_store *a, const roma_store *b)
+{
+        const struct s3_profile *p = &((struct s3_store *)a->impl)->profile,
+                                *q = &((struct s3_store *)b->impl)->profile;
+
+        return strcmp(p->bucket, q->bucket) == 0 && s3_same_server(p, q);
+}
+
+static const char *prefix(const roma_store *store)
+{
+        return ((struct s3_store *)store->impl)->profile.prefix;
+}
+
 static const char *const s3_schemes[] = { "s3", NULL };
 static const char *const oss_schemes[] = { "oss", NULL };
 static const char *const obs_schemes[] = { "obs", NULL };
@@ -117,7 +130,8 @@ static const char *const minio_schemes[] = { "minio", NULL };
                 .presign = s3_presign, .list = s3_list, .file_open = s3_file_open,                      \
                 .file_close = s3_file_close, .file_drop = s3_file_drop, .file_preadv = s3_file_preadv,  \
                 .file_fsync = s3_file_fsync, .file_stat = s3_file_stat, .writer = &s3_writer,           \
-                .upload = &s3_upload, .layout = s3_layout, .can_copy = s3_can_copy, .copy = s3_copy     \
+                .upload = &s3_upload, .layout = s3_layout, .can_copy = s3_can_copy, .copy = s3_copy,    \
+                .same_keys = same_keys, .prefix = prefix                                                \
         }
 
 static const struct ri_backend backends[] = {

@@ -813,7 +813,9 @@ static bool apart(struct job *job)
                 free(b);
         }
         clash = clash ||
-                lies_in(job->tool, job->to.at.place, job->to.at.key, job->from.at.place, job->from.at.key);
+                lies_in(job->tool, job->to.at.place, job->to.at.key, job->from.at.place, job->from.at.key) ||
+                roma_store_lies_in(job->from.at.place->store, job->from.at.key, job->to.at.place->store,
+                                   job->to.at.key);
         if (clash)
                 usage(job->tool, "one of %s and %s lies in the other", job->from.at.shown, job->to.at.shown);
         return !clash;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Whether a place lies in a folder that has another name there: one store has as many URIs as its server has names,
- * roma.conf adds its own, and symbolic links do. What is copied into its own source would be copied again, for ever. */
+ * roma.conf adds its own, and symbolic links do. What is copied into its own source would be copied again, for ever. Stores without
+ * folders have no numbers to compare: there the library says what it knows of their URIs. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -57,10 +58,10 @@ bool place_has_folders(const struct place *p)
 
 bool lies_in(struct tool *t, struct place *place, const char *key, struct place *of, const char *folder)
 {
+        bool in = roma_store_lies_in(place->store, key, of->store, folder);
         char *above = need_copy(key);
-        bool in = false;
 
-        while (place_same_kind(place, of)) {
+        while (!in && place_same_kind(place, of) && place_has_folders(place)) {
                 char *slash = strrchr(above, '/');
 
                 in = same(t, place, above, of, folder);

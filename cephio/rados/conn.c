@@ -329,6 +329,8 @@ struct rad_io *rad_io_open(const struct rad_opts *o, struct ri_error *e)
         io->refs = 1;
         io->conn = c;
         mons(c->cluster, io->where, sizeof(io->where));
+        if (rados_cluster_fsid(c->cluster, io->fsid, sizeof(io->fsid)) < 0)
+                io->fsid[0] = '\0';
         r = rados_ioctx_create(c->cluster, o->pool, &io->ctx);
         if (r < 0) {
                 pool_error(e, r, o, io->where);

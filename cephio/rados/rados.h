@@ -44,6 +44,7 @@ struct rad_io {
         struct rad_conn *conn;
         rados_ioctx_t ctx;
         char where[64]; /* for sentences: the monitors */
+        char fsid[40];  /* of the cluster; "": not known */
 };
 /* Blocks. NULL: *e says why. */
 struct rad_io *rad_io_open(const struct rad_opts *o, struct ri_error *e);

@@ -468,6 +468,27 @@ static void be_close(roma_store *store, bool now)
                 rad_close_step(rs);
 }
 
+/* Without a connection there are only names. */
+static bool same_pool(const struct rad_store *a, const struct rad_store *b)
+{
+        if (!a->io || !b->io || !*a->io->fsid || !*b->io->fsid)
+                return strcmp(a->o->pool, b->o->pool) == 0;
+        return strcmp(a->io->fsid, b->io->fsid) == 0 &&
+               rados_ioctx_get_id(a->io->ctx) == rados_ioctx_get_id(b->io->ctx);
+}
+
+static bool same_keys(const roma_store *a, const roma_store *b)
+{
+        const struct rad_store *p = a->impl, *q = b->impl;
+
+        return strcmp(p->o->ns, q->o->ns) == 0 && same_pool(p, q);
+}
+
+static const char *prefix(const roma_store *store)
+{
+        return ((const struct rad_store *)store->impl)->o->root;
+}
+
 static const char *const schemes[] = { "rados", NULL };
 static const char *const options[] = { "ns",     "raw",  "conf",  "client",  "keyring", "shards", "piece",
                                        "inline", "keep", "grace", "connect", "osd",     NULL };
@@ -497,6 +518,8 @@ const struct ri_backend rados_backend = {
         .file_read_buf = rad_read_file_buf,
         .writer = &rad_writer,
         .layout = rad_layout_of,
+        .same_keys = same_keys,
+        .prefix = prefix,
 };
 
 /* One key, one plain object, as `rados get` and every other program see it. */
@@ -527,4 +550,6 @@ const struct ri_backend rados_raw_backend = {
         .file_read_buf = rad_raw_read_buf,
         .writer = &rad_raw_writer,
         .layout = rad_raw_layout_of,
+        .same_keys = same_keys,
+        .prefix = prefix,
 };

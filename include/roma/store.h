@@ -43,6 +43,12 @@ ROMA_API unsigned roma_store_caps(roma_store *store); /* enum roma_caps */
 /* The URI as it may be shown to anybody: no secrets. Lives as long as the store. */
 ROMA_API const char *roma_store_uri(roma_store *store);
 
+/* Whether `key` of `store` is `folder` of `of` or lies below it, whatever the two URIs: of stores without folders, which have no
+ * inode numbers to compare. 1: it does; 0: it does not, or a store has folders. Keys without a slash at their end; "" is the root.
+ * No server is asked. S3 and its relatives: by the bucket and the endpoint, where those of one vendor's regions are one, and names
+ * of a server that differ are two. RADOS: by the numbers of the cluster and the pool, and the namespace. */
+ROMA_API int roma_store_lies_in(roma_store *store, const char *key, roma_store *of, const char *folder);
+
 /* Attributes of `key` ("" is the root of the store). Symbolic links are followed inside the store, except with
  * ROMA_NOFOLLOW. Result: attr, and props where the store keeps some. */
 enum roma_stat_flags { ROMA_NOFOLLOW = 1 };

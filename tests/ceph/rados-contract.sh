@@ -27,4 +27,21 @@ if [ -n "$left" ]; then
   left=$(ceph exec rados -p "$ROMA_CEPH_POOL" -N "$ns" ls | grep '^[hd]/')
   [ -z "$left" ] || { echo "FAIL: gc leaves heads or pieces: $left"; status=1; }
 fi
+
+# One namespace under two names: what --delete would remove is what is to be copied.
+printf '[p]\nuri = rados://%s?ns=%s\n[other]\nuri = rados://%s?ns=%s-other\n' "$ROMA_CEPH_POOL" "$ns" "$ROMA_CEPH_POOL" "$ns" >"$SCRATCH/roma.conf"
+export ROMA_CONFIG=$SCRATCH/roma.conf
+refused() {
+  "$@" 2>"$SCRATCH/errors" && { echo "FAIL: $*"; status=1; }
+  grep -q 'lies in the other\|cannot be copied into itself' "$SCRATCH/errors" || { cat "$SCRATCH/errors"; status=1; }
+}
+echo kept >"$SCRATCH/kept"
+roma put "$SCRATCH/kept" p:photos/x || status=1
+refused roma sync --delete p:photos "rados://$ROMA_CEPH_POOL?ns=$ns"
+refused roma sync --delete "rados://$ROMA_CEPH_POOL?ns=$ns" p:photos
+refused roma cp -r "rados://$ROMA_CEPH_POOL/?ns=$ns" p:backup
+[ "$(roma cat p:photos/x)" = kept ] || { echo "FAIL: the source is not what it was"; status=1; }
+roma sync -q --delete p: other: || status=1
+[ "$(roma cat other:photos/x)" = kept ] || { echo "FAIL: another namespace is no other place"; status=1; }
+roma rm p:photos/x other:photos/x || status=1
 exit $status

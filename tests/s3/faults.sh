@@ -516,6 +516,31 @@ answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' '<ListMultipartUploadsResult>
 go 0 gc --older-than 0 s3://b/photosQUERY
 grep -q 'prefix=photos%2F&' "$folder/log" || fail "other names were asked for"
 
+# One bucket under two names: what --delete would remove is what is to be copied, and a copy into itself has no end.
+nobody='endpoint=http://127.0.0.2:9&region=us-east-1&attempts=1'
+conf=$'[p]\nuri = s3://bQUERY\n[far]\nuri = s3://b?'$nobody
+for pair in "p:photos s3://bQUERY" "s3://bQUERY p:photos" "s3://b/photosQUERY p:photos"; do
+  begin "sync --delete $pair"
+  # shellcheck disable=SC2086 # words
+  go 2 sync --delete $pair
+  says "lies in the other"
+  asked 0
+done
+begin "cp -r of a bucket into itself, under another name"
+free_name
+bucket
+go 2 cp -r s3://b/QUERY p:backup
+says "cannot be copied into itself"
+asked 3
+# Other servers and other folders are no names of one: these go on, to a server that is not there.
+for pair in "far:photos s3://bQUERY" "far:photos s3://b/photo?$nobody" "far:photos s3://c?$nobody"; do
+  begin "sync --delete $pair: not one place"
+  # shellcheck disable=SC2086
+  go 5 sync --delete $pair
+  asked 0
+done
+conf=
+
 begin "a list that is no XML"
 bucket
 answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' '<oops'

@@ -42,7 +42,7 @@ answer() {
   printf '%s\n' "$@" >"$folder/$(printf %02d $answers)"
 }
 
-# go EXIT ARGUMENT...: runs roma against the script
+# go EXIT ARGUMENT...: runs roma against the script; roma.conf is what $conf says, if that is set
 go() {
   local want=$1 got port
   shift
@@ -54,6 +54,7 @@ go() {
   done
   port=$(cat "$folder/port")
   query="?endpoint=http://127.0.0.1:$port&vendor=${vendor:-radosgw}&region=us-east-1${more:-}"
+  [ -z "${conf:-}" ] || printf '%s\n' "${conf//QUERY/"$query"}" >"$work/conf"
   args=()
   for a in "$@"; do args+=("${a//QUERY/"$query"}"); done
   timeout 60 "$BUILD_DIR/roma" "${args[@]}" >"$folder/out" 2>"$folder/err"

@@ -347,6 +347,59 @@ START_TEST(redirects)
 }
 END_TEST
 
+static void profile_of(struct s3_profile *p, const char *uri)
+{
+        struct ri_str err = RI_STR_INIT(RI_STR_MAX_ERROR);
+        struct ri_uri u;
+
+        ck_assert_int_eq(ri_uri_parse(uri, &u, &err), 0);
+        ck_assert_int_eq(s3_profile_from_uri(p, &u, &err), 0);
+        ri_uri_clear(&u);
+}
+
+/* Whether a bucket's name means the same bucket. */
+START_TEST(servers)
+{
+        static const struct {
+                const char *one, *other;
+                bool same;
+        } known[] = {
+                { "s3://b/", "s3://b/", true },
+                { "s3://b/", "s3://b/?region=eu-west-1", true },
+                { "s3://b/", "s3://b/?endpoint=https://s3.eu-west-1.amazonaws.com", true },
+                { "s3://b/?region=eu-west-1", "s3://b/?region=cn-north-1", false },
+                { "s3://b/?region=eu-west-1", "s3://b/?region=us-gov-west-1", false },
+                { "s3://b/?region=eu-west-1", "s3://b/?endpoint=https://minio.example", false },
+                { "s3://b/", "s3://b/?endpoint=https://minio.example", false },
+                { "s3://b/?endpoint=https://a.example", "s3://b/?endpoint=https://b.example", false },
+                { "s3://b/?endpoint=https://a.example", "s3://b/?endpoint=https://A.example:443", true },
+                { "s3://b/?endpoint=https://a.example", "s3://b/?endpoint=http://a.example:80/", true },
+                { "s3://b/?endpoint=https://a.example", "s3://b/?endpoint=https://a.example:80", false },
+                { "s3://b/?endpoint=http://a.example:9000", "s3://b/?endpoint=http://a.example:9001", false },
+                { "s3://b/?endpoint=http://a.example:9000", "minio://b/?endpoint=http://a.example:9000",
+                  true },
+                { "s3://b/?endpoint=http://[::1]:80", "s3://b/?endpoint=http://[::1]", true },
+                { "s3://b/?endpoint=http://[::1]:81", "s3://b/?endpoint=http://[::1]", false },
+                { "oss://b/?region=cn-beijing", "oss://b/?region=cn-beijing&internal=yes", true },
+                { "oss://b/?region=cn-beijing", "obs://b/?region=cn-north-4", false },
+                { "obs://b/?region=cn-north-4", "obs://b/?endpoint=https://obs.eu-west-101.myhuaweicloud.eu",
+                  false },
+        };
+
+        for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+                struct s3_profile p, q;
+
+                profile_of(&p, known[i].one);
+                profile_of(&q, known[i].other);
+                ck_assert_msg(s3_same_server(&p, &q) == known[i].same &&
+                                      s3_same_server(&q, &p) == known[i].same,
+                              "%s and %s", known[i].one, known[i].other);
+                s3_profile_clear(&p);
+                s3_profile_clear(&q);
+        }
+}
+END_TEST
+
 START_TEST(conditions)
 {
         const struct s3_sign s = { .dialect = S3_OSS1, .bucket = "b", .key = "a\"b" };
@@ -387,6 +440,7 @@ int main(void)
         tcase_add_test(tc, crcs);
         tcase_add_test(tc, conditions);
         tcase_add_test(tc, redirects);
+        tcase_add_test(tc, servers);
         suite_add_tcase(s, tc);
         sr = srunner_create(s);
         srunner_run_all(sr, CK_ENV);
