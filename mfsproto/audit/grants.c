@@ -184,7 +184,7 @@ static void grant_again(roma_wire *w, struct au_conn *c, struct au_grant *g, con
         bool goes_on = held(w, g) && g->session == c->master->session;
 
         check_continue(w, c, g, rq);
-        if (!g->ended && !g->only_read && !goes_on && !g->doubt && !g->orphan &&
+        if (!g->ended && !g->only_read && !goes_on && !g->doubt && !g->orphan && g->blind == w->blind &&
             g->session == c->master->session)
                 no_end(w, c, g, "its lock ran out");
         if (goes_on && rq->flags & WIRE_CHUNKOP_CONTINUEOP)
@@ -442,10 +442,10 @@ void au_session_closed(roma_wire *w, struct au_conn *c, bool certain)
 
                 if (g->ended || g->only_read || g->conn != c->number || g->key.master != c->master->number)
                         continue;
-                if (certain)
+                if (certain && !g->doubt && g->blind == w->blind)
                         no_end(w, c, g, "the session was closed");
                 else
-                        g->orphan = true;
+                        g->orphan = true; /* or its END is in a hole of the capture */
         }
 }
 
