@@ -97,7 +97,10 @@ static bool waits_for_program(const struct ri_op *op)
 /* Nobody drove the loop, or the machine slept: it was not the server that was silent. */
 static bool slept(const struct ri_op *op)
 {
-        return ri_now() >= op->progress_at + (uint64_t)op->stall_ms * 1000000u + AWAY_NS;
+        uint64_t due = op->progress_at + (uint64_t)op->stall_ms * 1000000u;
+
+        /* One that was excused is looked at again later, and was not asleep until then. */
+        return ri_now() >= (due > op->stall_due ? due : op->stall_due) + AWAY_NS;
 }
 
 bool ri_op_excused(const struct ri_op *op)
@@ -119,6 +122,7 @@ static void stall_fired(struct ri_timer *t)
         if (now < due) {
                 /* Progress only notes the time; the heap is touched once in a stall time. Cannot fail: the room of this
                  * timer was just given back. */
+                op->stall_due = due;
                 ri_timer_start_at(op->loop, t, due);
                 return;
         }
@@ -164,6 +168,7 @@ int ri_limits_start(struct ri_op *op)
 {
         op->stall.fire = stall_fired;
         op->deadline.fire = deadline_fired;
+        op->stall_due = ri_now() + (uint64_t)op->stall_ms * 1000000u;
         if (op->stall_ms != ROMA_NEVER && ri_timer_start(op->loop, &op->stall, op->stall_ms) < 0)
                 return -1;
         if (op->deadline_ms != ROMA_NEVER && ri_timer_start(op->loop, &op->deadline, op->deadline_ms) < 0) {

@@ -41,6 +41,7 @@ struct ri_op {
         uint32_t stall_ms, deadline_ms;
         struct ri_timer stall, deadline;
         uint64_t progress_at; /* its start, then as moved_at */
+        uint64_t stall_due;   /* when the timer of the stall time is to fire */
         uint64_t moved_at;    /* 0: never */
         bool stall_asked;     /* the program or the URI has said how long, it is not the default */
         bool patient; /* waits for a program at the other end of a pipe, which takes the time it takes */

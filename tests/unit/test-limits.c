@@ -167,6 +167,25 @@ START_TEST(a_program_takes_its_time)
 }
 END_TEST
 
+/* Who was excused is looked at again a stall time later, and did not sleep until then. */
+START_TEST(test_excused_is_not_asleep)
+{
+        const roma_opts opts = { .size = sizeof opts, .stall_ms = 6000 };
+        const uint64_t second = 1000000000;
+        struct ri_op *op;
+        int code;
+
+        op = op_new(&opts, &code);
+        op->progress_at = ri_now() - 12 * second;
+        op->stall_due = ri_now() + second;
+        ck_assert(!ri_op_excused(op));
+        op->stall_due = ri_now() - 6 * second;
+        ck_assert(ri_op_excused(op));
+        ri_op_finish(op);
+        run();
+}
+END_TEST
+
 int main(void)
 {
         Suite *s = suite_create("limits");
@@ -180,6 +199,7 @@ int main(void)
         tcase_add_test(tc, another_of_the_file_moves);
         tcase_add_test(tc, silent_too_long);
         tcase_add_test(tc, a_program_takes_its_time);
+        tcase_add_test(tc, test_excused_is_not_asleep);
         suite_add_tcase(s, tc);
         sr = srunner_create(s);
         srunner_run_all(sr, CK_ENV);
