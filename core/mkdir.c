@@ -25,9 +25,9 @@ static void parents_free(struct ri_op *op)
         struct parents *p = op->impl;
         struct ri_op *child = ri_op_find(op->loop, p->child);
 
-        if (child && child->outcome == ROMA_UNKNOWN)
+        ri_op_drop(op->loop, p->child); /* it is still there, and knows now what may have become of it */
+        if (child && child->changes && child->res.outcome != ROMA_NOT_DONE)
                 op->outcome = ROMA_UNKNOWN;
-        ri_op_drop(op->loop, p->child);
         free(p);
 }
 

@@ -334,6 +334,11 @@ static roma_op start_empty(struct end *e)
         return roma_aio_file_open(store, "file", ROMA_O_WRITE | ROMA_O_TRUNC, 0, NULL, ended, e);
 }
 
+static roma_op start_folders(struct end *e)
+{
+        return roma_aio_mkdir(store, "a/b", 0755, ROMA_MKDIR_PARENTS, NULL, ended, e);
+}
+
 static void end_with(struct end *e, int code, int outcome)
 {
         while (!e->done)
@@ -358,6 +363,8 @@ START_TEST(given_up)
                 { "master CLTOMA_FUSE_TRUNCATE 1 status 34", start_empty, ROMA_EQUOTA, ROMA_NOT_DONE },
                 { "master CLTOMA_FUSE_TRUNCATE 1 close\nmaster CLTOMA_FUSE_TRUNCATE 2 status 34", start_empty,
                   ROMA_EQUOTA, ROMA_UNKNOWN },
+                { "master CLTOMA_FUSE_LOOKUP 1 drop", start_folders, ROMA_ECANCELED, ROMA_NOT_DONE },
+                { "master CLTOMA_FUSE_MKDIR 1 drop", start_folders, ROMA_ECANCELED, ROMA_UNKNOWN },
         };
         struct end e = { 0 };
         char why[200];
@@ -407,7 +414,7 @@ int main(void)
         tcase_add_loop_test(tc, refused, 0, CASES);
         tcase_add_test(tc, replaced_meanwhile);
         tcase_add_test(tc, half_a_rename);
-        tcase_add_loop_test(tc, given_up, 0, 7);
+        tcase_add_loop_test(tc, given_up, 0, 9);
         tcase_add_test(tc, set_twice);
         suite_add_tcase(s, tc);
         sr = srunner_create(s);
