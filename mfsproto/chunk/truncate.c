@@ -57,13 +57,28 @@ static void trunc_cancel(struct ri_op *op)
         ri_list_add_tail(&t->ino->data->truncs, &t->link);
 }
 
+static void looked_for_nobody(struct mfs_getlen *g, const struct ri_error *e)
+{
+        struct trunc *t = ri_container_of(g, struct trunc, getlen);
+
+        (void)e; /* who writes next is told the length with the lock */
+        t->ino->changes++;
+        mfs_inode_forget(t->ino);
+        trunc_free(t);
+}
+
 /* Its operation had ended before. */
 static void answered_to_nobody(struct trunc *t, const struct mfs_reply *r)
 {
         struct mfs_inode *ino = t->ino;
         struct wire_attr a = { 0 };
 
-        if (!r->error && r->status == WIRE_STATUS_OK) {
+        if (r->error) { /* done or not: the length says it */
+                t->getlen.done = looked_for_nobody;
+                mfs_getlen_start(&t->getlen, ino, NULL);
+                return;
+        }
+        if (r->status == WIRE_STATUS_OK) {
                 struct wire_msg m = *r->msg;
 
                 wire_get_attr(&m, &a);

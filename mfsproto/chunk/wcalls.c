@@ -449,6 +449,14 @@ static void send_end(struct mfs_writer *w)
                 end_failed(w, &e);
 }
 
+/* What the master knows of the file's length for certain: ours may be that of before a cut whose answer was lost. */
+static uint64_t known_length(const struct mfs_writer *w)
+{
+        uint64_t n = w->ino->master_length;
+
+        return w->place && w->place->length < n ? w->place->length : n;
+}
+
 void mfs_writer_end_lock(struct mfs_writer *w)
 {
         bool sure = w->locked && lock_age_ms(w) <= MFS_LOCK_SURE_MS;
@@ -457,7 +465,7 @@ void mfs_writer_end_lock(struct mfs_writer *w)
         w->idle_since = 0;
         if (sure && w->place->chunkid) {
                 send_end(w);
-        } else if (w->acked_end > 0 && mfs_writer_end(w) > w->ino->master_length) {
+        } else if (w->acked_end > 0 && mfs_writer_end(w) > known_length(w)) {
                 /* Too old to be certainly ours, but the file's length is still to be told: a lock of our own again,
                  * then END. */
                 mfs_writer_lock(w);

@@ -1408,6 +1408,43 @@ START_TEST(test_late_end)
 }
 END_TEST
 
+/* We think that the file is long, and it was cut since: bytes behind its end would be lost without an END. */
+START_TEST(test_late_end_and_a_cut)
+{
+        unsigned char *p = noise(1000, 43);
+        struct end e, other;
+        struct mfs_writer *w;
+        struct ri_op *o;
+        unsigned grants;
+
+        ino->master_length = 100 << 20;
+        o = op("other", &other);
+        start_write(&e, p, 1000, 0);
+        until(&e);
+        ck_assert_int_eq(e.code, ROMA_OK);
+        w = mfs_chunk_find(ino, 0)->writer;
+        ck_assert(w->locked);
+        ino->master_length = 100 << 20;
+        lose_the_master();
+        mfs_inode_flush(op("fsync", &e), ino, &told[0]);
+        while (w->state != MW_END)
+                roma_loop_turn(loop, -1);
+        grants = sim.grants;
+        sim.chunk[0].locked = false;
+        too_late(w);
+        while (!e.done && sim.grants == grants)
+                roma_loop_turn(loop, 1);
+        sim.chunk[0].acked = 1000; /* under the lock before */
+        until(&e);
+        ck_assert_msg(e.code == ROMA_OK, "%s", e.text);
+        ck_assert_uint_eq(sim.grants, grants + 1);
+        ck_assert_uint_eq(sim.length, 1000);
+        ri_op_finish(o);
+        until(&other);
+        free(p);
+}
+END_TEST
+
 /* The parts of an erasure coded chunk, in units of 256 KiB. */
 START_TEST(test_parts)
 {
@@ -1505,6 +1542,7 @@ START_TEST(test_patience)
         retries = loop->stats.retries_total;
         ck_assert(ri_timer_running(&first_piece(o)->timer));
         o->progress_at = ri_now() - (_i == SLEPT ? 600 : 60) * s + (_i == SLEPT ? 0 : s / 20);
+        o->stall_due = o->progress_at + 60 * s;
         if (_i == SIBLING || _i == LATE)
                 ri_op_progress(other);
         if (_i == LATE) {
@@ -1807,6 +1845,7 @@ int main(void)
         tcase_add_test(tc, test_orphans_before_the_end);
         tcase_add_test(tc, test_late_continue);
         tcase_add_test(tc, test_late_end);
+        tcase_add_test(tc, test_late_end_and_a_cut);
         tcase_add_test(tc, test_parts);
         tcase_add_test(tc, test_rotten_part);
         tcase_add_test(tc, test_broken_off_reads);
