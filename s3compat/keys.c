@@ -49,6 +49,12 @@ static bool same_keys(const struct s3_creds *a, const struct s3_creds *b)
 }
 
 /* Those who wait: with other keys than they were refused with once more, else they fail as they have. */
+/* Nobody has said that the keys are bad: the answer to a HEAD has no words. */
+static bool mute_refusal(const struct s3_request *r)
+{
+        return r->error.code && r->status == 403 && strcmp(r->method, "HEAD") == 0;
+}
+
 static void wake(struct s3_store *st, const struct keys_job *k)
 {
         const unsigned renewed = st->renewed;
@@ -60,7 +66,8 @@ static void wake(struct s3_store *st, const struct keys_job *k)
                 struct s3_request *r = ri_container_of(l, struct s3_request, link);
 
                 if (k->failed) {
-                        ri_error_set(&r->error, ROMA_ECONFIG, NULL, "%s", ri_str_cstr(&k->err));
+                        if (!mute_refusal(r))
+                                ri_error_set(&r->error, ROMA_ECONFIG, NULL, "%s", ri_str_cstr(&k->err));
                         s3_request_end(r);
                 } else if (r->renewed == renewed) {
                         s3_request_end(r);

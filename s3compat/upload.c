@@ -460,11 +460,12 @@ static struct s3_request *complete_request(struct complete *c, const char *name,
 /* Nobody could see whether the object is there: a try whose answer was lost, or a complete that was killed, may have made it. */
 static void not_seen(struct complete *c, const struct ri_error *head)
 {
-        struct ri_error e = *head;
+        struct ri_error e = c->why; /* with its code: callers begin anew when the upload is gone */
         size_t n = strlen(e.text);
 
         snprintf(e.text + n, sizeof(e.text) - n,
-                 "; so it is not known whether an earlier try has made the object: look at it");
+                 "; it is not known whether an earlier try has made the object, look at it (%.160s)",
+                 head->text);
         e.outcome = ROMA_UNKNOWN;
         complete_fail(c, &e);
 }

@@ -244,12 +244,11 @@ object "$whole"
 ends "${good[complete]}" 3
 
 # The complete before this one was killed when the server had done it, or had not.
-for status in '503 Slow Down:EUNAVAILABLE:4' '403 Forbidden:EACCES:2'; do
+for status in '503 Slow Down:4' '403 Forbidden:2'; do
   begin_case "nobody says whether it is done: ${status%%:*}" complete
   gone
   for _ in 1 2 3; do answer "HTTP/1.1 ${status%%:*}" 'Content-Length: 0' ''; done
-  code=${status#*:}
-  ends "ROMA_${code%:*} unknown" "${code#*:}"
+  ends 'ROMA_ENOENT unknown' "${status#*:}"
 done
 
 begin_case "nobody says in time whether it is done" complete
