@@ -131,7 +131,7 @@ static void monitors_work(struct cfs_job *j)
         ri_str_puts(&s, SAY);
         if (cfs_say_monitors(&j->root->conf, &s) < 0) {
                 ri_str_reset(&s);
-                ri_str_puts(&s, "the monitors do not answer a second client");
+                ri_str_puts(&s, "the monitors have not answered librados");
         }
         cfs_job_phase(j, "monitors", t, 0);
         take_text(j, &s);
@@ -152,7 +152,8 @@ static void known(struct cfs_job *j)
 static void monitors_end(struct cfs_job *j)
 {
         known(j);
-        ri_op_waits(j->op, "the MDS", NULL);
+        ri_op_waits(j->op, strncmp(j->text, SAY, strlen(SAY)) == 0 ? "the MDS" : "the monitors and the MDS",
+                    NULL);
         j->mountless = false;
         j->work = mds_work;
         j->end = mds_end;
