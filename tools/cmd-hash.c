@@ -144,7 +144,10 @@ static void add_argument(struct hashing *h, const char *arg)
                 return;
         if (l.stdio) {
                 usage(t, "standard input is no object (md5sum and the like read it)");
-        } else if (location_open(t, &l) && t->opt.recursive) {
+        } else if (location_open(t, &l) && t->opt.recursive && location_is_below(&l)) {
+                if (walk_finds(t, &l, ROMA_LIST_DIRS))
+                        add_folder(h, &l);
+        } else if (l.place && t->opt.recursive) {
                 ANSWER(t, &a, roma_aio_stat(l.place->store, l.key, 0, &opts, flight_done, &a.flight));
                 answer_wait(t, &a);
                 if (a.code != ROMA_OK)

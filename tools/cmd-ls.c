@@ -56,6 +56,15 @@ static void list(struct tool *t, struct location *l)
         walk_clear(&w);
 }
 
+static void list_folder(struct tool *t, struct location *l, bool several)
+{
+        if (several && !t->opt.json) {
+                out_name(t, l->shown);
+                out(t, ":\n");
+        }
+        list(t, l);
+}
+
 static void one(struct tool *t, const char *arg, bool several)
 {
         const roma_opts opts = request_opts(t);
@@ -66,7 +75,10 @@ static void one(struct tool *t, const char *arg, bool several)
                 return;
         if (l.stdio) {
                 usage(t, "standard input cannot be listed");
-        } else if (location_open(t, &l)) {
+        } else if (location_open(t, &l) && location_is_below(&l)) {
+                if (walk_finds(t, &l, ROMA_LIST_DIRS))
+                        list_folder(t, &l, several);
+        } else if (l.place) {
                 ANSWER(t, &a, roma_aio_stat(l.place->store, l.key, 0, &opts, flight_done, &a.flight));
                 answer_wait(t, &a);
                 if (a.code != ROMA_OK) {
@@ -74,11 +86,7 @@ static void one(struct tool *t, const char *arg, bool several)
                 } else if (a.attr.type != ROMA_TYPE_DIR) {
                         print(t, l.key, l.shown, &a.attr);
                 } else {
-                        if (several && !t->opt.json) {
-                                out_name(t, l.shown);
-                                out(t, ":\n");
-                        }
-                        list(t, &l);
+                        list_folder(t, &l, several);
                 }
                 answer_free(&a);
         }

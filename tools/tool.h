@@ -319,6 +319,7 @@ struct walk {
         unsigned flags; /* enum roma_list_flags */
         uint64_t max;   /* entries that are still wanted */
         bool failed, ended;
+        bool may_miss; /* nothing is said about what is not there */
         void (*entry)(struct walk *w, const roma_entry *e);
         void (*finished)(struct walk *w);
         void *arg;

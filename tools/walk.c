@@ -36,7 +36,8 @@ static void page(struct flight *f, const roma_result *r)
         struct tool *t = f->tool;
 
         if (r->code != ROMA_OK) {
-                report_failure(t, r, w->at->shown);
+                if (!w->may_miss || r->code != ROMA_ENOENT)
+                        report_failure(t, r, w->at->shown);
                 w->failed = true;
                 over(w);
                 return;
@@ -108,9 +109,10 @@ bool walk_finds(struct tool *t, const struct location *l, unsigned flags)
                 .code = ROMA_ENOENT, .message = why, .server = "", .status_name = "", .text = ""
         };
 
+        w.may_miss = t->opt.force && t->command->run == cmd_rm;
         walk_start(t, &w);
         flight_drive(t);
-        if (!any && !w.failed && !t->stopping && !(t->opt.force && t->command->run == cmd_rm))
+        if (!any && !w.failed && !t->stopping && !w.may_miss)
                 report_failure(t, &nothing, l->shown);
         walk_clear(&w);
         free(why);

@@ -91,6 +91,10 @@ both
 "$ROMA" rm "$uri/both/$query" 2>err
 [ $? = 2 ] || fail "rm of both/ without -r: $(cat err)"
 there 'both both/leaf ' 'rm of both/ without -r'
+[ "$("$ROMA" ls "$uri/both/$query")" = leaf ] || fail "ls of both/: $("$ROMA" ls "$uri/both/$query")"
+"$ROMA" hash -r "$uri/both/$query" >list || fail "hash -r of both/"
+[ "$(wc -l <list)" = 1 ] || fail "hash -r of both/: $(cat list)"
+grep -q 'both/leaf' list || fail "hash -r of both/: $(cat list)"
 "$ROMA" get "$uri/both/$query" got-both 2>err
 [ $? = 2 ] || fail "get of both/ without -r: $(cat err)"
 "$ROMA" get -r "$uri/both/$query" got-both || fail "get -r of both/"
@@ -104,6 +108,7 @@ both
 "$ROMA" rm -r "$uri/both/$query" || fail "rm -r of both/"
 there 'both ' 'rm -r of both/'
 "$ROMA" rm -rf "$uri/both/$query" || fail "rm -rf of nothing"
+"$ROMA" rm -rf "s3://no-such-$bucket/both/$query" || fail "rm -rf in a bucket that is not there"
 "$ROMA" rm "$uri/both$query" || fail "rm of both"
 # A folder of files; and objects with names of folders, as other clients make them: what is in them is not lost in silence.
 mkdir -p plant/sub
