@@ -63,7 +63,7 @@ cluster heal
 expect 0 roma get "$uri/one/only" got
 equal got "one copy, after the server is back"
 
-begin put big "$uri/one/put"
+begin put --stall 35s big "$uri/one/put"
 moved rchar $((100 * MB))
 cluster kill cs2
 thaw
