@@ -99,6 +99,8 @@ static void do_write(struct model *f)
         size_t n = pick_size();
         uint64_t at = pick_offset(f);
 
+        if (at + n > MAX)
+                at = MAX - n;
         rnd_fill(&rnd, noise, n);
         note("pwrite %s %zu at %" PRIu64, f->name, n, at);
         fine(roma_pwrite(f->twin && rnd_below(&rnd, 2) ? f->twin : f->file, noise, n, at, NULL), "pwrite");
