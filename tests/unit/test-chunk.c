@@ -239,6 +239,20 @@ static void unlock_all(void)
         sim.chunk[0].locked = sim.chunk[1].locked = false;
 }
 
+/* Each copy of chunk 0 begins with these bytes. */
+static void all_copies_are(const unsigned char *want, size_t n)
+{
+        unsigned char *got = malloc(n);
+
+        for (unsigned i = 0; i < SIM_SERVERS; i++) {
+                if (!sim.chunk[0].held[i])
+                        continue;
+                sim_peek(&sim, i, 0, 0, got, (uint32_t)n);
+                ck_assert(memcmp(got, want, n) == 0);
+        }
+        free(got);
+}
+
 START_TEST(test_write_read)
 {
         static const struct {
@@ -1137,7 +1151,7 @@ END_TEST
  * write that had failed before must not be written now. */
 START_TEST(test_orphans_of_an_old_lock)
 {
-        unsigned char *p = noise(400000, 29), *q = noise(400000, 30), *got = malloc(400000);
+        unsigned char *p = noise(400000, 29), *q = noise(400000, 30);
         roma_opts opts = ROMA_OPTS_INIT;
         struct mfs_writer *w;
         unsigned grants;
@@ -1178,16 +1192,10 @@ START_TEST(test_orphans_of_an_old_lock)
                 ck_assert_uint_eq(sim.grants - grants, live);
                 if (live)
                         memcpy(q + 300000, q, 100);
-                for (unsigned i = 0; i < SIM_SERVERS; i++) {
-                        if (!sim.chunk[0].held[i])
-                                continue;
-                        sim_peek(&sim, i, 0, 0, got, 400000);
-                        ck_assert(memcmp(got, q, 400000) == 0);
-                }
+                all_copies_are(q, 400000);
         }
         free(p);
         free(q);
-        free(got);
 }
 END_TEST
 
@@ -1224,7 +1232,7 @@ static void unstick(void)
  * was cancelled before. */
 START_TEST(test_orphans_of_a_lock_given_back)
 {
-        unsigned char *p = noise(400000, 43), *q = noise(400000, 44), *got = malloc(400000);
+        unsigned char *p = noise(400000, 43), *q = noise(400000, 44);
         struct end e;
         unsigned ends;
 
@@ -1244,15 +1252,9 @@ START_TEST(test_orphans_of_a_lock_given_back)
         until(&e);
         ck_assert_int_eq(e.code, ROMA_EUNAVAILABLE);
         ck_assert_ptr_nonnull(strstr(e.text, "could not be completed"));
-        for (unsigned i = 0; i < SIM_SERVERS; i++) {
-                if (!sim.chunk[0].held[i])
-                        continue;
-                sim_peek(&sim, i, 0, 0, got, 400000);
-                ck_assert(memcmp(got, q, 400000) == 0);
-        }
+        all_copies_are(q, 400000);
         free(p);
         free(q);
-        free(got);
 }
 END_TEST
 
@@ -1318,7 +1320,7 @@ static void too_late(struct mfs_writer *w)
  * it. The write is asked for like any other then, and bytes of a cancelled one are given up. */
 START_TEST(test_late_continue)
 {
-        unsigned char *p = noise(400000, 40), *q = noise(400000, 41), *got = malloc(400000);
+        unsigned char *p = noise(400000, 40), *q = noise(400000, 41);
 
         for (unsigned cancelled = 0; cancelled < 2; cancelled++) {
                 struct mfs_writer *w;
@@ -1362,16 +1364,10 @@ START_TEST(test_late_continue)
                 }
                 ck_assert_str_eq(sim.broken, "");
                 ck_assert_uint_eq(sim.grants - grants, cancelled ? 0 : 1);
-                for (unsigned i = 0; i < SIM_SERVERS; i++) {
-                        if (!sim.chunk[0].held[i])
-                                continue;
-                        sim_peek(&sim, i, 0, 0, got, 400000);
-                        ck_assert(memcmp(got, cancelled ? q : p, 400000) == 0);
-                }
+                all_copies_are(cancelled ? q : p, 400000);
         }
         free(p);
         free(q);
-        free(got);
 }
 END_TEST
 
