@@ -114,7 +114,7 @@ expect 7 roma chunks --crc "$here/two/x" >out
 grep -q DIFFERS out || fail "chunks --crc of copies that differ: $(cat out)"
 says "$id"
 
-# And one whose checksum table is wrong: the chunkserver finds that out by itself.
+# And one whose checksum table is wrong.
 "$cluster" kill $changed --dir "$ROMA_MFS_DIR"
 printf '\001\002\003\004' | dd of="$file" bs=1 seek=4096 conv=notrunc status=none
 "$cluster" restart $changed --dir "$ROMA_MFS_DIR"
