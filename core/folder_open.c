@@ -2,6 +2,7 @@
 /* Opening the writer of a store with folders: what is there, where links lead, the temporary and its attributes. */
 #include "core/folder_writer.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -191,8 +192,8 @@ static void begin(struct fw *f)
                 make(f);
 }
 
-/* a/b/../c -> a/c, for stores whose keys have no "..". false: leads out. */
-static bool normalise(char *key)
+/* Takes empty components and "." out of a key. */
+static void tidy(char *key)
 {
         char *out = key, *p = key;
 
@@ -200,14 +201,7 @@ static bool normalise(char *key)
                 size_t n = strcspn(p, "/");
                 char *next = p + n + (p[n] == '/');
 
-                if (n == 2 && p[0] == '.' && p[1] == '.') {
-                        if (out == key)
-                                return false;
-                        while (out > key && out[-1] != '/')
-                                out--;
-                        if (out > key)
-                                out--;
-                } else if (n && !(n == 1 && p[0] == '.')) {
+                if (n && !(n == 1 && p[0] == '.')) {
                         if (out > key)
                                 *out++ = '/';
                         memmove(out, p, n);
@@ -216,13 +210,132 @@ static bool normalise(char *key)
                 p = next;
         }
         *out = '\0';
-        return out > key;
+}
+
+/* The first "..", or NULL. */
+static char *first_up(char *key)
+{
+        for (char *p = key; *p; p += strcspn(p, "/"), p += *p == '/')
+                if (strncmp(p, "..", 2) == 0 && (p[2] == '\0' || p[2] == '/'))
+                        return p;
+        return NULL;
+}
+
+/* Where the name of the folder begins that this ".." leaves. */
+static char *left_by(char *key, char *up)
+{
+        char *slash = memrchr(key, '/', (size_t)(up - key) - 1);
+
+        return slash ? slash + 1 : key;
+}
+
+static void outside(struct fw *f, const char *target)
+{
+        struct ri_error e;
+
+        ri_error_set(&e, ROMA_EACCES, NULL,
+                     "it is a symbolic link to %.200s, outside of the store; put to that place", target);
+        ri_fw_give_up(f, &e);
+}
+
+static bool too_many_links(struct fw *f)
+{
+        struct ri_error e;
+
+        if (++f->links <= MAX_LINKS)
+                return false;
+        ri_error_set(&e, ROMA_EINVAL, NULL, "more than %d symbolic links, one after the other", MAX_LINKS);
+        ri_fw_give_up(f, &e);
+        return true;
+}
+
+static void no_memory(struct fw *f)
+{
+        struct ri_error e;
+
+        ri_error_set(&e, ROMA_ENOMEM, NULL, "out of memory");
+        ri_fw_give_up(f, &e);
+}
+
+static void go_up(struct fw *f);
+
+/* The folder that ".." leaves is a link itself: up from where that one leads. */
+static void up_link_read(void *arg, const roma_result *r)
+{
+        struct fw *f = arg;
+        char *up = first_up(f->target), *name = left_by(f->target, up), *target;
+
+        f->child = 0;
+        if (r->code) {
+                ri_fw_give_up_from(f, r);
+        } else if (r->text[0] == '/') {
+                outside(f, r->text);
+        } else if (!too_many_links(f)) {
+                if (asprintf(&target, "%.*s%s/%s", (int)(name - f->target), f->target, r->text, up) < 0) {
+                        no_memory(f);
+                        return;
+                }
+                free(f->target);
+                f->target = target;
+                tidy(f->target);
+                go_up(f);
+        }
+}
+
+static void up_looked(void *arg, const roma_result *r)
+{
+        struct fw *f = arg;
+        roma_opts o = ri_fw_limits(f);
+        char *up = first_up(f->target), *name = left_by(f->target, up);
+        struct ri_error e;
+        roma_op child;
+
+        f->child = 0;
+        if (r->code) {
+                ri_fw_give_up_from(f, r);
+        } else if (r->attr->type == ROMA_TYPE_DIR) {
+                memmove(name, up + 2, strlen(up + 2) + 1);
+                tidy(f->target);
+                go_up(f);
+        } else if (r->attr->type == ROMA_TYPE_SYMLINK) {
+                up[-1] = '\0';
+                child = roma_aio_readlink(f->store, f->target, &o, up_link_read, f);
+                up[-1] = '/';
+                ri_fw_step(f, child);
+        } else {
+                ri_error_set(&e, ROMA_ENOTDIR, NULL, "a part of %.200s is no folder", f->target);
+                ri_fw_give_up(f, &e);
+        }
+}
+
+/* Keys have no "..": a/b/../c becomes a/c. That is where the store itself comes to only if b is a folder, and no link to one
+ * somewhere else. */
+static void go_up(struct fw *f)
+{
+        char *up = first_up(f->target);
+        roma_opts o = ri_fw_limits(f);
+        char *folder;
+
+        if (up == f->target || !*f->target) {
+                outside(f, f->target);
+                return;
+        }
+        if (!up) {
+                begin(f);
+                return;
+        }
+        folder = strndup(f->target, (size_t)(up - f->target) - 1);
+        if (!folder) {
+                no_memory(f);
+                return;
+        }
+        ri_fw_step(f, roma_aio_stat(f->store, folder, ROMA_NOFOLLOW, &o, up_looked, f));
+        free(folder);
 }
 
 static void link_read(void *arg, const roma_result *r)
 {
         struct fw *f = arg;
-        struct ri_error e;
         char *target;
 
         f->child = 0;
@@ -230,24 +343,26 @@ static void link_read(void *arg, const roma_result *r)
                 ri_fw_give_up_from(f, r);
                 return;
         }
+        if (r->text[0] == '/' && !f->store->raw_keys) {
+                outside(f, r->text);
+                return;
+        }
+        if (too_many_links(f))
+                return;
         target = r->text[0] == '/' ? strdup(r->text) : sibling(f->target, r->text);
         if (!target) {
-                ri_error_set(&e, ROMA_ENOMEM, NULL, "out of memory");
-        } else if (++f->links > MAX_LINKS) {
-                ri_error_set(&e, ROMA_EINVAL, NULL, "more than %d symbolic links, one after the other",
-                             MAX_LINKS);
-        } else if (!f->store->raw_keys && (target[0] == '/' || !normalise(target))) {
-                ri_error_set(&e, ROMA_EACCES, NULL,
-                             "it is a symbolic link to %.200s, outside of the store; put to that place",
-                             r->text);
-        } else {
-                free(f->target);
-                f->target = target;
+                no_memory(f);
+                return;
+        }
+        free(f->target);
+        f->target = target;
+        /* Paths of the program's own are the kernel's affair. */
+        if (f->store->raw_keys) {
                 begin(f);
                 return;
         }
-        free(target);
-        ri_fw_give_up(f, &e);
+        tidy(f->target);
+        go_up(f);
 }
 
 static void read_link(struct fw *f)

@@ -276,6 +276,11 @@ static void symlinks_in_the_middle(void)
         HOLDS(S, K("b/two"), "x", 1);
         OK(x_put(S, K("b/up/new"), "y", 1, NULL));
         HOLDS(S, K("a/new"), "y", 1);
+        /* Its ".." is that of the folder where it lies, not of the one by which we came there. */
+        OK(x_symlink(S, "../third", K("a/back")));
+        OK(x_put(S, K("b/up/back"), "z", 1, NULL));
+        HOLDS(S, K("third"), "z", 1);
+        CODE(x_stat(S, K("b/third"), 0), ROMA_ENOENT);
         OK(x_symlink(S, "circle", K("circle")));
         REFUSED(x_stat(S, K("circle"), 0));
         OK(x_stat(S, K("circle"), ROMA_NOFOLLOW));

@@ -329,6 +329,40 @@ START_TEST(links)
 }
 END_TEST
 
+/* ".." in a link means the folder above the one where the link lies, by whatever links one came there. */
+START_TEST(links_behind_links)
+{
+        mkdir(local_path("x"), 0755);
+        mkdir(local_path("x/y"), 0755);
+        mkdir(local_path("x/y/z"), 0755);
+        local_write("real", "keep", 4);
+        local_write("x/real", "old", 3);
+        ck_assert_int_eq(symlink("x/y", local_path("a")), 0);
+        ck_assert_int_eq(symlink("../real", local_path("x/y/link")), 0);
+        ck_assert_int_eq(roma_put(store, "a/link", "new!", 4, NULL), 0);
+        check_content("x/real", "new!", 4);
+        check_content("real", "keep", 4);
+        ck_assert_int_eq(symlink("z/../.././fresh", local_path("x/y/dangling")), 0);
+        ck_assert_int_eq(roma_put(store, "a/dangling", "1", 1, NULL), 0);
+        check_content("x/fresh", "1", 1);
+        ck_assert_int_eq(symlink("../../top", local_path("x/y/top")), 0);
+        ck_assert_int_eq(roma_put(store, "a/top", "2", 1, NULL), 0);
+        check_content("top", "2", 1);
+        /* Up from a folder that the link itself reaches by another link. */
+        ck_assert_int_eq(symlink("a/../side", local_path("by")), 0);
+        ck_assert_int_eq(roma_put(store, "by", "3", 1, NULL), 0);
+        check_content("x/side", "3", 1);
+        ck_assert_int_eq(symlink("../../../out", local_path("x/y/out")), 0);
+        ck_assert_int_eq(roma_put(store, "a/out", "4", 1, NULL), -1);
+        ck_assert_int_eq(last_code(), ROMA_EACCES);
+        ck_assert_int_eq(symlink("real/../real", local_path("through_a_file")), 0);
+        ck_assert_int_eq(roma_put(store, "through_a_file", "5", 1, NULL), -1);
+        ck_assert_int_eq(last_code(), ROMA_ENOTDIR);
+        check_content("real", "keep", 4);
+        ck_assert_int_eq(local_names(), 6);
+}
+END_TEST
+
 START_TEST(pipe_is_written_in_place)
 {
         char got[16] = "";
@@ -512,6 +546,7 @@ int main(void)
         tcase_add_test(tc, parents);
         tcase_add_test(tc, long_names);
         tcase_add_test(tc, links);
+        tcase_add_test(tc, links_behind_links);
         tcase_add_test(tc, pipe_is_written_in_place);
         tcase_add_test(tc, closing_the_store_cleans_up);
         tcase_add_test(tc, gc_goes_by_the_clock_of_the_store);
