@@ -27,7 +27,10 @@ enum ri_backend_flags {
         RI_STREAMS = 4,
         /* A folder store whose new objects take their name while the file is still open, after which it is synced once
          * more and closed: see core/folder_writer.c. */
-        RI_RENAME_OPEN = 8
+        RI_RENAME_OPEN = 8,
+        /* Where a change has been told UNKNOWN, a look at the names does not tell what became of it: what is there need not be safe,
+         * and what has been given up may still go on. */
+        RI_NO_LOOK = 16
 };
 
 /* Something that lives in a store: a file, writer, reader. When the store closes, `end` starts its ending; when it

@@ -318,6 +318,10 @@ static void find_out(struct fw *f, const roma_result *r)
         roma_opts o = ri_fw_limits(f);
 
         ri_error_from(&f->why, r);
+        if (f->store->be->flags & RI_NO_LOOK) {
+                ri_fw_give_up(f, &f->why);
+                return;
+        }
         ri_fw_step(f, roma_aio_stat(f->store, f->target, ROMA_NOFOLLOW, &o, found_out, f));
 }
 

@@ -201,6 +201,32 @@ static void full_path(struct ri_str *s, const struct fio_root *r, const char *ke
         ri_str_puts(s, key);
 }
 
+/* What no refusal of this machine's own says: a file system behind a network, or behind a program, has lost the answer, and may
+ * have done what was asked. */
+static bool answer_lost(int err)
+{
+        switch (err) {
+        case EIO:
+        case EINTR:
+        case ETIMEDOUT:
+        case ENOTCONN:
+        case ECONNABORTED:
+        case ECONNRESET:
+        case EHOSTDOWN:
+        case EHOSTUNREACH:
+        case ESHUTDOWN:
+        case EREMOTEIO: return true;
+        default: return false;
+        }
+}
+
+static int outcome_of(const struct fio_job *j)
+{
+        if (j->unsafe)
+                return ROMA_DONE;
+        return j->change && (j->done > 0 || answer_lost(j->err)) ? ROMA_UNKNOWN : ROMA_NOT_DONE;
+}
+
 void fio_job_fail(struct fio_job *j)
 {
         struct ri_error e;
@@ -209,7 +235,7 @@ void fio_job_fail(struct fio_job *j)
         const char *key = j->second && j->key2 ? j->key2 : j->key;
 
         memset(&e, 0, sizeof(e));
-        op->outcome = j->unsafe ? ROMA_DONE : j->change && j->done > 0 ? ROMA_UNKNOWN : ROMA_NOT_DONE;
+        op->outcome = outcome_of(j);
         full_path(&path, j->root, key ? key : op->object ? op->object : "");
         if (j->code)
                 ri_error_set(&e, j->code, NULL, "%s", j->text ? j->text : roma_code_text(j->code));

@@ -12,5 +12,7 @@ fileio_sources = \
 	fileio/store.c \
 	fileio/stream.c
 
-unit_tests += tests/unit/test-fileio
+unit_tests += tests/unit/test-fileio tests/unit/test-fileio-faults
+tests_unit_test_fileio_faults_LDFLAGS = $(AM_LDFLAGS) \
+	-Wl,--wrap=renameat
 EXTRA_DIST += tests/unit/folder.h

@@ -139,7 +139,7 @@ const struct ri_backend fileio_backend = {
         .name = "file",
         .schemes = schemes,
         .options = options,
-        .flags = RI_FOLDERS | RI_RECHECK | RI_STREAMS,
+        .flags = RI_FOLDERS | RI_RECHECK | RI_STREAMS | RI_NO_LOOK,
         .caps = ROMA_CAP_DIRS | ROMA_CAP_SORTED | ROMA_CAP_INPLACE | ROMA_CAP_RENAME | ROMA_CAP_LINK |
                 ROMA_CAP_SYMLINK | ROMA_CAP_IF_ABSENT | ROMA_CAP_MODE,
         .store_new = store_new,

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/* Unit tests of writers on a local folder whose disk answers badly, late or not at all. The linker leads the calls of the
+ * library to the __wrap functions below. */
+#include <errno.h>
+
+#include "core/backend.h"
+#include "core/op.h"
+
+#include "tests/unit/folder.h"
+
+int __real_renameat(int from_fd, const char *from, int to_fd, const char *to);
+int __wrap_renameat(int from_fd, const char *from, int to_fd, const char *to);
+
+static int rename_errno;    /* 0: it works */
+static bool rename_is_done; /* all the same */
+
+int __wrap_renameat(int from_fd, const char *from, int to_fd, const char *to)
+{
+        int r = rename_errno && !rename_is_done ? 0 : __real_renameat(from_fd, from, to_fd, to);
+
+        if (!rename_errno)
+                return r;
+        errno = rename_errno;
+        return -1;
+}
+
+static int last_code(void)
+{
+        return roma_last(loop)->code;
+}
+
+static int last_outcome(void)
+{
+        return roma_last(loop)->outcome;
+}
+
+static roma_writer *writer_of(const char *key, const char *text)
+{
+        roma_writer *w = roma_writer_open(store, key, NULL);
+
+        ck_assert_msg(w != NULL, "%s", roma_error(loop));
+        ck_assert_int_eq(roma_writer_write(w, text, strlen(text), NULL), 0);
+        return w;
+}
+
+static void check_text(const char *key, const char *text)
+{
+        size_t n;
+        unsigned char *p = local_read(key, &n);
+
+        ck_assert_uint_eq(n, strlen(text));
+        ck_assert_mem_eq(p, text, n);
+        free(p);
+}
+
+/* A file system behind a network carries the rename out, and its answer is lost. */
+START_TEST(a_lost_answer)
+{
+        roma_writer *w;
+
+        local_write("x", "old", 3);
+        w = writer_of("x", "new");
+        rename_errno = EIO;
+        rename_is_done = true;
+        ck_assert_int_eq(roma_writer_commit(w, NULL), -1);
+        ck_assert_int_eq(last_code(), ROMA_ELOCALIO);
+        ck_assert_int_eq(last_outcome(), ROMA_UNKNOWN);
+        check_text("x", "new");
+        ck_assert_int_eq(roma_rename(store, "x", "y", 0, NULL), -1);
+        ck_assert_int_eq(last_outcome(), ROMA_UNKNOWN);
+        check_text("y", "new");
+        /* A refusal is none. */
+        rename_is_done = false;
+        rename_errno = EACCES;
+        ck_assert_int_eq(roma_writer_commit(writer_of("y", "other"), NULL), -1);
+        ck_assert_int_eq(last_outcome(), ROMA_NOT_DONE);
+        rename_errno = 0;
+        check_text("y", "new");
+        ck_assert_int_eq(local_names(), 1);
+}
+END_TEST
+
+int main(void)
+{
+        TCase *tc = tcase_create("fileio-faults");
+
+        tcase_add_checked_fixture(tc, folder_begin, folder_end);
+        tcase_add_test(tc, a_lost_answer);
+        return run_suite("fileio-faults", tc);
+}
