@@ -4,6 +4,7 @@
  *
  * Opening:    stat of the target, at the same time as the temporary is made -> its mode and owner to the temporary
  * Committing: fsync -> times -> close -> rename (if-absent: rename without replacing, or link and unlink)
+ *             in place: fsync -> close
  *             with RI_RENAME_OPEN: fsync -> times -> rename -> fsync -> close
  * Giving up:  close and unlink, as operations that go on while the store closes */
 #include "core/folder_writer.h"
@@ -441,6 +442,18 @@ static void synced(void *arg, const roma_result *r)
                 ri_fw_step(f, roma_aio_fstat(f->file, &o, attributes_known, f));
 }
 
+/* A disk tells of bytes that it could not take here, and not when it is closed. */
+static void in_place_synced(void *arg, const roma_result *r)
+{
+        struct fw *f = arg;
+
+        f->child = 0;
+        if (r->code)
+                ri_fw_give_up_from(f, r);
+        else
+                close_it(f);
+}
+
 static void fw_commit(struct ri_op *op, roma_writer *w)
 {
         struct fw *f = w->impl;
@@ -453,10 +466,16 @@ static void fw_commit(struct ri_op *op, roma_writer *w)
                 f->target = w->named;
                 w->named = NULL;
         }
-        if (f->in_place)
+        if (!f->in_place) {
+                ri_fw_step(f, roma_aio_fsync(f->file, &o, synced, f));
+                return;
+        }
+        op->outcome = ROMA_UNKNOWN; /* its bytes are there already */
+        /* What is a file all the same is what a shell has opened as standard output, and the shell's affair. */
+        if (f->now.type == ROMA_TYPE_FILE)
                 close_it(f);
         else
-                ri_fw_step(f, roma_aio_fsync(f->file, &o, synced, f));
+                ri_fw_step(f, roma_aio_fsync(f->file, &o, in_place_synced, f));
 }
 
 static void fw_abort(struct ri_op *op, roma_writer *w, const struct ri_error *why)
@@ -465,6 +484,8 @@ static void fw_abort(struct ri_op *op, roma_writer *w, const struct ri_error *wh
 
         if (op)
                 ri_fw_waits_for(f, op);
+        if (op && why && f->in_place && w->next)
+                op->outcome = ROMA_UNKNOWN;
         if (why)
                 ri_fw_give_up(f, why);
         else

@@ -8,6 +8,21 @@
 
 #include "tests/unit/folder.h"
 
+int __real_fsync(int fd);
+int __wrap_fsync(int fd);
+
+static mode_t sync_type; /* of what cannot be synced: S_IFIFO ...; 0: nothing */
+
+int __wrap_fsync(int fd)
+{
+        struct stat st;
+
+        if (!sync_type || fstat(fd, &st) < 0 || (st.st_mode & S_IFMT) != sync_type)
+                return __real_fsync(fd);
+        errno = EIO;
+        return -1;
+}
+
 int __real_renameat(int from_fd, const char *from, int to_fd, const char *to);
 int __wrap_renameat(int from_fd, const char *from, int to_fd, const char *to);
 
@@ -80,11 +95,31 @@ START_TEST(a_lost_answer)
 }
 END_TEST
 
+/* What is written in place has to be on its disk as well; a pipe stands for one here, whose fsync is no error otherwise. */
+START_TEST(in_place_is_synced)
+{
+        roma_writer *w;
+        int fd;
+
+        ck_assert_int_eq(mkfifo(local_path("x"), 0600), 0);
+        fd = open(local_path("x"), O_RDONLY | O_NONBLOCK);
+        ck_assert_int_eq(roma_writer_commit(writer_of("x", "some"), NULL), 0);
+        w = writer_of("x", "more");
+        sync_type = S_IFIFO;
+        ck_assert_int_eq(roma_writer_commit(w, NULL), -1);
+        sync_type = 0;
+        ck_assert_int_eq(last_code(), ROMA_ELOCALIO);
+        ck_assert_int_eq(last_outcome(), ROMA_UNKNOWN);
+        close(fd);
+}
+END_TEST
+
 int main(void)
 {
         TCase *tc = tcase_create("fileio-faults");
 
         tcase_add_checked_fixture(tc, folder_begin, folder_end);
         tcase_add_test(tc, a_lost_answer);
+        tcase_add_test(tc, in_place_is_synced);
         return run_suite("fileio-faults", tc);
 }

@@ -365,6 +365,7 @@ END_TEST
 
 START_TEST(pipe_is_written_in_place)
 {
+        roma_writer_opts o = ROMA_WRITER_OPTS_INIT;
         char got[16] = "";
         struct stat st;
         roma_writer *w;
@@ -378,6 +379,13 @@ START_TEST(pipe_is_written_in_place)
         ck_assert_int_eq(roma_writer_commit(w, NULL), 0);
         ck_assert_int_eq(read(fd, got, sizeof(got)), 10);
         ck_assert_str_eq(got, "hello pipe");
+        /* What came cannot be taken back. */
+        o.size_hint = 6;
+        w = open_writer("fifo", &o);
+        ck_assert_int_eq(roma_writer_write(w, "short", 5, NULL), 0);
+        ck_assert_int_eq(roma_writer_commit(w, NULL), -1);
+        ck_assert_int_eq(last_code(), ROMA_ESOURCE);
+        ck_assert_int_eq(roma_last(loop)->outcome, ROMA_UNKNOWN);
         close(fd);
         ck_assert_int_eq(stat(local_path("fifo"), &st), 0);
         ck_assert(S_ISFIFO(st.st_mode));
