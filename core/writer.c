@@ -407,6 +407,18 @@ static bool digest_end(roma_writer *w, struct ri_op *op, struct ri_error *e)
         return false;
 }
 
+/* A write that does not even begin is final as well: what follows would take its place. */
+static roma_op write_refused(roma_writer *w, struct ri_op *op, int code, const char *why)
+{
+        const roma_loop *loop = w->store->loop;
+
+        if (!w->failed.code)
+                ri_error_set(&w->failed, op ? code : loop->refused.code, NULL, "%s", op ? why : loop->error);
+        if (op)
+                ri_op_fail(op, code, "%s", why);
+        return ri_op_id(op);
+}
+
 static roma_op writer_write(roma_writer *w, const void *data, size_t len, roma_buf *buf, uint64_t offset,
                             const roma_opts *opts, roma_done *done, void *arg)
 {
@@ -415,21 +427,17 @@ static roma_op writer_write(roma_writer *w, const void *data, size_t len, roma_b
         struct piece *p;
 
         if (!op)
-                return 0;
+                return write_refused(w, NULL, 0, NULL);
         if (w->failed.code) {
                 ri_op_fail(op, w->failed.code, "an earlier write has failed, so only abort is left: %s",
                            w->failed.text);
                 return op->id;
         }
-        if (len > INT64_MAX - offset) {
-                ri_op_fail(op, ROMA_EFBIG, "no object is longer than 2^63 bytes");
-                return op->id;
-        }
+        if (len > INT64_MAX - offset)
+                return write_refused(w, op, ROMA_EFBIG, "no object is longer than 2^63 bytes");
         p = calloc(1, sizeof(*p));
-        if (!p) {
-                ri_op_fail(op, ROMA_ENOMEM, "no memory for the request");
-                return op->id;
-        }
+        if (!p)
+                return write_refused(w, op, ROMA_ENOMEM, "no memory for the request");
         *p = (struct piece){ .op = op,
                              .w = w,
                              .data = data,

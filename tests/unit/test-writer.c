@@ -206,6 +206,29 @@ START_TEST(wrong_size_or_crc_shows_nothing)
 }
 END_TEST
 
+/* What was written before and after it must not become an object that lacks it. */
+START_TEST(a_write_that_does_not_begin)
+{
+        const roma_opts no_size = { 0, 0, 0 };
+
+        for (int i = 0; i < 2; i++) {
+                roma_writer *w = open_writer("x", NULL);
+
+                ck_assert_int_eq(roma_writer_write(w, "a", 1, NULL), 0);
+                if (i)
+                        ck_assert_int_eq(roma_writer_write(w, "b", 1, &no_size), -1);
+                else
+                        ck_assert_int_eq(roma_writer_write(w, "b", SIZE_MAX, NULL), -1);
+                ck_assert_int_eq(last_code(), i ? ROMA_EINVAL : ROMA_EFBIG);
+                ck_assert_int_eq(roma_writer_write(w, "c", 1, NULL), -1);
+                ck_assert_int_eq(roma_writer_commit(w, NULL), -1);
+                ck_assert_int_eq(last_code(), i ? ROMA_EINVAL : ROMA_EFBIG);
+                ck_assert_int_eq(roma_last(loop)->outcome, ROMA_NOT_DONE);
+                ck_assert_int_eq(local_names(), 0);
+        }
+}
+END_TEST
+
 START_TEST(if_absent)
 {
         roma_writer_opts o = ROMA_WRITER_OPTS_INIT;
@@ -549,6 +572,7 @@ int main(void)
         tcase_add_test(tc, a_gap_is_never_put);
         tcase_add_test(tc, abort_leaves_nothing);
         tcase_add_test(tc, wrong_size_or_crc_shows_nothing);
+        tcase_add_test(tc, a_write_that_does_not_begin);
         tcase_add_test(tc, if_absent);
         tcase_add_test(tc, attributes);
         tcase_add_test(tc, parents);
