@@ -32,6 +32,10 @@ roma_op roma_aio_sleep(roma_loop *loop, uint32_t ms, roma_done *done, void *arg)
         struct sleeper *s;
         struct ri_op *op;
 
+        if (loop->freeing) {
+                ri_loop_error(loop, ROMA_ECANCELED, "sleep: the loop is being freed");
+                return 0;
+        }
         opts.stall_ms = opts.deadline_ms = ROMA_NEVER;
         op = ri_op_new(loop, NULL, RI_SINGLE, "sleep", "", &opts, done, arg);
         if (!op)

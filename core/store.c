@@ -378,6 +378,10 @@ roma_op roma_aio_store_open(roma_loop *loop, const char *uri, const roma_opts *o
 
         if (ri_loop_enter(loop) < 0)
                 return 0;
+        if (loop->freeing) { /* by a callback that tries again whatever has happened */
+                ri_loop_error(loop, ROMA_ECANCELED, "open: the loop is being freed");
+                return 0;
+        }
         if (uri_resolve(loop, uri, &u, &e) == 0)
                 store = store_make(loop, &u, &e);
         ri_uri_clear(&u);

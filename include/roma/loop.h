@@ -25,6 +25,7 @@ ROMA_API roma_loop *roma_loop_new(void) ROMA_MUST_CHECK;
 ROMA_API roma_loop *roma_loop_new_opts(const roma_loop_opts *opts) ROMA_MUST_CHECK;
 /* Ends what is in flight (ROMA_ECANCELED), closes all stores within 5 s, and frees the loop. On an attached loop
  * it drives nothing: sessions are dropped without a farewell, so close the stores and let the loop run first.
+ * The callbacks that come of it open no stores (ROMA_ECANCELED).
  * Not inside a callback of this loop: there it does nothing and roma_error() says so. NULL is allowed. */
 ROMA_API void roma_loop_free(roma_loop *loop);
 

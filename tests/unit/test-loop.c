@@ -161,6 +161,43 @@ START_TEST(test_free_ends_operations)
 }
 END_TEST
 
+static int refused;
+
+static void open_again(void *arg, const roma_result *r)
+{
+        int *n = arg;
+
+        (*n)++;
+        ck_assert_int_eq(r->code, ROMA_ECANCELED);
+        if (!roma_aio_store_open(cb_loop, "file:///", NULL, open_again, n))
+                refused += roma_last(cb_loop)->code == ROMA_ECANCELED;
+}
+
+static void sleep_again(void *arg, const roma_result *r)
+{
+        int *n = arg;
+
+        (void)r;
+        (*n)++;
+        refused += !roma_aio_sleep(cb_loop, 60000, sleep_again, n);
+}
+
+/* Programs that go on whatever has happened. */
+START_TEST(test_free_begins_nothing)
+{
+        int opened = 0, slept = 0;
+
+        cb_loop = make(_i);
+        refused = 0;
+        ck_assert(roma_aio_store_open(cb_loop, "file:///", NULL, open_again, &opened));
+        ck_assert(roma_aio_sleep(cb_loop, 60000, sleep_again, &slept));
+        end(cb_loop);
+        ck_assert_int_eq(opened, 1);
+        ck_assert_int_eq(slept, 1);
+        ck_assert_int_eq(refused, 2);
+}
+END_TEST
+
 struct job {
         struct ri_job job;
         struct ri_op *op;
@@ -449,6 +486,7 @@ int main(void)
         tcase_add_loop_test(tc, test_start_and_cancel_in_callback, 0, MODES);
         tcase_add_loop_test(tc, test_cancel, 0, MODES);
         tcase_add_loop_test(tc, test_free_ends_operations, 0, MODES);
+        tcase_add_loop_test(tc, test_free_begins_nothing, 0, MODES);
         tcase_add_loop_test(tc, test_workers, 0, MODES);
         tcase_add_loop_test(tc, test_free_with_running_jobs, 0, MODES);
         tcase_add_loop_test(tc, test_posts, 0, MODES);
