@@ -236,7 +236,9 @@ static bool progress(struct copy *c, bool last)
         if (!last && now - c->told_at < PROGRESS_NS)
                 return true;
         c->told_at = now;
+        loop->in_callback++; /* some that come here are in none */
         c->opts.progress(c->opts.progress_arg, c->written, c->size);
+        loop->in_callback--;
         op = ri_op_find(loop, id);
         return op && !op->finished;
 }

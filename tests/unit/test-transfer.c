@@ -535,6 +535,36 @@ START_TEST(cancelled_by_its_own_progress)
 }
 END_TEST
 
+static int refused;
+
+static void block_in_it(void *arg, uint64_t bytes, uint64_t total)
+{
+        (void)arg;
+        (void)bytes;
+        (void)total;
+        told++;
+        refused += roma_ping(store, NULL) < 0 && last_code() == ROMA_EWRONGCONTEXT;
+}
+
+/* It is a callback wherever it is called from: the last one from behind a worker, when the digest comes after the writes. */
+START_TEST(nothing_blocks_in_progress)
+{
+        roma_put_opts o = ROMA_PUT_OPTS_INIT;
+
+        o.progress = block_in_it;
+        o.verify = ROMA_SHA256;
+        told = refused = 0;
+        for (int i = 0; i < 10; i++) {
+                ended = false;
+                ck_assert(roma_aio_put(store, "x", data, SIZE, &o, done, NULL));
+                ck_assert_int_eq(roma_loop_run(loop), 0);
+                ck_assert_int_eq(code, ROMA_OK);
+        }
+        ck_assert_int_ge(told, 10);
+        ck_assert_int_eq(refused, told);
+}
+END_TEST
+
 START_TEST(budget_is_kept)
 {
         roma_loop_opts lo = ROMA_LOOP_OPTS_INIT;
@@ -582,6 +612,7 @@ int main(void)
         tcase_add_test(tc, put_of_a_source_that_changes);
         tcase_add_test(tc, cancelled_and_closed_at_any_time);
         tcase_add_test(tc, cancelled_by_its_own_progress);
+        tcase_add_test(tc, nothing_blocks_in_progress);
         tcase_add_test(tc, budget_is_kept);
         return run_suite("transfer", tc);
 }
