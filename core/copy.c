@@ -620,6 +620,13 @@ static void writer_opened(void *arg, const roma_result *r)
                      "there is an object of this name already, and it was to be put only if absent");
                 return;
         }
+        /* A pipe would be waited for, for ever, and standard output read from standard input. */
+        if (c->opts.verify != ROMA_VERIFY_DEFAULT && ri_writer_in_place(c->writer)) {
+                fail(c, ROMA_ENOTSUP,
+                     "it is written in place (a pipe, a terminal, a device): it cannot be read again and "
+                     "verified");
+                return;
+        }
         c->has_crc = true;
         c->told_at = ri_now();
         if (draw_start(c))

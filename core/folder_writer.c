@@ -201,6 +201,13 @@ static void fw_write(struct ri_op *op, roma_writer *w, const void *data, size_t 
                 be->file_pwritev(op, f->file, &v, 1, offset);
 }
 
+bool ri_writer_in_place(const roma_writer *w)
+{
+        const struct fw *f = w->impl;
+
+        return w->ops == &ri_folder_writer && f->in_place;
+}
+
 bool ri_writer_any_order(const roma_writer *w)
 {
         const struct fw *f = w->impl;

@@ -99,6 +99,8 @@ void ri_writer_gone(roma_writer *w);
 /* NULL, or why this store cannot be asked for that; *code. */
 const char *ri_precondition_fault(const roma_store *store, int precondition, const char *if_match, int *code);
 
+/* Whether it writes what is no file (a pipe, a device) in place: that cannot be read again. */
+bool ri_writer_in_place(const roma_writer *w);
 /* Whether bytes may come in any order, with ri_writer_write_at(); all of them have an offset then. */
 bool ri_writer_any_order(const roma_writer *w);
 /* roma_aio_writer_write_buf() for another place than behind the last one; no byte is written twice. */

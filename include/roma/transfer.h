@@ -30,7 +30,8 @@ enum roma_transfer_flags {
  * have or must not have, as for a reader; NULL: any. size_hint for sources whose size cannot be seen (pipes).
  * keep_times: the object gets the source's mtime (and mode, where the destination keeps modes).
  * has_crc32, crc32: what the whole object's CRC-32 must be; another one is ROMA_ECORRUPT and nothing is shown.
- * verify: after the commit, see enum roma_verify; a difference is ROMA_ECORRUPT. */
+ * verify: after the commit, see enum roma_verify; a difference is ROMA_ECORRUPT. What is written in place (a pipe, a device, standard
+ *   output) cannot be read again: ROMA_ENOTSUP, before anything is written. */
 typedef struct roma_put_opts {
         size_t size;
         uint32_t stall_ms;

@@ -404,6 +404,27 @@ START_TEST(standard_input_and_output)
 }
 END_TEST
 
+/* Nothing to read again: said before anything is written. */
+START_TEST(pipes_are_not_verified)
+{
+        roma_get_opts o = ROMA_GET_OPTS_INIT;
+        struct stat st;
+        int out;
+
+        local_write("x", data, 1000);
+        o.verify = ROMA_CRC32;
+        ck_assert_int_eq(roma_get_path(store, "x", "/dev/null", &o, NULL), -1);
+        ck_assert_int_eq(last_code(), ROMA_ENOTSUP);
+        out = dup(1);
+        with_stdio(1, open(local_path("out"), O_WRONLY | O_CREAT, 0600));
+        ck_assert_int_eq(roma_get_path(store, "x", "-", &o, NULL), -1);
+        with_stdio(1, out);
+        ck_assert_int_eq(last_code(), ROMA_ENOTSUP);
+        ck_assert_int_eq(stat(local_path("out"), &st), 0);
+        ck_assert_int_eq(st.st_size, 0);
+}
+END_TEST
+
 static void change_source(const char *how)
 {
         int fd = open(local_path("source"), O_WRONLY);
@@ -608,6 +629,7 @@ int main(void)
         tcase_add_test(tc, pipes);
         tcase_add_test(tc, nobody_at_the_other_end);
         tcase_add_test(tc, standard_input_and_output);
+        tcase_add_test(tc, pipes_are_not_verified);
         tcase_add_test(tc, sources_that_change);
         tcase_add_test(tc, put_of_a_source_that_changes);
         tcase_add_test(tc, cancelled_and_closed_at_any_time);
