@@ -199,7 +199,9 @@ void ri_workers_stats(roma_loop *loop, roma_stats *stats)
 static void run_here(roma_loop *loop, struct ri_job *job)
 {
         job->state = JOB_RUNNING;
+        job->alone = true;
         job->work(job);
+        job->alone = false;
         job->state = JOB_DONE;
         job->post.fn = job_back;
         job->post.arg = job;

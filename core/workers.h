@@ -15,6 +15,8 @@ struct ri_job {
         void (*done)(struct ri_job *job);
         void (*orphan)(struct ri_job *job);
         size_t bytes; /* memory it holds, for stuck_bytes */
+        /* Set while `work` runs on the loop for want of threads: no other is at work, and none can be waited for. */
+        bool alone;
         /* private */
         struct ri_list link;
         struct ri_post post;

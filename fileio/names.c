@@ -124,7 +124,7 @@ static int unlink_temporary(struct fio_job *j, int fd, const char *base)
 {
         static const struct timespec pause = { .tv_nsec = 1000000 };
 
-        while (atomic_load(&j->root->being_made) && !ri_job_abandoned(&j->job))
+        while (atomic_load(&j->root->being_made) && !j->job.alone && !ri_job_abandoned(&j->job))
                 nanosleep(&pause, NULL);
         return unlinkat(fd, base, 0);
 }

@@ -118,7 +118,7 @@ bool fio_settle(struct fio_job *j)
         pthread_mutex_lock(&f->lock);
         /* j itself may have been counted meanwhile; it must not wait for itself. The look at the clock is for that
          * case, which nobody signals. */
-        while (f->strays && !ri_job_abandoned(&j->job)) {
+        while (f->strays && !j->job.alone && !ri_job_abandoned(&j->job)) {
                 clock_gettime(CLOCK_REALTIME, &until);
                 until.tv_nsec += 100000000;
                 if (until.tv_nsec >= 1000000000) {

@@ -2,6 +2,7 @@
 /* Unit tests of writers on a local folder whose disk answers badly, late or not at all. The linker leads the calls of the
  * library to the __wrap functions below. */
 #include <errno.h>
+#include <pthread.h>
 
 #include "core/backend.h"
 #include "core/op.h"
@@ -37,6 +38,16 @@ int __wrap_renameat(int from_fd, const char *from, int to_fd, const char *to)
                 return r;
         errno = rename_errno;
         return -1;
+}
+
+int __real_pthread_create(pthread_t *t, const pthread_attr_t *attr, void *(*fn)(void *), void *arg);
+int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *attr, void *(*fn)(void *), void *arg);
+
+static bool no_threads;
+
+int __wrap_pthread_create(pthread_t *t, const pthread_attr_t *attr, void *(*fn)(void *), void *arg)
+{
+        return no_threads ? EAGAIN : __real_pthread_create(t, attr, fn, arg);
 }
 
 static int last_code(void)
@@ -114,6 +125,36 @@ START_TEST(in_place_is_synced)
 }
 END_TEST
 
+/* All work is done on the loop then. A write that was given up has been done by it, and whoever comes next must not wait until it
+ * comes back. */
+START_TEST(no_thread_to_be_had)
+{
+        char uri[128];
+        roma_loop *alone;
+        roma_store *s;
+        roma_file *f;
+        roma_op op;
+
+        no_threads = true;
+        snprintf(uri, sizeof(uri), "file://%s", folder);
+        alone = roma_loop_new();
+        s = roma_store_open(alone, uri, NULL);
+        ck_assert_ptr_nonnull(s);
+        f = roma_file_open(s, "x", ROMA_O_WRITE | ROMA_O_CREATE, 0600, NULL);
+        ck_assert_ptr_nonnull(f);
+        op = roma_aio_pwrite(f, "first", 5, 0, NULL, NULL, NULL);
+        ck_assert(op);
+        roma_cancel(alone, op);
+        ck_assert_int_eq(roma_pwrite(f, "other", 5, 0, NULL), 5);
+        ck_assert_int_eq(roma_file_close(f, NULL), 0);
+        ck_assert_int_eq(roma_put(s, "y", "put", 3, NULL), 0);
+        roma_loop_free(alone);
+        no_threads = false;
+        check_text("x", "other");
+        check_text("y", "put");
+}
+END_TEST
+
 int main(void)
 {
         TCase *tc = tcase_create("fileio-faults");
@@ -121,5 +162,6 @@ int main(void)
         tcase_add_checked_fixture(tc, folder_begin, folder_end);
         tcase_add_test(tc, a_lost_answer);
         tcase_add_test(tc, in_place_is_synced);
+        tcase_add_test(tc, no_thread_to_be_had);
         return run_suite("fileio-faults", tc);
 }
