@@ -287,6 +287,8 @@ int roma_loop_fd(roma_loop *loop)
 {
         struct own *own = loop->impl;
 
+        if (ri_loop_enter(loop) < 0)
+                return -1;
         if (!loop->hooks->turn) {
                 ri_loop_error(loop, ROMA_EWRONGCONTEXT,
                               "roma_loop_fd: this loop is attached to a libev loop: poll that one");

@@ -85,16 +85,21 @@ roma_buf *roma_reader_next(roma_reader *reader, const roma_opts *opts)
         return reader->loop->last->res.buf;
 }
 
+/* After a fork the child leaves it alone: what is behind it watches descriptors that the parent shares with it. */
+static void pause_it(roma_reader *reader, bool on)
+{
+        if (reader->ops->pause && ri_loop_enter(reader->loop) == 0)
+                reader->ops->pause(reader, on);
+}
+
 void roma_reader_pause(roma_reader *reader)
 {
-        if (reader->ops->pause)
-                reader->ops->pause(reader, true);
+        pause_it(reader, true);
 }
 
 void roma_reader_resume(roma_reader *reader)
 {
-        if (reader->ops->pause)
-                reader->ops->pause(reader, false);
+        pause_it(reader, false);
 }
 
 const roma_attr *roma_reader_attr(roma_reader *reader)
@@ -104,7 +109,7 @@ const roma_attr *roma_reader_attr(roma_reader *reader)
 
 void roma_reader_close(roma_reader *reader)
 {
-        if (reader)
+        if (reader && ri_loop_enter(reader->loop) == 0)
                 reader_close(reader, false);
 }
 

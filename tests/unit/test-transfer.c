@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sys/wait.h>
 
 #include "core/crc.h"
 #include "core/op.h"
@@ -556,6 +557,43 @@ START_TEST(cancelled_by_its_own_progress)
 }
 END_TEST
 
+/* The child of a program that cleans up before it goes on: the parent reads on. */
+START_TEST(a_reader_in_a_child)
+{
+        roma_reader_opts o = ROMA_READER_OPTS_INIT;
+        roma_reader *r;
+        size_t n = 0;
+        roma_buf *b;
+        int status;
+        pid_t pid;
+
+        local_write("x", data, SIZE);
+        o.ahead = RI_PIECE;
+        r = roma_reader_open(store, "x", &o);
+        ck_assert_ptr_nonnull(r);
+        pid = fork();
+        ck_assert_int_ge(pid, 0);
+        if (pid == 0) {
+                alarm(30);
+                roma_reader_resume(r);
+                roma_reader_close(r);
+                if (loop->stats.readers == 1 && roma_loop_fd(loop) < 0 && last_code() == ROMA_EFORK)
+                        _exit(0);
+                _exit(1);
+        }
+        ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+        ck_assert_int_eq(status, 0);
+        while ((b = roma_reader_next(r, NULL))) {
+                ck_assert_mem_eq(roma_buf_data(b), data + n, roma_buf_len(b));
+                n += roma_buf_len(b);
+                roma_buf_unref(b);
+        }
+        ck_assert_int_eq(last_code(), ROMA_OK);
+        ck_assert_uint_eq(n, SIZE);
+        roma_reader_close(r);
+}
+END_TEST
+
 static int refused;
 
 static void block_in_it(void *arg, uint64_t bytes, uint64_t total)
@@ -634,6 +672,7 @@ int main(void)
         tcase_add_test(tc, put_of_a_source_that_changes);
         tcase_add_test(tc, cancelled_and_closed_at_any_time);
         tcase_add_test(tc, cancelled_by_its_own_progress);
+        tcase_add_test(tc, a_reader_in_a_child);
         tcase_add_test(tc, nothing_blocks_in_progress);
         tcase_add_test(tc, budget_is_kept);
         return run_suite("transfer", tc);
