@@ -123,8 +123,13 @@ static const struct local locals[] = {
 
 void ri_error_errno(struct ri_error *e, int err, const char *what, const char *path)
 {
+        /* Of a long path the middle goes: the reason is behind it. */
+        enum { SHOWN = 300, HEAD = 100 };
         const char *advice = err == EIO ? "check the disk and the kernel log" : NULL;
+        const char *blank = path ? " " : "";
         char words[128];
+        size_t n;
+        bool cut;
 
         memset(e, 0, sizeof *e);
         e->code = ROMA_ELOCALIO;
@@ -136,7 +141,11 @@ void ri_error_errno(struct ri_error *e, int err, const char *what, const char *p
         e->status_kind = ROMA_STATUS_ERRNO;
         e->server_status = err;
         e->status_name = strerrorname_np(err);
-        snprintf(e->text, sizeof e->text, "%s%s%s: %s%s%s", what, path ? " " : "", path ? path : "",
+        path = path ? path : "";
+        n = strlen(path);
+        cut = n > SHOWN;
+        snprintf(e->text, sizeof e->text, "%s%s%.*s%s%s: %s%s%s", what, blank, cut ? HEAD : (int)n, path,
+                 cut ? "..." : "", cut ? path + n - (SHOWN - HEAD - 3) : "",
                  strerror_r(err, words, sizeof words), advice ? "; " : "", advice ? advice : "");
 }
 

@@ -191,8 +191,15 @@ END_TEST
 
 START_TEST(errors_name_their_end)
 {
+        char longest[1000];
+
         ck_assert_int_eq(roma_put_path(store, "x", "/roma-none/x", NULL, NULL), -1);
         ck_assert_ptr_nonnull(strstr(roma_error(loop), "/roma-none/x: No such file"));
+        memset(longest, '/', sizeof(longest));
+        memcpy(longest, "/roma-none", 10);
+        memcpy(longest + sizeof(longest) - 5, "/x.y", 5);
+        ck_assert_int_eq(roma_put_path(store, "x", longest, NULL, NULL), -1);
+        ck_assert_ptr_nonnull(strstr(roma_error(loop), "/x.y: No such file"));
         ck_assert_int_eq(roma_put_path(store, "x", folder, NULL, NULL), -1);
         ck_assert_int_eq(last_code(), ROMA_ELOCALIO);
         ck_assert_int_eq(roma_put_path(store, "x", "", NULL, NULL), -1);
