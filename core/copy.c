@@ -751,6 +751,7 @@ roma_op ri_copy_start(const struct ri_copy_ends *ends, const char *name, const c
         roma_reader_opts r = ROMA_READER_OPTS_INIT;
         const roma_put_opts none = ROMA_PUT_OPTS_INIT;
         roma_op id = ri_op_id(op);
+        bool no_size = false;
         const char *fault;
 
         if (!c) {
@@ -770,6 +771,7 @@ roma_op ri_copy_start(const struct ri_copy_ends *ends, const char *name, const c
         if (c->opts.attr) {
                 const roma_attr *a = c->opts.attr;
 
+                no_size = !a->size;
                 memcpy(&c->ask, a, a->size < sizeof c->ask ? a->size : sizeof c->ask);
                 c->ask.size = sizeof c->ask;
                 c->opts.attr = &c->ask;
@@ -789,6 +791,8 @@ roma_op ri_copy_start(const struct ri_copy_ends *ends, const char *name, const c
         r.if_none_match = c->opts.source_none_match;
         if (!c->props || !c->if_match)
                 fail(c, ROMA_ENOMEM, "out of memory");
+        else if (no_size)
+                fail(c, ROMA_EINVAL, "the attributes have no size: begin with ROMA_ATTR_INIT");
         else if (fault)
                 fail(c, ROMA_ENOTSUP, fault);
         else

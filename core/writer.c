@@ -186,6 +186,8 @@ static int check_opts(roma_store *store, const char *key, const roma_writer_opts
 
         if (!*key)
                 fault = "the store's root is no object";
+        else if (o->attr && !o->attr->size)
+                fault = "the attributes have no size: begin with ROMA_ATTR_INIT";
         else if (o->attr && o->attr->mask & ~can)
                 fault = "only mode, uid, gid, atime and mtime can be given";
         else if (!(store->be->flags & RI_FOLDERS) && !store->be->writer)

@@ -543,6 +543,7 @@ END_TEST
 START_TEST(refusals)
 {
         roma_writer_opts o = ROMA_WRITER_OPTS_INIT;
+        roma_put_opts p = ROMA_PUT_OPTS_INIT;
         roma_attr a = ROMA_ATTR_INIT;
 
         ck_assert_ptr_null(roma_writer_open(store, "", NULL));
@@ -557,6 +558,16 @@ START_TEST(refusals)
         o.attr = &a;
         ck_assert_ptr_null(roma_writer_open(store, "x", &o));
         ck_assert_int_eq(last_code(), ROMA_EINVAL);
+        /* Not to be ignored: an object that was to be for few would be for all. */
+        a.mask = ROMA_ATTR_MODE;
+        a.mode = 0600;
+        a.size = 0;
+        ck_assert_ptr_null(roma_writer_open(store, "x", &o));
+        ck_assert_int_eq(last_code(), ROMA_EINVAL);
+        p.attr = &a;
+        ck_assert_int_eq(roma_put(store, "x", "1", 1, &p), -1);
+        ck_assert_int_eq(last_code(), ROMA_EINVAL);
+        ck_assert_int_eq(local_names(), 0);
 }
 END_TEST
 
