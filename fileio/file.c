@@ -177,10 +177,10 @@ static void open_end(struct fio_job *j)
         if (f && (f->stream || !j->new_stream))
                 f->line = line_of(j, f);
         if (f && f->line)
-                f->fd = fio_fd_new(j->new_fd);
+                f->fd = fio_fd_new(j->new_fd, f->line->strays);
         if (!f || !f->fd) {
                 if (f && f->line)
-                        fio_line_unref(f->line);
+                        fio_line_unref(j->root, f->line);
                 if (f)
                         fio_stream_free(f->stream);
                 free(f);
@@ -244,7 +244,7 @@ void fio_file_close(struct ri_op *op, roma_file *file)
         struct fio_job *j = fio_job_new(op, file->key, NULL);
 
         file->impl = NULL;
-        fio_line_unref(f->line);
+        fio_line_unref(fio_root_of(file->store), f->line);
         fio_stream_free(f->stream);
         free(f);
         if (!j) {
@@ -268,7 +268,7 @@ void fio_file_drop(roma_file *file)
         file->impl = NULL;
         fio_stream_free(f->stream);
         fio_fd_unref(f->fd);
-        fio_line_unref(f->line);
+        fio_line_unref(fio_root_of(file->store), f->line);
         free(f);
 }
 

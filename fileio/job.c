@@ -24,10 +24,10 @@ void fio_job_unref(struct fio_job *j)
         if (j->buf)
                 roma_buf_unref(j->buf);
         if (j->stray) {
-                pthread_mutex_lock(&j->fd->lock);
-                j->fd->strays--;
-                pthread_cond_broadcast(&j->fd->gone);
-                pthread_mutex_unlock(&j->fd->lock);
+                pthread_mutex_lock(&j->fd->strays->lock);
+                j->fd->strays->n--;
+                pthread_cond_broadcast(&j->fd->strays->gone);
+                pthread_mutex_unlock(&j->fd->strays->lock);
         }
         fio_fd_unref(j->fd);
         if (j->being_made)
@@ -87,9 +87,9 @@ static void job_done(struct ri_job *job)
 
 static void count_stray(struct fio_job *j)
 {
-        pthread_mutex_lock(&j->fd->lock);
-        j->fd->strays++;
-        pthread_mutex_unlock(&j->fd->lock);
+        pthread_mutex_lock(&j->fd->strays->lock);
+        j->fd->strays->n++;
+        pthread_mutex_unlock(&j->fd->strays->lock);
         j->stray = true;
 }
 
@@ -251,15 +251,15 @@ void fio_job_fail(struct fio_job *j)
         ri_op_fail_error(op, &e);
 }
 
-struct fio_fd *fio_fd_new(int fd)
+struct fio_fd *fio_fd_new(int fd, struct fio_strays *strays)
 {
         struct fio_fd *f = calloc(1, sizeof(*f));
 
         if (!f)
                 return NULL;
         atomic_init(&f->refs, 1);
-        pthread_mutex_init(&f->lock, NULL);
-        pthread_cond_init(&f->gone, NULL);
+        atomic_fetch_add(&strays->refs, 1);
+        f->strays = strays;
         f->fd = fd;
         return f;
 }
@@ -276,7 +276,6 @@ void fio_fd_unref(struct fio_fd *f)
                 return;
         if (f->fd >= 0)
                 close(f->fd);
-        pthread_cond_destroy(&f->gone);
-        pthread_mutex_destroy(&f->lock);
+        fio_strays_unref(f->strays);
         free(f);
 }

@@ -14,5 +14,5 @@ fileio_sources = \
 
 unit_tests += tests/unit/test-fileio tests/unit/test-fileio-faults
 tests_unit_test_fileio_faults_LDFLAGS = $(AM_LDFLAGS) \
-	-Wl,--wrap=fsync,--wrap=pthread_create,--wrap=renameat
+	-Wl,--wrap=fsync,--wrap=pthread_create,--wrap=pwrite64,--wrap=renameat
 EXTRA_DIST += tests/unit/folder.h

@@ -6,10 +6,51 @@
 #include <stdlib.h>
 #include <time.h>
 
+static struct fio_strays *strays_new(void)
+{
+        struct fio_strays *s = calloc(1, sizeof(*s));
+
+        if (!s)
+                return NULL;
+        atomic_init(&s->refs, 1);
+        pthread_mutex_init(&s->lock, NULL);
+        pthread_cond_init(&s->gone, NULL);
+        return s;
+}
+
+void fio_strays_unref(struct fio_strays *s)
+{
+        if (atomic_fetch_sub(&s->refs, 1) != 1)
+                return;
+        pthread_cond_destroy(&s->gone);
+        pthread_mutex_destroy(&s->lock);
+        free(s);
+}
+
+static void line_free(struct fio_line *line)
+{
+        ri_list_del(&line->in_root);
+        fio_strays_unref(line->strays);
+        free(line);
+}
+
+/* Those of objects that are no longer open, and of which no descriptor is left in a worker either. */
+static void sweep(struct fio_root *r)
+{
+        ri_list_for_each_safe(it, tmp, &r->lines)
+        {
+                struct fio_line *line = ri_list_entry(it, struct fio_line, in_root);
+
+                if (!line->refs && atomic_load(&line->strays->refs) == 1)
+                        line_free(line);
+        }
+}
+
 struct fio_line *fio_line_ref(struct fio_root *r, uint64_t dev, uint64_t ino)
 {
         struct fio_line *line;
 
+        sweep(r);
         ri_list_for_each(it, &r->lines)
         {
                 line = ri_list_entry(it, struct fio_line, in_root);
@@ -19,8 +60,12 @@ struct fio_line *fio_line_ref(struct fio_root *r, uint64_t dev, uint64_t ino)
                 }
         }
         line = calloc(1, sizeof(*line));
-        if (!line)
+        if (line)
+                line->strays = strays_new();
+        if (!line || !line->strays) {
+                free(line);
                 return NULL;
+        }
         line->refs = 1;
         line->dev = dev;
         line->ino = ino;
@@ -29,12 +74,19 @@ struct fio_line *fio_line_ref(struct fio_root *r, uint64_t dev, uint64_t ino)
         return line;
 }
 
-void fio_line_unref(struct fio_line *line)
+/* Whoever opens the object again must still wait for the strays of the file that was closed. */
+void fio_line_unref(struct fio_root *r, struct fio_line *line)
 {
-        if (--line->refs)
-                return;
-        ri_list_del(&line->in_root);
-        free(line);
+        line->refs--;
+        sweep(r);
+}
+
+void fio_lines_free(struct fio_root *r)
+{
+        struct ri_list *it;
+
+        while ((it = ri_list_first(&r->lines)))
+                line_free(ri_list_entry(it, struct fio_line, in_root));
 }
 
 static bool overlap(const struct fio_job *a, const struct fio_job *b)
@@ -111,23 +163,23 @@ void fio_order_end(struct fio_job *j)
 
 bool fio_settle(struct fio_job *j)
 {
-        struct fio_fd *f = j->fd;
+        struct fio_strays *s = j->fd->strays;
         struct timespec until;
         bool ok;
 
-        pthread_mutex_lock(&f->lock);
+        pthread_mutex_lock(&s->lock);
         /* j itself may have been counted meanwhile; it must not wait for itself. The look at the clock is for that
          * case, which nobody signals. */
-        while (f->strays && !j->job.alone && !ri_job_abandoned(&j->job)) {
+        while (s->n && !j->job.alone && !ri_job_abandoned(&j->job)) {
                 clock_gettime(CLOCK_REALTIME, &until);
                 until.tv_nsec += 100000000;
                 if (until.tv_nsec >= 1000000000) {
                         until.tv_nsec -= 1000000000;
                         until.tv_sec++;
                 }
-                pthread_cond_timedwait(&f->gone, &f->lock, &until);
+                pthread_cond_timedwait(&s->gone, &s->lock, &until);
         }
         ok = !ri_job_abandoned(&j->job);
-        pthread_mutex_unlock(&f->lock);
+        pthread_mutex_unlock(&s->lock);
         return ok;
 }

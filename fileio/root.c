@@ -50,6 +50,7 @@ void fio_root_unref(struct fio_root *r)
         /* O_PATH: nothing to flush, so this never waits and may happen on the loop. */
         if (r->fd >= 0)
                 close(r->fd);
+        fio_lines_free(r);
         free(r->path);
         free(r);
 }

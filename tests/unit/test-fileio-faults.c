@@ -3,6 +3,7 @@
  * library to the __wrap functions below. */
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "core/backend.h"
 #include "core/op.h"
@@ -38,6 +39,24 @@ int __wrap_renameat(int from_fd, const char *from, int to_fd, const char *to)
                 return r;
         errno = rename_errno;
         return -1;
+}
+
+ssize_t __real_pwrite64(int fd, const void *bytes, size_t n, off_t at);
+ssize_t __wrap_pwrite64(int fd, const void *bytes, size_t n, off_t at);
+
+static size_t held_write;  /* one of so many bytes does not begin ... */
+static atomic_bool held;   /* as long as this is set */
+static atomic_int waiting; /* how many are held */
+
+ssize_t __wrap_pwrite64(int fd, const void *bytes, size_t n, off_t at)
+{
+        if (n == held_write) {
+                atomic_fetch_add(&waiting, 1);
+                while (atomic_load(&held))
+                        usleep(1000);
+                atomic_fetch_sub(&waiting, 1);
+        }
+        return __real_pwrite64(fd, bytes, n, at);
 }
 
 int __real_pthread_create(pthread_t *t, const pthread_attr_t *attr, void *(*fn)(void *), void *arg);
@@ -155,6 +174,55 @@ START_TEST(no_thread_to_be_had)
 }
 END_TEST
 
+static void count(void *arg, const roma_result *r)
+{
+        (*(int *)arg)++;
+        ck_assert_int_eq(r->code, ROMA_OK);
+}
+
+static roma_file *open_x(void)
+{
+        roma_file *f = roma_file_open(store, "x", ROMA_O_WRITE | ROMA_O_CREATE, 0600, NULL);
+
+        ck_assert_msg(f != NULL, "%s", roma_error(loop));
+        return f;
+}
+
+/* A write that was given up is on its way still. A later one through another open file of the same object, or after the file was
+ * closed and opened again, must not be overtaken by it: it was acknowledged. */
+START_TEST(strays_are_waited_for)
+{
+        roma_file *a = open_x(), *b = _i ? NULL : open_x();
+        int ended = 0;
+        roma_op op;
+
+        held_write = 6;
+        held = true;
+        op = roma_aio_pwrite(a, "first!", 6, 0, NULL, NULL, NULL);
+        while (!atomic_load(&waiting))
+                roma_loop_turn(loop, 10);
+        roma_cancel(loop, op);
+        if (!b) {
+                ck_assert_int_eq(roma_file_close(a, NULL), 0);
+                a = NULL;
+                b = open_x();
+        }
+        ck_assert(roma_aio_pwrite(b, "other", 5, 0, NULL, count, &ended));
+        for (int i = 0; i < 20; i++) {
+                roma_loop_turn(loop, 10);
+                ck_assert_int_eq(ended, 0);
+        }
+        held = false;
+        ck_assert_int_eq(roma_loop_run(loop), 0);
+        ck_assert_int_eq(ended, 1);
+        if (a)
+                ck_assert_int_eq(roma_file_close(a, NULL), 0);
+        ck_assert_int_eq(roma_file_close(b, NULL), 0);
+        check_text("x", "other!");
+        held_write = 0;
+}
+END_TEST
+
 int main(void)
 {
         TCase *tc = tcase_create("fileio-faults");
@@ -163,5 +231,6 @@ int main(void)
         tcase_add_test(tc, a_lost_answer);
         tcase_add_test(tc, in_place_is_synced);
         tcase_add_test(tc, no_thread_to_be_had);
+        tcase_add_loop_test(tc, strays_are_waited_for, 0, 2);
         return run_suite("fileio-faults", tc);
 }
