@@ -36,6 +36,8 @@ void ri_store_closed(roma_store *store)
         struct ri_op *op = store->close_op;
 
         store->ended = true;
+        if (op)
+                op->core = NULL;
         if (store->close_limit.loop)
                 ri_timer_stop(&store->close_limit);
         store_free(store);
@@ -130,6 +132,15 @@ static void close_late(struct ri_timer *t)
         ri_store_close_now(ri_container_of(t, roma_store, close_limit));
 }
 
+/* It may be cancelled: then nobody is told, and the closing goes on. */
+static void close_settle(struct ri_op *op)
+{
+        roma_store *store = op->core;
+
+        if (store)
+                store->close_op = NULL;
+}
+
 roma_op roma_aio_store_close(roma_store *store, roma_done *done, void *arg)
 {
         roma_loop *loop = store->loop;
@@ -143,6 +154,8 @@ roma_op roma_aio_store_close(roma_store *store, roma_done *done, void *arg)
         store->close_op = op;
         if (op) {
                 ri_timer_stop(&op->stall); /* the store has a limit of its own */
+                op->core = store;
+                op->settle = close_settle;
                 op->waiting = "the end of the session";
         }
         store->closing = true;

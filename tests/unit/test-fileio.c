@@ -357,6 +357,33 @@ START_TEST(cancel_and_close_in_flight)
 }
 END_TEST
 
+/* Whoever ends all that is in flight ends the closing of a store too; the store closes all the same. */
+START_TEST(cancel_of_a_closing)
+{
+        char uri[128];
+        roma_store *s;
+        roma_file *f;
+        roma_op op;
+
+        snprintf(uri, sizeof(uri), "file://%s", folder);
+        for (int turns = 0; turns < 6; turns++) {
+                s = roma_store_open(loop, uri, NULL);
+                f = roma_file_open(s, "x", ROMA_O_WRITE | ROMA_O_CREATE, 0600, NULL);
+                ck_assert_ptr_nonnull(f);
+                ended = failed = 0;
+                ck_assert(roma_aio_pwrite(f, "x", 1, 0, NULL, count, NULL));
+                op = roma_aio_store_close(s, count, NULL);
+                for (int i = 0; i < turns; i++)
+                        roma_loop_turn(loop, 1);
+                roma_cancel(loop, op);
+                ck_assert_int_eq(roma_loop_run(loop), 0);
+                ck_assert_int_eq(ended, 2);
+                while (loop->stats.stores > 1)
+                        roma_loop_turn(loop, 10);
+        }
+}
+END_TEST
+
 static bool see_entry(void *arg, const struct ri_dirent *ent)
 {
         int *seen = arg;
@@ -433,6 +460,7 @@ int main(void)
         tcase_add_test(tc, overlapping_writes_keep_their_order);
         tcase_add_test(tc, appends);
         tcase_add_test(tc, cancel_and_close_in_flight);
+        tcase_add_test(tc, cancel_of_a_closing);
         tcase_add_test(tc, folders_larger_than_a_batch);
         tcase_add_test(tc, bad_places);
         return run_suite("fileio", tc);
