@@ -301,13 +301,16 @@ static void transient_close(struct ri_task *t)
         ri_store_step(store);
 }
 
-/* The parent closes. What is in the transfer ends with its operation, and then the store does. */
+/* The parent closes. What is in a transfer has ended with its operation, which is the parent's; what is left are operations on a
+ * local path alone. Then the store ends as well. */
 static void transient_end(struct ri_child *c, bool now)
 {
         roma_store *store = ri_container_of(c, roma_store, child);
 
-        if (!now)
+        if (!now) {
+                void_operations(store, false);
                 return;
+        }
         ri_list_del(&c->link);
         store->parent = NULL;
         ri_store_close_now(store);

@@ -371,6 +371,27 @@ START_TEST(nobody_at_the_other_end)
 }
 END_TEST
 
+/* Of a pipe that nobody feeds: it ends at once when the store closes, and not when that has waited long enough. */
+START_TEST(a_local_hash_ends_with_its_store)
+{
+        ck_assert_int_eq(mkfifo(local_path("fifo"), 0600), 0);
+        ended = false;
+        ck_assert(roma_aio_hash_path(store, local_path("fifo"), 0, ROMA_SIZE_UNKNOWN, ROMA_MD5, NULL, done,
+                                     NULL));
+        for (int i = 0; i < 10; i++)
+                roma_loop_turn(loop, 10);
+        ck_assert(!ended);
+        ck_assert(roma_aio_store_close(store, NULL, NULL));
+        roma_loop_turn(loop, 0);
+        roma_loop_turn(loop, 0);
+        ck_assert(ended);
+        ck_assert_int_eq(code, ROMA_ECANCELED);
+        ck_assert_int_eq(roma_loop_run(loop), 0);
+        store = roma_store_open(loop, folder, NULL);
+        ck_assert_ptr_nonnull(store);
+}
+END_TEST
+
 static void with_stdio(int which, int fd)
 {
         ck_assert_int_eq(dup2(fd, which), which);
@@ -673,6 +694,7 @@ int main(void)
         tcase_add_test(tc, links_of_local_paths);
         tcase_add_test(tc, pipes);
         tcase_add_test(tc, nobody_at_the_other_end);
+        tcase_add_test(tc, a_local_hash_ends_with_its_store);
         tcase_add_test(tc, standard_input_and_output);
         tcase_add_test(tc, pipes_are_not_verified);
         tcase_add_test(tc, sources_that_change);
