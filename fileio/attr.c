@@ -104,7 +104,7 @@ static int change_times(int fd, bool path_only, const struct timespec t[2])
         return utimensat(AT_FDCWD, proc, t, 0);
 }
 
-int fio_set_attr(int fd, bool path_only, const roma_attr *a)
+int fio_set_attr(int fd, bool path_only, const roma_attr *a, bool *part)
 {
         /* The owner first: changing it clears set-user-ID bits that the mode may ask for. */
         if (a->mask & (ROMA_ATTR_UID | ROMA_ATTR_GID)) {
@@ -113,15 +113,20 @@ int fio_set_attr(int fd, bool path_only, const roma_attr *a)
 
                 if (fchownat(fd, "", uid, gid, AT_EMPTY_PATH) < 0)
                         return -1;
+                *part = true;
         }
-        if (a->mask & ROMA_ATTR_MODE && change_mode(fd, path_only, a->mode & 07777) < 0)
-                return -1;
+        if (a->mask & ROMA_ATTR_MODE) {
+                if (change_mode(fd, path_only, a->mode & 07777) < 0)
+                        return -1;
+                *part = true;
+        }
         if (a->mask & (ROMA_ATTR_ATIME | ROMA_ATTR_MTIME)) {
                 struct timespec t[2] = { from_ns(a->mask & ROMA_ATTR_ATIME, a->atime_ns),
                                          from_ns(a->mask & ROMA_ATTR_MTIME, a->mtime_ns) };
 
                 if (change_times(fd, path_only, t) < 0)
                         return -1;
+                *part = true;
         }
         return 0;
 }

@@ -326,10 +326,13 @@ void fio_file_stat(struct ri_op *op, roma_file *file)
 
 static void setattr_work(struct fio_job *j)
 {
-        if (fio_set_attr(j->fd->fd, false, &j->attr) < 0)
+        bool part = false;
+
+        if (fio_set_attr(j->fd->fd, false, &j->attr, &part) < 0)
                 fio_job_errno(j, "change attributes of");
         else
                 stat_work(j);
+        j->done = part; /* for the outcome of a failure */
 }
 
 void fio_file_setattr(struct ri_op *op, roma_file *file, const roma_attr *attr)

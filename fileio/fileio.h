@@ -163,7 +163,8 @@ void fio_fd_unref(struct fio_fd *f);
 
 /* attr.c */
 void fio_attr(roma_attr *a, const struct stat *st);
-int fio_set_attr(int fd, bool path_only, const roma_attr *a); /* 0, or -1 with errno */
+/* 0, or -1 with errno; *part is set when some of it has been changed. */
+int fio_set_attr(int fd, bool path_only, const roma_attr *a, bool *part);
 
 extern const struct ri_backend fileio_backend;
 

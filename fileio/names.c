@@ -365,13 +365,15 @@ void fio_readlink(struct ri_op *op, const char *key)
 static void setattr_work(struct fio_job *j)
 {
         int fd = open_key(j, O_PATH | (j->flags & ROMA_NOFOLLOW ? O_NOFOLLOW : 0));
+        bool part = false;
 
         if (fd < 0)
                 return;
-        if (fio_set_attr(fd, true, &j->attr) < 0)
+        if (fio_set_attr(fd, true, &j->attr, &part) < 0)
                 fio_job_errno(j, "change attributes of");
         else
                 stat_fd(j, fd);
+        j->done = part; /* for the outcome of a failure */
         close(fd);
 }
 
