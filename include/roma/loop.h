@@ -57,7 +57,8 @@ ROMA_API const char *roma_error(roma_loop *loop);
 /* All of the last blocking call's result. Valid until the next blocking call on this loop. */
 ROMA_API const struct roma_result *roma_last(roma_loop *loop);
 
-/* The bytes of a buffer, and giving it back. A buffer that is held counts against the loop's budget. */
+/* The bytes of a buffer, and giving it back. A buffer that is held counts against the loop's budget, and is given back before
+ * the loop is freed. */
 ROMA_API const void *roma_buf_data(const roma_buf *buf);
 ROMA_API size_t roma_buf_len(const roma_buf *buf);
 ROMA_API roma_buf *roma_buf_ref(roma_buf *buf);
