@@ -24,13 +24,15 @@ void s3_etag(roma_attr *a, const char *text)
         a->mask |= ROMA_ATTR_ETAG;
 }
 
-/* Seconds with a fraction, as rclone and s3cmd write them: "1700000000.123456789". */
+/* Seconds with a fraction, as rclone and s3cmd write them: "1700000000.123456789". "-1.5" is a second and a half before 1970. */
 static int parse_seconds(const char *text, int64_t *ns)
 {
+        const int sign = *text == '-' ? -1 : 1;
         const char *dot = strchr(text, '.');
         char whole[24], part[10] = "000000000";
         uint64_t s, f;
 
+        text += sign < 0;
         snprintf(whole, sizeof(whole), "%.*s", dot ? (int)(dot - text) : (int)sizeof(whole) - 1, text);
         if (dot) {
                 size_t n = strspn(dot + 1, "0123456789");
@@ -41,7 +43,7 @@ static int parse_seconds(const char *text, int64_t *ns)
         }
         if (ri_value_u64(whole, &s) < 0 || ri_value_u64(part, &f) < 0 || s > INT64_MAX / 1000000000 - 1)
                 return -1;
-        *ns = (int64_t)(s * 1000000000 + f);
+        *ns = sign * (int64_t)(s * 1000000000 + f);
         return 0;
 }
 
@@ -191,10 +193,13 @@ void s3_object_headers(struct s3_request *r, const char *key, const roma_attr *a
         char name[40];
 
         s3_fields_add(&r->headers, "Content-Type", s3_content_type(key));
-        if (a && a->mask & ROMA_ATTR_MTIME && a->mtime_ns >= 0) {
+        if (a && a->mask & ROMA_ATTR_MTIME) {
+                const bool before = a->mtime_ns < 0; /* 1970 */
+                const uint64_t ns = before ? 0 - (uint64_t)a->mtime_ns : (uint64_t)a->mtime_ns;
+
                 snprintf(name, sizeof(name), "%smeta-mtime", prefix);
-                s3_fields_addf(&r->headers, name, "%" PRId64 ".%09" PRId64, a->mtime_ns / 1000000000,
-                               a->mtime_ns % 1000000000);
+                s3_fields_addf(&r->headers, name, "%s%" PRIu64 ".%09" PRIu64, before ? "-" : "",
+                               ns / 1000000000, ns % 1000000000);
         }
         s3_props_add(r, v, n);
 }

@@ -120,6 +120,18 @@ for field in '"content-type": *"image/x"' '"cache-control": *"no-store"' '"x-amz
 done
 if grep -q 'request-id\|"server"\|etag.*etag' "$folder/out"; then fail "what is not the object's was shown: $(cat "$folder/out")"; fi
 
+begin "a time before 1970 is kept"
+printf hello >"$work/old"
+touch -d '1969-12-31 23:59:58.5 UTC' "$work/old"
+free_name
+answer 'HTTP/1.1 200 OK' 'ETag: "5d41402abc4b2a76b9719d911017c592"' 'Content-Length: 0' ''
+go 0 put --keep-times "$work/old" s3://b/kQUERY
+grep -qi '^x-amz-meta-mtime: -1.500000000' "$folder/log" || fail "it was not sent: $(grep -i mtime "$folder/log")"
+begin "and shown"
+answer "${head5[@]:0:4}" 'x-amz-meta-mtime: -1.500000000' ''
+go 0 stat --json s3://b/kQUERY
+grep -q '"mtime_ns": *-1500000000' "$folder/out" || fail "$(cat "$folder/out")"
+
 begin "stat shows as many as there can be"
 lines=()
 for i in $(seq 100); do lines+=("x-amz-meta-n$i: $i"); done
