@@ -521,16 +521,10 @@ static bool surely_differ(const roma_attr *a, const roma_attr *b)
 }
 
 /* Stores keep seconds at least. */
-static int64_t seconds(const roma_attr *a)
-{
-        int64_t s = a->mtime_ns / 1000000000;
-
-        return a->mtime_ns % 1000000000 < 0 ? s - 1 : s;
-}
-
 static bool same_time(const roma_attr *a, const roma_attr *b)
 {
-        return a->mask & b->mask & ROMA_ATTR_MTIME && seconds(a) == seconds(b);
+        return a->mask & b->mask & ROMA_ATTR_MTIME &&
+               whole_seconds(a->mtime_ns) == whole_seconds(b->mtime_ns);
 }
 
 static void second_told(struct flight *f, const roma_result *r)

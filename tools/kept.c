@@ -58,7 +58,7 @@ static void check_times(struct kept *k, const struct stat *was)
         const roma_attr *a = &k->is->attr;
         char has[40], asked[40];
 
-        if (a->mask & ROMA_ATTR_MTIME && a->mtime_ns / 1000000000 != (int64_t)was->st_mtim.tv_sec) {
+        if (a->mask & ROMA_ATTR_MTIME && whole_seconds(a->mtime_ns) != (int64_t)was->st_mtim.tv_sec) {
                 format_time(has, a->mtime_ns, false);
                 format_time(asked, (int64_t)was->st_mtim.tv_sec * 1000000000, false);
                 differs(k, "mtime", has, asked);

@@ -184,6 +184,7 @@ void options_help(struct tool *t, const struct command *command);
 /* units.c */
 bool parse_size(const char *text, uint64_t *bytes);       /* 10, 64K, 5G: powers of 1024 */
 bool parse_duration_ms(const char *text, uint64_t *ms);   /* 90, 90s, 500ms, 5m, 24h, 7d */
+int64_t whole_seconds(int64_t ns);                        /* as time_t has it: before 1970 the earlier one */
 void format_size(char out[16], uint64_t bytes);           /* "5.0 GiB" */
 void format_duration(char out[16], uint64_t ns);          /* "12.3 ms" */
 void format_time(char out[40], int64_t ns, bool precise); /* "2026-01-31 12:00:00" in local time */

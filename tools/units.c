@@ -81,18 +81,20 @@ void format_duration(char out_text[16], uint64_t ns)
                 snprintf(out_text, 16, "%.2f s", (double)ns / 1e9);
 }
 
+int64_t whole_seconds(int64_t ns)
+{
+        return ns / 1000000000 - (ns % 1000000000 < 0);
+}
+
 void format_time(char out_text[40], int64_t ns, bool precise)
 {
-        int64_t s = ns / 1000000000, rest = ns % 1000000000;
-        time_t when;
+        int64_t rest = ns % 1000000000;
+        const time_t when = (time_t)whole_seconds(ns);
         struct tm tm;
         char day[32], zone[8];
 
-        if (rest < 0) {
+        if (rest < 0)
                 rest += 1000000000;
-                s--;
-        }
-        when = (time_t)s;
         if (!localtime_r(&when, &tm) || !strftime(day, sizeof(day), "%Y-%m-%d %H:%M:%S", &tm)) {
                 snprintf(out_text, 40, "?");
                 return;

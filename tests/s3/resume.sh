@@ -53,6 +53,15 @@ completed 'Last-Modified: Fri, 24 May 2013 00:00:00 GMT'
 go 1 put --resume --keep-times "$work/local" s3://b/kQUERY
 says "the object has mtime: 2013-05-2"
 
+begin "it was begun with the time of a file from before 1970"
+touch -d '1969-12-31 23:59:58.5 UTC' "$work/local"
+left 16777216 "$first"
+part
+completed 'x-amz-meta-mtime: -1.5'
+go 0 put --resume --keep-times "$work/local" s3://b/kQUERY
+silent "was asked for"
+touch "$work/local"
+
 begin "nothing is asked for"
 left 16777216 "$first"
 part
