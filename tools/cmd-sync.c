@@ -42,6 +42,7 @@ struct side {
         bool asking, more, ended;
         bool doubted;  /* its last page is here, and counts when the folder is still there */
         bool vague;    /* its list has no exact times of modification */
+        bool below;    /* what lies below a name, whatever has the name itself */
         roma_attr top; /* of the folder itself, before anything was done */
 };
 
@@ -109,7 +110,7 @@ static void still_there(struct flight *f, const roma_result *r)
         if (r->code != ROMA_OK) {
                 report_failure(job->tool, r, s->at.shown);
                 list_failed(s);
-        } else if (!same_folder(&s->top, r->attr)) {
+        } else if (s->below ? !r->list->count : !same_folder(&s->top, r->attr)) {
                 complain(job->tool,
                          "sync: %s is not the folder any more that it was at the start; nothing more is "
                          "removed",
@@ -127,10 +128,15 @@ static void doubt(struct side *s)
 {
         struct tool *t = s->job->tool;
         const roma_opts o = request_opts(t);
+        roma_list_opts one = ROMA_LIST_OPTS_INIT;
 
+        one.stall_ms = o.stall_ms;
+        one.deadline_ms = o.deadline_ms;
+        one.max = 1;
         s->doubted = true;
         flight_track(t, &s->flight, still_there,
-                     roma_aio_stat(s->at.place->store, s->at.key, 0, &o, flight_done, &s->flight));
+                     s->below ? roma_aio_list(s->at.place->store, s->prefix, &one, flight_done, &s->flight)
+                              : roma_aio_stat(s->at.place->store, s->at.key, 0, &o, flight_done, &s->flight));
 }
 
 static void page(struct flight *f, const roma_result *r)
@@ -740,6 +746,7 @@ static bool open_side(struct job *job, struct side *s, const char *arg)
                 return false;
         s->prefix = *s->at.key ? need_format("%s/", s->at.key) : need_copy("");
         s->vague = !has_folders(s);
+        s->below = location_is_below(&s->at);
         s->more = true;
         return true;
 }
@@ -752,12 +759,16 @@ static bool is_there(struct job *job, struct side *s, bool must)
         struct answer a = { 0 };
         bool good = true;
 
+        if (s->below)
+                return !must || walk_finds(t, &s->at, 0);
         ANSWER(t, &a, roma_aio_stat(s->at.place->store, s->at.key, 0, &o, flight_done, &a.flight));
         answer_wait(t, &a);
         if (a.code != ROMA_OK && (must || a.code != ROMA_ENOENT))
                 good = false, report_failure(t, &a.result, s->at.shown);
         else if (a.code == ROMA_OK && a.attr.type != ROMA_TYPE_DIR)
-                good = false, usage(t, "%s is no folder", s->at.shown);
+                good = false,
+                usage(t, "%s is no folder%s", s->at.shown,
+                      has_folders(s) ? "" : "; with a slash at its end it means what lies below");
         s->top = a.attr;
         answer_free(&a);
         return good;

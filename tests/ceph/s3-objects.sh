@@ -111,6 +111,17 @@ there 'both ' 'rm -r of both/'
 "$ROMA" rm -rf "s3://no-such-$bucket/both/$query" || fail "rm -rf in a bucket that is not there"
 "$ROMA" rm "$uri/both$query" || fail "rm of both"
 # A folder of files; and objects with names of folders, as other clients make them: what is in them is not lost in silence.
+"$ROMA" sync -q "$uri/both$query" synced 2>err
+[ $? = 2 ] || fail "sync of both: $(cat err)"
+grep -q 'slash at its end' err || fail "sync of both: $(cat err)"
+mkdir synced
+touch synced/old
+"$ROMA" sync -q --delete "$uri/both/$query" synced || fail "sync --delete of both/"
+cmp part synced/leaf || fail "sync of both/: $(find synced)"
+[ ! -e synced/old ] || fail "sync --delete of both/ removed nothing"
+touch synced/more
+"$ROMA" sync -q synced "$uri/both/$query" || fail "sync to both/"
+there 'both both/leaf both/more ' 'sync to both/'
 mkdir -p plant/sub
 echo leaf >plant/sub/leaf
 "$ROMA" put -r plant "$uri/plant$query" || fail "put -r"

@@ -511,6 +511,29 @@ answer '@drop' 'HTTP/1.1 204 No Content'
 error '403 Forbidden' AccessDenied
 go 8 rb s3://bQUERY
 
+# t/ is what lies below, whatever t is; when that is gone meanwhile, nothing of the destination is.
+listed() { answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' "<ListBucketResult>$1</ListBucketResult>"; }
+leaf='<Contents><Key>t/leaf</Key><Size>5</Size></Contents>'
+begin "sync --delete t/"
+for _ in 1 2 3; do listed "$leaf"; done
+answer "${head5[@]}"
+answer "${ranged[@]}" 'Content-Length: AUTO' '' hello
+mkdir "$work/synced"
+touch "$work/synced/old"
+go 0 sync --delete s3://b/t/QUERY "$work/synced"
+asked 5
+[ "$(ls "$work/synced")" = leaf ] || fail "there is $(ls "$work/synced")"
+begin "sync --delete t/, which goes away"
+listed "$leaf"
+for _ in 1 2; do listed ''; done
+go 1 sync --delete s3://b/t/QUERY "$work/synced"
+says "is not the folder any more"
+[ "$(ls "$work/synced")" = leaf ] || fail "there is $(ls "$work/synced")"
+begin "sync --delete t/, where nothing is"
+listed ''
+go 3 sync --delete s3://b/t/QUERY "$work/synced"
+says "nothing has a key that begins with s3://b/t/"
+
 begin "gc of a folder, not of all names that begin with its own"
 answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' '<ListMultipartUploadsResult></ListMultipartUploadsResult>'
 go 0 gc --older-than 0 s3://b/photosQUERY
