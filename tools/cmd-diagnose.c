@@ -327,18 +327,33 @@ static bool page_of(struct diagnosis *d, struct looker *l, struct location *at, 
         return good;
 }
 
+/* Where there are no folders the name is that of an object then, or of nothing: "0 files" would say that all is well. */
+static void nothing_below(struct diagnosis *d, const struct location *at)
+{
+        if (at->slash)
+                (void)walk_finds(d->tool, at, 0);
+        else
+                one(d, at);
+}
+
 static void tree(struct diagnosis *d, struct location *at)
 {
         struct looker l;
-        bool more = true;
+        bool more = true, good = true;
 
         if (!journal_read(d, at))
                 return;
         looker_init(&l, d->tool, at->place);
-        while (more && page_of(d, &l, at, &more))
-                ;
+        while (more && good)
+                good = page_of(d, &l, at, &more);
         looker_free(&l);
-        if (d->tool->stopping || d->tool->opt.json)
+        if (d->tool->stopping)
+                return;
+        if (good && !d->after && !at->no_name && !place_has_folders(at->place)) {
+                nothing_below(d, at);
+                return;
+        }
+        if (d->tool->opt.json)
                 return;
         out_name(d->tool, at->shown);
         out(d->tool, ": %llu files: %llu differ, %llu could not be judged\n", (unsigned long long)d->files,

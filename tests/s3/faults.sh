@@ -534,6 +534,24 @@ listed ''
 go 3 sync --delete s3://b/t/QUERY "$work/synced"
 says "nothing has a key that begins with s3://b/t/"
 
+# A name below which nothing is: that of an object, or a slip. Neither is "0 files, all is well".
+begin "diagnose -r of an object"
+listed ''
+for _ in 1 2 3; do answer "${head5[@]}"; done
+answer "${ranged[@]}" 'Content-Length: AUTO' '' hello
+answer "${head5[@]}"
+go 0 diagnose -r s3://b/kQUERY
+grep -q '^s3://b/k: clean: 5 bytes' "$folder/out" || fail "$(cat "$folder/out")"
+begin "diagnose -r of nothing"
+listed ''
+printf 'HTTP/1.1 404 Not Found\nContent-Length: 0\n\n' >"$folder/last"
+go 2 diagnose -r s3://b/slipQUERY
+says "404 Not Found"
+begin "diagnose -r of nothing/"
+for _ in 1 2; do listed ''; done
+go 2 diagnose -r s3://b/slip/QUERY
+says "nothing has a key that begins with s3://b/slip/"
+
 begin "gc of a folder, not of all names that begin with its own"
 answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' '<ListMultipartUploadsResult></ListMultipartUploadsResult>'
 go 0 gc --older-than 0 s3://b/photosQUERY
