@@ -92,7 +92,8 @@ static void one(struct cat *c, const char *arg)
                 return;
         if (l.stdio) {
                 usage(t, "standard input is no object");
-        } else if (location_open(t, &l) && (reader = open_reader(t, &l)) != NULL) {
+        } else if (location_is_object(t, &l) && location_open(t, &l) &&
+                   (reader = open_reader(t, &l)) != NULL) {
                 const roma_attr *attr = roma_reader_attr(reader);
                 if (t->opt.offset == 0 && t->opt.length == UINT64_MAX && (attr->mask & ROMA_ATTR_LENGTH))
                         progress_expect(t, 1, (int64_t)attr->length);

@@ -337,6 +337,8 @@ int cmd_chunks(struct tool *t, int argc, char **argv)
                         continue;
                 if (l.stdio)
                         usage(t, "standard input has no chunks");
+                else if (!location_is_object(t, &l))
+                        ;
                 else if (location_open(t, &l) && place_has_chunks(l.place))
                         one(t, &l);
                 else if (l.place)

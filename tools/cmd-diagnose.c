@@ -370,7 +370,7 @@ static void argument(struct diagnosis *d, struct location *at)
                 usage(t, "standard input has no copies");
                 return;
         }
-        if (!location_open(t, at))
+        if ((!t->opt.recursive && !location_is_object(t, at)) || !location_open(t, at))
                 return;
         if (!t->opt.recursive) {
                 one(d, at);

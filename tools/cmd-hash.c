@@ -144,6 +144,8 @@ static void add_argument(struct hashing *h, const char *arg)
                 return;
         if (l.stdio) {
                 usage(t, "standard input is no object (md5sum and the like read it)");
+        } else if (!t->opt.recursive && !location_is_object(t, &l)) {
+                ;
         } else if (location_open(t, &l) && t->opt.recursive && location_is_below(&l)) {
                 if (walk_finds(t, &l, ROMA_LIST_DIRS))
                         add_folder(h, &l);

@@ -76,6 +76,22 @@ static bool conditions_hold(struct tool *t, const struct location *l, const stru
         return false;
 }
 
+/* Of what lies below a name on a store without folders nothing more is known. */
+static void print_below(struct tool *t, const struct location *l)
+{
+        const roma_attr folder = { .size = sizeof(folder), .mask = ROMA_ATTR_TYPE, .type = ROMA_TYPE_DIR };
+
+        if (t->opt.json) {
+                json_t *o = json_of(json_object());
+
+                json_name(o, "key", l->key);
+                json_attr(o, &folder);
+                out_json(t, o);
+        } else {
+                print_text(t, l, &folder);
+        }
+}
+
 static void one(struct tool *t, const char *arg)
 {
         const roma_opts opts = request_opts(t);
@@ -86,13 +102,17 @@ static void one(struct tool *t, const char *arg)
                 return;
         if (l.stdio) {
                 usage(t, "standard input has no attributes");
-        } else if (location_open(t, &l)) {
+        } else if (location_open(t, &l) && location_is_below(&l)) {
+                if (walk_finds(t, &l, 0))
+                        print_below(t, &l);
+        } else if (l.place) {
                 ANSWER(t, &a,
                        roma_aio_stat(l.place->store, l.key, t->opt.nofollow ? ROMA_NOFOLLOW : 0, &opts,
                                      flight_done, &a.flight));
                 if (answer_wait(t, &a) != ROMA_OK) {
                         report_failure(t, &a.result, l.shown);
-                } else if (!conditions_hold(t, &l, &a)) {
+                } else if ((!t->opt.nofollow && !location_is_as_said(t, &l, &a.attr)) ||
+                           !conditions_hold(t, &l, &a)) {
                         ;
                 } else if (t->opt.json) {
                         json_t *o = json_of(json_object());

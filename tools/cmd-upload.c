@@ -256,16 +256,18 @@ static void list(struct tool *t, const struct location *l, int argc, char **argv
 {
         const roma_opts opts = request_opts(t);
         struct listing s = { .at = l };
+        char *prefix = l->slash && *l->key ? need_format("%s/", l->key) : need_copy(l->key);
 
         (void)argc;
         (void)argv;
         do {
                 flight_track(t, &s.flight, page_end,
-                             roma_aio_upload_list(l->place->store, l->key, s.next, 0, &opts, flight_done,
+                             roma_aio_upload_list(l->place->store, prefix, s.next, 0, &opts, flight_done,
                                                   &s.flight));
                 flight_drive(t);
         } while (s.next && !s.failed && !t->stopping);
         free(s.next);
+        free(prefix);
 }
 
 static const struct step {
@@ -299,7 +301,7 @@ int cmd_upload(struct tool *t, int argc, char **argv)
                 return t->status;
         if (l.stdio || (s->needs_key && l.no_name))
                 usage(t, "%s is no object", l.shown);
-        else if (location_open(t, &l))
+        else if ((!s->needs_key || location_is_object(t, &l)) && location_open(t, &l))
                 s->run(t, &l, argc - 2, s->uri_last ? argv + 1 : argv + 2);
         location_free(&l);
         return t->status;

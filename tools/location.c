@@ -193,6 +193,17 @@ bool location_is_below(const struct location *l)
         return l->slash && !l->no_name && l->place && !place_has_folders(l->place);
 }
 
+bool location_is_object(struct tool *t, const struct location *l)
+{
+        if (!l->slash || l->no_name)
+                return true;
+        usage(t,
+              "%s ends in a slash and so means a folder, not an object%s (a slash that is part of a key is "
+              "written %%2F)",
+              l->shown, t->command->options & OPT_RECURSIVE ? ": use -r" : "");
+        return false;
+}
+
 bool location_is_as_said(struct tool *t, const struct location *l, const roma_attr *attr)
 {
         if (!l->slash || attr->type == ROMA_TYPE_DIR)

@@ -299,6 +299,8 @@ bool location_parse(struct tool *t, struct location *l, const char *arg); /* fal
 bool location_open(struct tool *t, struct location *l);                   /* opens the store */
 /* "a/" where keys hold slashes: what lies below, and never the object "a". After location_open(). */
 bool location_is_below(const struct location *l);
+/* For commands that take objects alone: false after a message when a slash at its end says that it is a folder. */
+bool location_is_object(struct tool *t, const struct location *l);
 /* A name with a slash at its end is that of a folder: false after a message when `attr` says that it is something else. */
 bool location_is_as_said(struct tool *t, const struct location *l, const roma_attr *attr);
 void location_free(struct location *l);

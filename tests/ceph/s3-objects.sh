@@ -95,6 +95,12 @@ there 'both both/leaf ' 'rm of both/ without -r'
 "$ROMA" hash -r "$uri/both/$query" >list || fail "hash -r of both/"
 [ "$(wc -l <list)" = 1 ] || fail "hash -r of both/: $(cat list)"
 grep -q 'both/leaf' list || fail "hash -r of both/: $(cat list)"
+"$ROMA" stat "$uri/both/$query" | grep -q 'type: folder' || fail "stat of both/: $("$ROMA" stat "$uri/both/$query")"
+for command in cat hash chunks diagnose 'upload begin'; do
+  # shellcheck disable=SC2086 # words
+  "$ROMA" $command "$uri/both/$query" >list 2>err
+  [ $? = 2 ] || fail "$command of both/: $(cat list err)"
+done
 "$ROMA" get "$uri/both/$query" got-both 2>err
 [ $? = 2 ] || fail "get of both/ without -r: $(cat err)"
 "$ROMA" get -r "$uri/both/$query" got-both || fail "get -r of both/"
@@ -105,12 +111,6 @@ there 'both ' 'mv of both/'
 "$ROMA" rm -r "$uri/both/$query" 2>err
 [ $? = 3 ] || fail "rm -r of nothing: $(cat err)"
 both
-"$ROMA" rm -r "$uri/both/$query" || fail "rm -r of both/"
-there 'both ' 'rm -r of both/'
-"$ROMA" rm -rf "$uri/both/$query" || fail "rm -rf of nothing"
-"$ROMA" rm -rf "s3://no-such-$bucket/both/$query" || fail "rm -rf in a bucket that is not there"
-"$ROMA" rm "$uri/both$query" || fail "rm of both"
-# A folder of files; and objects with names of folders, as other clients make them: what is in them is not lost in silence.
 "$ROMA" sync -q "$uri/both$query" synced 2>err
 [ $? = 2 ] || fail "sync of both: $(cat err)"
 grep -q 'slash at its end' err || fail "sync of both: $(cat err)"
@@ -122,6 +122,12 @@ cmp part synced/leaf || fail "sync of both/: $(find synced)"
 touch synced/more
 "$ROMA" sync -q synced "$uri/both/$query" || fail "sync to both/"
 there 'both both/leaf both/more ' 'sync to both/'
+"$ROMA" rm -r "$uri/both/$query" || fail "rm -r of both/"
+there 'both ' 'rm -r of both/'
+"$ROMA" rm -rf "$uri/both/$query" || fail "rm -rf of nothing"
+"$ROMA" rm -rf "s3://no-such-$bucket/both/$query" || fail "rm -rf in a bucket that is not there"
+"$ROMA" rm "$uri/both$query" || fail "rm of both"
+# A folder of files; and objects with names of folders, as other clients make them: what is in them is not lost in silence.
 mkdir -p plant/sub
 echo leaf >plant/sub/leaf
 "$ROMA" put -r plant "$uri/plant$query" || fail "put -r"

@@ -552,6 +552,10 @@ for _ in 1 2; do listed ''; done
 go 2 diagnose -r s3://b/slip/QUERY
 says "nothing has a key that begins with s3://b/slip/"
 
+begin "the uploads of a folder, not of all names that begin with its own"
+answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' '<ListMultipartUploadsResult></ListMultipartUploadsResult>'
+go 0 upload ls s3://b/photos/QUERY
+grep -q 'prefix=photos%2F&' "$folder/log" || fail "other names were asked for"
 begin "gc of a folder, not of all names that begin with its own"
 answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' '<ListMultipartUploadsResult></ListMultipartUploadsResult>'
 go 0 gc --older-than 0 s3://b/photosQUERY
