@@ -371,7 +371,12 @@ static int uri_resolve(roma_loop *loop, const char *text, struct ri_uri *u, stru
                 ri_uri_clear(&named);
         }
         if (r == 0 && u->kind == RI_URI_LOCAL && local_uri(u) < 0) {
-                ri_str_puts(&err, "the folder is not there");
+                const int why = errno;
+
+                ri_str_puts(&err, "the folder '");
+                ri_str_quoted(&err, text, strlen(text), 200);
+                ri_str_printf(&err, "' cannot be opened: %s", strerror(why));
+                errno = why;
                 r = -1;
         }
         if (r == 0 && u->kind != RI_URI_STORE) {

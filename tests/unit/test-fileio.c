@@ -448,6 +448,8 @@ START_TEST(bad_places)
         ck_assert_int_eq(last_code(), ROMA_EURI);
         ck_assert_ptr_null(roma_store_open(loop, "file:///dev/null", NULL));
         ck_assert_int_eq(last_code(), ROMA_ENOTDIR);
+        ck_assert_ptr_null(roma_store_open(loop, "roma-none/x", NULL));
+        ck_assert_ptr_nonnull(strstr(roma_error(loop), "'roma-none/x' cannot be opened: No such file"));
 }
 END_TEST
 
