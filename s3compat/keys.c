@@ -48,13 +48,13 @@ static bool same_keys(const struct s3_creds *a, const struct s3_creds *b)
         return same_text(a->id, b->id) && same_text(a->secret, b->secret) && same_text(a->token, b->token);
 }
 
-/* Those who wait: with other keys than they were refused with once more, else they fail as they have. */
 /* Nobody has said that the keys are bad: the answer to a HEAD has no words. */
 static bool mute_refusal(const struct s3_request *r)
 {
         return r->error.code && r->status == 403 && strcmp(r->method, "HEAD") == 0;
 }
 
+/* Those who wait: with other keys than they were refused with once more, else they fail as they have. */
 static void wake(struct s3_store *st, const struct keys_job *k)
 {
         const unsigned renewed = st->renewed;
