@@ -6,6 +6,8 @@ static const char places[] =
         "A place or object is named by a URI or a local path:\n"
         "  file:///folder/x               mfs://host[,host2][:9421]/path    (?export=/sub: the exported "
         "root)\n"
+        "  s3://bucket/key                oss://, obs://, minio:// likewise\n"
+        "  cephfs://fsname/path           rados://pool/key\n"
         "  name:path                      a store named in roma.conf\n"
         "  x  ./x  /x                     a local path (./na:me when it has a colon)\n"
         "  -                              standard input or output\n"
@@ -16,13 +18,15 @@ static const char codes[] =
         "Exit codes: 0 all went well; 1 some failure; 2 wrong use; 3 not found; 4 denied; 5 network or\n"
         "server not reached; 6 no space or quota; 7 bytes that should agree do not; 8 a change whose "
         "outcome\n"
-        "is not known; 9 exists already; 128 + number when ended by a signal (Ctrl-C: 130).\n";
+        "is not known; 9 exists already, or is not the version asked for; 128 + number when ended by a "
+        "signal\n"
+        "(Ctrl-C: 130).\n";
 
 static int list_all(struct tool *t)
 {
         out(t, "usage: roma COMMAND [OPTION]... ARGUMENT...\n\n");
         for (const struct command *c = commands; c->name; c++)
-                out(t, "  %-8s %s\n", c->name, c->summary);
+                out(t, "  %-9s %s\n", c->name, c->summary);
         out(t, "\n%s\n%s\n`roma help COMMAND` tells more.\n", places, codes);
         return t->status;
 }

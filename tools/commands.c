@@ -6,11 +6,16 @@
 
 #define SOURCES OPT_RECURSIVE | OPT_WRITE | OPT_JOBS
 
-#define INTO                                                                                                 \
+#define WHERE                                                                                                \
         "A destination that ends in a slash, or is a folder, means \"into this folder\"; any other is the\n" \
-        "new name. With -r folders are carried over with all that is in them, missing folders are made,\n"   \
-        "and symbolic links inside are made again as links. An object appears whole or not at all. When\n"   \
-        "one object fails the others go on, and the exit code tells.\n"
+        "new name. "
+#define WHOLE                                                                       \
+        "An object appears whole or not at all. When one object fails the others\n" \
+        "go on, and the exit code tells.\n"
+#define INTO                                                                                         \
+        WHERE                                                                                        \
+        "With -r folders are carried over with all that is in them, missing folders are made, and\n" \
+        "symbolic links inside are made again as links.\n" WHOLE
 
 const struct command commands[] = {
         { "ls", cmd_ls, "URI...", "what is in a folder",
@@ -47,7 +52,9 @@ const struct command commands[] = {
           SOURCES | OPT_SIZE_HINT | OPT_PROPS },
         { "mv", cmd_mv, "FROM... TO", "moves or renames",
           "Within a store this is a rename. Between stores an object is copied, the copy is read again and\n"
-          "compared, and then the source is removed. On S3-like stores the server makes the copy.\n\n" INTO,
+          "compared, and then the source is removed. On S3-like stores the server makes the copy. Folders "
+          "are\n"
+          "moved with all that is in them.\n\n" WHERE WHOLE,
           OPT_WRITE | OPT_JOBS },
         { "sync", cmd_sync, "FROM TO", "makes one folder hold what another holds",
           "Copies what TO does not have or has otherwise, between any two stores; with --delete what FROM "
