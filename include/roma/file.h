@@ -48,7 +48,8 @@ ROMA_API roma_op roma_aio_pwritev(roma_file *file, const struct iovec *iov, int 
 ROMA_API int64_t roma_pwrite(roma_file *file, const void *buf, size_t len, uint64_t offset,
                              const roma_opts *opts);
 
-/* Writes at the end as one piece that no other appender overwrites. Result: offset, where it went. Never replayed
+/* Writes at the end as one piece that no other appender overwrites. Result: bytes, and offset, where it went (of the
+ * blocking form, which returns the bytes, roma_last(loop)->offset). Never replayed
  * after a lost connection: outcome ROMA_UNKNOWN then. On MooseFS the place is reserved first, and a reservation stays:
  * after an append that was cancelled or failed with ROMA_UNKNOWN the next one, by anybody, may go behind a gap that reads
  * as zeros. */

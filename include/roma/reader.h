@@ -33,14 +33,16 @@ ROMA_API roma_reader *roma_reader_open(roma_store *store, const char *key,
 /* The next piece. Result: buf (the caller's to unref) and bytes, or buf NULL at the end. One at a time. Holding
  * buffers is back-pressure. An object that shrank in the middle is ROMA_ESOURCE, never a silent end; on stores whose objects
  * can be changed in place (folders, MooseFS, CephFS) so is, at the end, one that others have written to meanwhile, also at its
- * end: what came may be of two versions. */
+ * end: what came may be of two versions. The blocking form is NULL at the end and after a failure: roma_last(loop)->code is
+ * ROMA_OK at the end. */
 ROMA_API roma_op roma_aio_reader_next(roma_reader *reader, const roma_opts *opts, roma_done *done, void *arg);
 ROMA_API roma_buf *roma_reader_next(roma_reader *reader, const roma_opts *opts) ROMA_MUST_CHECK;
 /* Stops and restarts reading ahead; what has been read stays. */
 ROMA_API void roma_reader_pause(roma_reader *reader);
 ROMA_API void roma_reader_resume(roma_reader *reader);
-/* Attributes as they were at open. */
+/* Attributes as they were at open. They live as long as the reader. */
 ROMA_API const roma_attr *roma_reader_attr(roma_reader *reader);
+/* Ends it; a piece that was asked for ends with ROMA_ECANCELED. Buffers that were given out stay. NULL is allowed. */
 ROMA_API void roma_reader_close(roma_reader *reader);
 
 ROMA_END

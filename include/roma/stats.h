@@ -27,8 +27,8 @@ typedef struct roma_stats {
         uint64_t nudges_total;
 } roma_stats;
 
-/* Fills *out up to out->size bytes. threads counts workers that are busy or idle; idle ones end by themselves
- * when the last store is closed. */
+/* Fills *out up to out->size bytes, which the caller sets: roma_stats s = { .size = sizeof(s) }. threads counts
+ * workers that are busy or idle; idle ones end by themselves when the last store is closed. */
 ROMA_API void roma_loop_stats(roma_loop *loop, roma_stats *out);
 
 ROMA_END

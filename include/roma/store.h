@@ -34,7 +34,7 @@ ROMA_API roma_store *roma_store_open(roma_loop *loop, const char *uri, const rom
 
 /* Closes: what is in flight ends with ROMA_ECANCELED, open files and writers become invalid (writers are
  * aborted), the session ends. The handle is invalid at once. At most 5 s. Legal in callbacks. With done NULL
- * nobody is told. The blocking form in a place where nothing may block starts the asynchronous one. */
+ * nobody is told. The blocking form in a place where nothing may block starts the asynchronous one; NULL is allowed there. */
 ROMA_API roma_op roma_aio_store_close(roma_store *store, roma_done *done, void *arg);
 ROMA_API void roma_store_close(roma_store *store);
 

@@ -9,7 +9,8 @@
  *   when it did not start: then roma_error(loop) says why and the callback is never called. Otherwise the
  *   callback is called exactly once, always after the start has returned, on the loop's thread. roma_X(...) is
  *   the blocking twin: it drives a loop that libroma owns, outside of callbacks, until the operation ends;
- *   elsewhere it fails at once with ROMA_EWRONGCONTEXT.
+ *   elsewhere it fails at once with ROMA_EWRONGCONTEXT. It returns 0, a handle or a number of bytes; after -1 or NULL
+ *   roma_error(loop) and roma_last(loop) say why.
  * - Memory passed to an operation belongs to the library until the callback and must not change; keys and
  *   options are copied and may go when the start returns. */
 #ifndef ROMA_TYPES_H

@@ -72,7 +72,7 @@ ROMA_API roma_op roma_aio_writer_commit(roma_writer *writer, const roma_opts *op
                                         void *arg);
 ROMA_API int roma_writer_commit(roma_writer *writer, const roma_opts *opts);
 
-/* Gives up: what was written is removed. The handle is invalid at once. done may be NULL. */
+/* Gives up: what was written is removed. The handle is invalid at once. done may be NULL, and writer of the blocking form. */
 ROMA_API roma_op roma_aio_writer_abort(roma_writer *writer, const roma_opts *opts, roma_done *done,
                                        void *arg);
 ROMA_API void roma_writer_abort(roma_writer *writer);
