@@ -1,6 +1,7 @@
 script_tests += \
 	tests/chunkfile.sh \
 	tests/conformance-page.sh \
+	tests/doc-options.sh \
 	tests/headers.sh \
 	tests/link.sh \
 	tests/module.sh \
