@@ -242,6 +242,7 @@ void rad_raw_append(struct ri_op *op, roma_file *file, const struct iovec *iov, 
 void rad_raw_truncate(struct ri_op *op, roma_file *file, uint64_t length);
 void rad_raw_fsync(struct ri_op *op, roma_file *file);
 void rad_raw_fstat(struct ri_op *op, roma_file *file);
+bool rad_raw_changed(roma_file *file, const roma_attr *then, const roma_attr *now);
 void rad_raw_read_buf(struct ri_op *op, roma_file *file, roma_buf *buf, size_t len, uint64_t offset);
 extern const struct ri_writer_ops rad_raw_writer;
 

@@ -547,6 +547,7 @@ const struct ri_backend rados_raw_backend = {
         .file_truncate = rad_raw_truncate,
         .file_fsync = rad_raw_fsync,
         .file_stat = rad_raw_fstat,
+        .file_changed = rad_raw_changed,
         .file_read_buf = rad_raw_read_buf,
         .writer = &rad_raw_writer,
         .layout = rad_raw_layout_of,

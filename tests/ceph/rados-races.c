@@ -5,6 +5,7 @@
  *   rados-races raw URI                               none: a write that RADOS does half of
  *   rados-races full URI                              none: a store that could not be laid out when it was opened
  *   rados-races fork URI                              none: a child goes on with the same store
+ *   rados-races mixed URI                             none: a plain object gets other bytes while it is read
  * Before the Nth write (WRITE is w) or read (r) of an object of the pool whose name begins with NAME, COMMAND is run; then
  * so many seconds have passed as LATER in the environment says. Says how it ended: "done" or its sentence. */
 #include <dlfcn.h>
@@ -79,6 +80,40 @@ EXPORTED int rados_aio_read_op_operate(rados_read_op_t op, rados_ioctx_t io, rad
         return REAL(rados_aio_read_op_operate)(op, io, c, oid, flags);
 }
 
+/* Just before the second read of a plain object, its bytes become others, in the same second, for that is what the clock of a file
+ * has in RADOS. */
+
+static unsigned reads_left;
+
+static int other_bytes(rados_ioctx_t io, const char *oid)
+{
+        rados_write_op_t op = REAL(rados_create_write_op)();
+        uint64_t size;
+        time_t mtime;
+        char *bytes;
+        int r = REAL(rados_stat)(io, oid, &size, &mtime);
+
+        bytes = r < 0 ? NULL : malloc(size);
+        if (!bytes)
+                return -1;
+        memset(bytes, 'b', size);
+        REAL(rados_write_op_write_full)(op, bytes, size);
+        r = REAL(rados_write_op_operate)(op, io, oid, &mtime, 0);
+        REAL(rados_release_write_op)(op);
+        free(bytes);
+        return r;
+}
+
+EXPORTED int rados_aio_read(rados_ioctx_t io, const char *oid, rados_completion_t c, char *buf, size_t len,
+                            uint64_t off)
+{
+        if (reads_left && !--reads_left && other_bytes(io, oid) < 0) {
+                puts("FAIL: it gets no other bytes");
+                exit(1);
+        }
+        return REAL(rados_aio_read)(io, oid, c, buf, len, off);
+}
+
 /* What makes the layout, when the store is opened. */
 EXPORTED int rados_write_op_operate(rados_write_op_t op, rados_ioctx_t io, const char *oid, time_t *mtime,
                                     int flags)
@@ -140,6 +175,29 @@ static int write_half(roma_loop *loop, roma_store *s)
         if (whole == ROMA_NOT_DONE && half == ROMA_UNKNOWN)
                 return 0;
         printf("FAIL: outcomes %d and %d, and a length of %llu\n", whole, half, (unsigned long long)a.length);
+        return -1;
+}
+
+static int read_mixed(roma_loop *loop, roma_store *s)
+{
+        enum { LEN = 4 << 20 };
+        char *bytes = malloc(LEN);
+        int code;
+
+        if (!bytes)
+                return -1;
+        memset(bytes, 'a', LEN);
+        if (roma_put(s, "mixed", bytes, LEN, NULL) < 0)
+                return -1;
+        free(bytes);
+        reads_left = 2;
+        code = roma_hash(s, "mixed", ROMA_MD5, NULL) < 0 ? roma_last(loop)->code : ROMA_OK;
+        puts(roma_error(loop));
+        if (reads_left || roma_unlink(s, "mixed", 0, NULL) < 0)
+                return -1;
+        if (code == ROMA_ESOURCE)
+                return 0;
+        puts("FAIL: a half of each is called a success");
         return -1;
 }
 
@@ -222,6 +280,8 @@ int main(int argc, char **argv)
         if (argc == 3) {
                 if (strcmp(argv[1], "raw") == 0)
                         r = write_half(loop, s);
+                else if (strcmp(argv[1], "mixed") == 0)
+                        r = read_mixed(loop, s);
                 else if (strcmp(argv[1], "full") == 0)
                         r = laid_out(loop, s);
                 else

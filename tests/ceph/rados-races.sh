@@ -77,6 +77,9 @@ grep -q "option grace: at least 2m" "$SCRATCH/said" || fail "$(cat "$SCRATCH/sai
 echo "== a write of which the cluster has done a half"
 "$BUILD_DIR/tests/ceph/rados-races" raw "rados://$pool/?ns=$ns&raw=1" || fail "raw"
 
+echo "== a plain object that gets other bytes in the second in which it is read"
+"$BUILD_DIR/tests/ceph/rados-races" mixed "rados://$pool/?ns=$ns&raw=1" || fail "mixed"
+
 echo "== a namespace that could not be laid out when the store was opened"
 export full="rados://$pool/?ns=$ns-full" late="rados://$pool/other?ns=$ns-late&shards=4"
 "$BUILD_DIR/tests/ceph/rados-races" full "$full&shards=8" >"$SCRATCH/said" || fail "full: $(cat "$SCRATCH/said")"
