@@ -404,13 +404,12 @@ bool rad_change_drop(struct rad_change *c)
                 c->r->op = NULL;
                 return true;
         }
-        if (c->ix) {
+        if (c->ix)
                 rad_index_drop(c->ix);
-                rad_index_repair(c->rs, c->key, c->mark);
-        }
+        else
+                repair(c);
         if (c->r)
                 rad_req_drop(c->r);
-        repair(c);
         change_free(c);
         return false;
 }

@@ -282,11 +282,6 @@ struct rad_ix *rad_index_mark(struct rad_store *rs, const char *key, uint8_t val
         return i;
 }
 
-void rad_index_drop(struct rad_ix *i)
-{
-        i->done = NULL;
-}
-
 /* Without memory the mark stays, and lists look at the head. */
 static void settle(struct rad_store *rs, const char *key, const uint8_t *value, const struct rad_entry *entry,
                    unsigned tries)
@@ -385,6 +380,18 @@ static void anew_marked(void *arg, int rc)
                 repair_end(p);
         else
                 repair_look(p);
+}
+
+/* What the head says before the mark is there may be no longer so by then: somebody else can have marked, swapped and settled in
+ * between, and that entry is what the mark takes the place of. Without memory the mark stays. */
+void rad_index_drop(struct rad_ix *i)
+{
+        struct repair *p = repair_new(i->rs, i->key, 1);
+
+        i->done = p ? anew_marked : NULL;
+        i->arg = p;
+        if (p)
+                memcpy(p->value, i->value, RAD_ENTRY_BYTES);
 }
 
 /* Somebody has changed the entry since we marked it. Whoever that was may have seen the head before our change. */

@@ -268,10 +268,11 @@ void rad_index_free(struct rad_index *ix);
 uint32_t rad_index_shards(const struct rad_index *ix);
 typedef void rad_indexed(void *arg, int rc);
 struct rad_ix;
-/* Says that something will be done to the key, and makes *value what stands there now. done NULL after drop. NULL: no
- * memory. */
+/* Says that something will be done to the key, and makes *value what stands there now. NULL: no memory. */
 struct rad_ix *rad_index_mark(struct rad_store *rs, const char *key, uint8_t value[RAD_ENTRY_BYTES],
                               struct ri_op *op, rad_indexed *done, void *arg);
+/* Nothing will be done, and nobody waits: done will not be called. In the background, when the mark is there, the entry is made
+ * true again. */
 void rad_index_drop(struct rad_ix *i);
 /* In the background: if the entry is still `value`, it becomes `entry` (NULL: goes). If not, it is made true again. */
 void rad_index_settle(struct rad_store *rs, const char *key, const uint8_t value[RAD_ENTRY_BYTES],

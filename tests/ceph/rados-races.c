@@ -6,6 +6,7 @@
  *   rados-races full URI                              none: a store that could not be laid out when it was opened
  *   rados-races fork URI                              none: a child goes on with the same store
  *   rados-races mixed URI                             none: a plain object gets other bytes while it is read
+ *   rados-races cancelled URI WRITE NAME N COMMAND    two puts, and the one to "object" is given up while it waits for the other
  * Before the Nth write (WRITE is w) or read (r) of an object of the pool whose name begins with NAME, COMMAND is run; then
  * so many seconds have passed as LATER in the environment says. Says how it ended: "done" or its sentence. */
 #include <dlfcn.h>
@@ -201,6 +202,50 @@ static int read_mixed(roma_loop *loop, roma_store *s)
         return -1;
 }
 
+/* Both commit, and "object" has to wait for the index until "other" is through. Neither needs a turn of the loop for that. */
+
+struct ending {
+        bool ended;
+        int code, outcome;
+};
+
+static void ended(void *arg, const roma_result *r)
+{
+        struct ending *e = arg;
+
+        *e = (struct ending){ true, r->code, r->outcome };
+}
+
+static roma_op commit(roma_store *s, const char *key, struct ending *e)
+{
+        roma_writer *w = roma_writer_open(s, key, NULL);
+
+        if (!w || roma_writer_write(w, key, strlen(key), NULL) < 0)
+                return 0;
+        return roma_aio_writer_commit(w, NULL, ended, e);
+}
+
+static int give_up(roma_loop *loop, roma_store *s)
+{
+        roma_writer *w = roma_writer_open(s, "object", NULL);
+        struct ending other = { 0 }, object = { 0 };
+        roma_op id;
+
+        if (!w || roma_writer_write(w, "one", 3, NULL) < 0 || !commit(s, "other", &other))
+                return -1;
+        id = roma_aio_writer_commit(w, NULL, ended, &object);
+        if (!id)
+                return -1;
+        roma_cancel(loop, id);
+        while (!other.ended || !object.ended)
+                if (roma_loop_turn(loop, -1) < 0)
+                        return -1;
+        if (other.code == ROMA_OK && object.code == ROMA_ECANCELED && object.outcome == ROMA_NOT_DONE)
+                return 0;
+        printf("FAIL: codes %d and %d, outcome %d\n", other.code, object.code, object.outcome);
+        return -1;
+}
+
 /* A store that was opened while there was no room. OTHER: what somebody else does before it puts anything. */
 static int laid_out(roma_loop *loop, roma_store *s)
 {
@@ -296,7 +341,10 @@ int main(int argc, char **argv)
         name = argv[argc - 3];
         left = (unsigned)strtoul(argv[argc - 2], NULL, 10);
         command = argv[argc - 1];
-        r = putting ? put(s, strtoul(argv[3], NULL, 10)) : roma_gc(s, "", 0, NULL) < 0 ? -1 : 0;
+        if (strcmp(argv[1], "cancelled") == 0)
+                r = give_up(loop, s);
+        else
+                r = putting ? put(s, strtoul(argv[3], NULL, 10)) : roma_gc(s, "", 0, NULL) < 0 ? -1 : 0;
         puts(r < 0 ? roma_error(loop) : "done");
         if (left)
                 puts("FAIL: it came to no such step");
