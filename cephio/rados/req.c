@@ -352,6 +352,8 @@ static void fail_waiting(struct rad_store *rs)
 {
         struct ri_list *l;
 
+        /* What they end may be the last thing in a store that closes, which goes on closing behind this. */
+        rad_background(rs, 1);
         while ((l = ri_list_pop(&rs->waiting))) {
                 struct rad_req *r = ri_container_of(l, struct rad_req, link);
 
@@ -361,6 +363,7 @@ static void fail_waiting(struct rad_store *rs)
                 req_destroy(r);
         }
         rs->broken.code = 0;
+        rad_background(rs, -1);
 }
 
 static void pump(struct rad_store *rs)

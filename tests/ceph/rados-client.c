@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* A client that goes on after the cluster has shut it out: rados-client URI. Puts an object, says its address, waits for a
- * line, and then: whatever the next put says is true, and the one after it succeeds on a new connection. */
+/* A client that the cluster shuts out: rados-client URI goes-on|ends. Puts an object, says its address, waits for a line, and then:
+ * goes-on  whatever the next put says is true, and the one after it succeeds on a new connection
+ * ends     it may not come back either, and closes with a long put that has not ended */
 #include <dlfcn.h>
 #include <roma/roma.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static void *librados, *cluster;
 
@@ -59,21 +63,8 @@ static int fail(roma_loop *loop, const char *what)
         return 1;
 }
 
-int main(int argc, char **argv)
+static int goes_on(roma_loop *loop, roma_store *s)
 {
-        roma_loop *loop = roma_loop_new();
-        roma_store *s = argc == 2 && loop ? roma_store_open(loop, argv[1], NULL) : NULL;
-        roma_stats st = { .size = sizeof(st) };
-        char line[16];
-
-        if (!s)
-                return fail(loop, "open");
-        if (roma_put(s, "blocklisted", "one", 3, NULL) < 0)
-                return fail(loop, "put");
-        if (say_address() < 0)
-                return fail(loop, "no address");
-        if (!fgets(line, sizeof(line), stdin))
-                return 1;
         if (roma_put(s, "blocklisted", "two", 3, NULL) == 0) {
                 if (!holds(s, "two"))
                         return fail(loop, "a put that was lost was called a success");
@@ -86,8 +77,51 @@ int main(int argc, char **argv)
         }
         if (roma_put(s, "blocklisted", "three", 5, NULL) < 0)
                 return fail(loop, "put on a new connection");
-        if (!holds(s, "three"))
-                return fail(loop, "other bytes");
+        return holds(s, "three") ? 0 : fail(loop, "other bytes");
+}
+
+static roma_writer *begin(roma_store *s)
+{
+        enum { LEN = 6 << 20 };
+        roma_writer *w = roma_writer_open(s, "blocklisted", NULL);
+        char *bytes = calloc(1, LEN);
+        int r = w && bytes ? roma_writer_write(w, bytes, LEN, NULL) : -1;
+
+        free(bytes);
+        return r < 0 ? NULL : w;
+}
+
+/* It knows that it has no connection. */
+static int ends(roma_loop *loop, roma_store *s)
+{
+        roma_attr a = ROMA_ATTR_INIT;
+
+        for (int i = 0; i < 40 && roma_stat(s, "blocklisted", 0, NULL, &a) == 0; i++)
+                usleep(100000);
+        if (roma_last(loop)->code == ROMA_OK)
+                return fail(loop, "it is not shut out");
+        printf("the stat: %s\n", roma_error(loop));
+        return 0;
+}
+
+int main(int argc, char **argv)
+{
+        roma_loop *loop = roma_loop_new();
+        roma_store *s = argc == 3 && loop ? roma_store_open(loop, argv[1], NULL) : NULL;
+        bool ending = argc == 3 && strcmp(argv[2], "ends") == 0;
+        roma_stats st = { .size = sizeof(st) };
+        char line[16];
+
+        if (!s)
+                return fail(loop, "open");
+        if (roma_put(s, "blocklisted", "one", 3, NULL) < 0 || (ending && !begin(s)))
+                return fail(loop, "put");
+        if (say_address() < 0)
+                return fail(loop, "no address");
+        if (!fgets(line, sizeof(line), stdin))
+                return 1;
+        if (ending ? ends(loop, s) : goes_on(loop, s))
+                return 1;
         roma_store_close(s);
         roma_loop_stats(loop, &st);
         if (st.stuck_threads || st.connections || st.operations || st.buffers)

@@ -158,13 +158,23 @@ roma cat "$uri" | cmp - "$SCRATCH/in" || fail "other bytes"
 
 echo "== a client that is shut out"
 ceph exec ceph auth get-or-create client.shut mon 'allow r' osd 'allow *' >"$SCRATCH/shut" 2>/dev/null || fail "auth"
-shut="ns=shut&client=shut&keyring=$SCRATCH/shut"
-client_at "$BUILD_DIR/tests/ceph/rados-client" "rados://$pool/?$shut"
-address=$(grep -o '[0-9.]*:0/[0-9]*' "$SCRATCH/client" | head -n 1)
-[ -n "$address" ] || fail "no address: $(cat "$SCRATCH/client")"
-ceph exec ceph osd blocklist add "$address" 60 2>/dev/null || fail "blocklist"
+shut="rados://$pool/?ns=shut&client=shut&keyring=$SCRATCH/shut"
+
+# shut_out PART: the client of rados-client.c, when it has said its address.
+shut_out() {
+  local address
+  client_at "$BUILD_DIR/tests/ceph/rados-client" "$shut&connect=3s" "$1"
+  address=$(grep -o '[0-9.]*:0/[0-9]*' "$SCRATCH/client" | head -n 1)
+  [ -n "$address" ] || fail "no address: $(cat "$SCRATCH/client")"
+  ceph exec ceph osd blocklist add "$address" 60 2>/dev/null || fail "blocklist"
+}
+
+shut_out goes-on
 sleep 1
 go
 gone
-
+shut_out ends
+ceph exec ceph auth rm client.shut 2>/dev/null || fail "auth rm"
+go
+gone
 exit 0
