@@ -160,7 +160,7 @@ struct cfs_job {
         bool keep;                        /* is carried out also when the operation has ended */
         bool guard;                       /* may wait for the MDS's journal: nudge it */
         bool mountless;                   /* its work needs no mount, and must not wait for one */
-        bool temporary;                   /* makes a hidden name that nobody else knows */
+        bool temporary;                   /* makes or removes a hidden name that nobody else knows */
         void (*work)(struct cfs_job *j);  /* in a worker */
         void (*end)(struct cfs_job *j);   /* on the loop, when err is 0 */
         void (*leave)(struct cfs_job *j); /* on the loop, when the operation ends in any way; may be NULL */
@@ -267,6 +267,10 @@ void cfs_job_fail(struct cfs_job *j);
 struct ri_op *cfs_job_detach(struct cfs_job *j);
 /* Well ended: detaches, frees, finishes. */
 void cfs_job_finish(struct cfs_job *j);
+/* In a worker, immediately before a call that changes something: nobody waits for the operation any more, so it is not to begin. Before this
+ * it may have waited for long, for an MDS or a lock, and what it would do now would be done to what somebody has made since,
+ * of which he was told that it is there. A temporary is nobody else's. */
+bool cfs_job_given_up(struct cfs_job *j);
 /* In a worker: notes what a call returned (a negative errno). */
 void cfs_job_error(struct cfs_job *j, int r, const char *what);
 /* In a worker: the time since start_ns belongs to this phase; name is static. */
@@ -276,6 +280,7 @@ static inline uint64_t cfs_phase_start(const struct cfs_job *j)
         return j->traced ? ri_now() : 0;
 }
 struct cfs_root *cfs_root_of(roma_store *store);
+bool cfs_is_temporary(const char *key);
 
 /* root.c */
 struct cfs_root *cfs_root_new(void);

@@ -126,7 +126,7 @@ static void append_work(struct cfs_job *j)
         r = ceph_fstatx(cm, j->fd->fd, &st, CEPH_STATX_SIZE, 0);
         if (r < 0) {
                 cfs_job_error(j, r, "find the end of");
-        } else {
+        } else if (!cfs_job_given_up(j)) {
                 j->attr.length = st.stx_size;
                 write_at(j, st.stx_size, "append to");
         }

@@ -44,8 +44,11 @@ static int type_fits(struct cfs_job *j, int fd)
 static void open_path(struct cfs_job *j, const char *path)
 {
         uint64_t t = cfs_phase_start(j);
-        int fd = ceph_open(j->mount->cm, path, open_flags(j->flags), j->mode & 07777), r;
+        int fd, r;
 
+        if (cfs_job_given_up(j))
+                return;
+        fd = ceph_open(j->mount->cm, path, open_flags(j->flags), j->mode & 07777);
         cfs_job_phase(j, "mds_open", t, 0);
         if (fd < 0) {
                 cfs_job_error(j, fd, "open");
@@ -138,12 +141,10 @@ void cfs_file_open(struct ri_op *op, roma_file *file, const char *key, unsigned 
 {
         const unsigned make = ROMA_O_CREATE | ROMA_O_EXCL;
         struct cfs_job *j = cfs_job_new(op, key, NULL);
-        const char *base = strrchr(key, '/');
 
         if (!j)
                 return;
-        base = base ? base + 1 : key;
-        j->temporary = (flags & make) == make && ri_temp_is(base, strlen(base));
+        j->temporary = (flags & make) == make && cfs_is_temporary(key);
         j->file = file;
         j->flags = flags;
         j->mode = mode;
@@ -361,7 +362,7 @@ static void setattr_work(struct cfs_job *j)
         uint64_t t = cfs_phase_start(j);
         struct ceph_statx st;
         int mask = cfs_attr_to_statx(&st, &j->attr);
-        int r = mask ? ceph_fsetattrx(j->mount->cm, j->fd->fd, &st, mask) : 0;
+        int r = mask && !cfs_job_given_up(j) ? ceph_fsetattrx(j->mount->cm, j->fd->fd, &st, mask) : 0;
 
         cfs_job_phase(j, "mds_setattr", t, 0);
         if (r < 0)

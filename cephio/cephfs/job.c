@@ -12,6 +12,13 @@ struct cfs_root *cfs_root_of(roma_store *store)
         return store->impl;
 }
 
+bool cfs_is_temporary(const char *key)
+{
+        const char *slash = strrchr(key, '/'), *name = slash ? slash + 1 : key;
+
+        return ri_temp_is(name, strlen(name));
+}
+
 /* Thread: any; the last user of the job. */
 void cfs_job_unref(struct cfs_job *j)
 {
@@ -148,6 +155,11 @@ static void job_work(struct ri_job *job)
                 work_once(j, m);
         }
         cfs_mount_put(m);
+}
+
+bool cfs_job_given_up(struct cfs_job *j)
+{
+        return !j->temporary && ri_job_abandoned(&j->job);
 }
 
 void cfs_job_error(struct cfs_job *j, int r, const char *what)

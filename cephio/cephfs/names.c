@@ -76,7 +76,7 @@ static void unlink_work(struct cfs_job *j)
         if (!path)
                 return;
         pthread_rwlock_rdlock(&j->mount->names);
-        r = ceph_unlink(j->mount->cm, path);
+        r = cfs_job_given_up(j) ? 0 : ceph_unlink(j->mount->cm, path);
         pthread_rwlock_unlock(&j->mount->names);
         cfs_job_phase(j, "mds_unlink", t, 0);
         if (r < 0)
@@ -86,8 +86,12 @@ static void unlink_work(struct cfs_job *j)
 
 void cfs_unlink(struct ri_op *op, const char *key, unsigned flags)
 {
+        struct cfs_job *j = start(op, key, NULL, true, unlink_work, cfs_job_finish);
+
         (void)flags; /* there is no trash to pass by */
-        go(start(op, key, NULL, true, unlink_work, cfs_job_finish));
+        if (j)
+                j->temporary = cfs_is_temporary(key);
+        go(j);
 }
 
 static void mkdir_work(struct cfs_job *j)
@@ -98,7 +102,7 @@ static void mkdir_work(struct cfs_job *j)
 
         if (!path)
                 return;
-        r = ceph_mkdir(j->mount->cm, path, j->mode & 07777);
+        r = cfs_job_given_up(j) ? 0 : ceph_mkdir(j->mount->cm, path, j->mode & 07777);
         cfs_job_phase(j, "mds_mkdir", t, 0);
         if (r < 0)
                 cfs_job_error(j, r, "make folder");
@@ -123,7 +127,7 @@ static void rmdir_work(struct cfs_job *j)
         if (!path)
                 return;
         pthread_rwlock_rdlock(&j->mount->names);
-        r = ceph_rmdir(j->mount->cm, path);
+        r = cfs_job_given_up(j) ? 0 : ceph_rmdir(j->mount->cm, path);
         pthread_rwlock_unlock(&j->mount->names);
         cfs_job_phase(j, "mds_rmdir", t, 0);
         if (r < 0)
@@ -212,9 +216,9 @@ static void rename_path(struct cfs_job *j, const char *from, const char *to)
         int r = 0;
 
         pthread_rwlock_wrlock(&j->mount->names);
-        if (j->flags & ROMA_RENAME_NOREPLACE)
+        if (!cfs_job_given_up(j) && j->flags & ROMA_RENAME_NOREPLACE)
                 rename_by_link(j, from, to);
-        else
+        else if (!cfs_job_given_up(j))
                 r = rename_known(j, from, to);
         pthread_rwlock_unlock(&j->mount->names);
         cfs_job_phase(j, "mds_rename", t, 0);
@@ -251,7 +255,7 @@ static void link_work(struct cfs_job *j)
         uint64_t t = cfs_phase_start(j);
         int r;
 
-        if (to && no_symlink(j, from, false) == 0) {
+        if (to && no_symlink(j, from, false) == 0 && !cfs_job_given_up(j)) {
                 r = ceph_link(j->mount->cm, from, to);
                 j->second = r == -EEXIST;
                 if (r < 0)
@@ -276,7 +280,7 @@ static void symlink_work(struct cfs_job *j)
 
         if (!path)
                 return;
-        r = ceph_symlink(j->mount->cm, j->key2, path);
+        r = cfs_job_given_up(j) ? 0 : ceph_symlink(j->mount->cm, j->key2, path);
         cfs_job_phase(j, "mds_symlink", t, 0);
         if (r < 0)
                 cfs_job_error(j, r, "make symbolic link");
@@ -337,7 +341,8 @@ static void setattr_work(struct cfs_job *j)
 
         if (!path)
                 return;
-        r = mask ? ceph_setattrx(j->mount->cm, path, &st, mask, AT_SYMLINK_NOFOLLOW) : 0;
+        r = mask && !cfs_job_given_up(j) ? ceph_setattrx(j->mount->cm, path, &st, mask, AT_SYMLINK_NOFOLLOW)
+                                         : 0;
         if (r < 0)
                 cfs_job_error(j, r, "change attributes of");
         else

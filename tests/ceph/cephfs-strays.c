@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <cephfs/libcephfs.h>
@@ -22,10 +23,10 @@ static void fail(const char *what)
         _exit(1);
 }
 
-/* These stand before those of libcephfs. One call of the kind that is to be held waits at the gate: a read and a write
- * before it begins, an open when it has made the file. */
+/* These stand before those of libcephfs. One call of the kind that is to be held waits at the gate: a read, a write, a look at
+ * the folder "late" and a lock before it begins, an open when it has made the file. */
 
-enum kind { NONE, READ, WRITE, OPEN };
+enum kind { NONE, READ, WRITE, OPEN, LOOK, LOCK };
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t opened = PTHREAD_COND_INITIALIZER;
 static enum kind to_hold;
@@ -69,6 +70,23 @@ EXPORTED int ceph_write(struct ceph_mount_info *cm, int fd, const char *buf, int
         pthread_mutex_unlock(&lock);
         gate(WRITE);
         return REAL(ceph_write)(cm, fd, buf, size, offset);
+}
+
+EXPORTED int ceph_statx(struct ceph_mount_info *cm, const char *path, struct ceph_statx *st,
+                        unsigned int want, unsigned int flags)
+{
+        const char *base = strrchr(path, '/');
+
+        if (base && strcmp(base, "/late") == 0)
+                gate(LOOK);
+        return REAL(ceph_statx)(cm, path, st, want, flags);
+}
+
+EXPORTED int ceph_flock(struct ceph_mount_info *cm, int fd, int operation, uint64_t owner)
+{
+        if (operation == LOCK_EX)
+                gate(LOCK);
+        return REAL(ceph_flock)(cm, fd, operation, owner);
 }
 
 EXPORTED int ceph_open(struct ceph_mount_info *cm, const char *path, int flags, mode_t mode)
@@ -349,6 +367,67 @@ static void writing(void)
         puts("a later write waits for one that was given up");
 }
 
+static void put(const char *key, const char *text)
+{
+        roma_file *f = make(key, text);
+
+        if (roma_file_close(f, NULL) < 0)
+                fail("close");
+}
+
+/* What is given up while it still looks for the place does nothing there when it has found it: somebody may have made something
+ * new there, and been told that it is there. */
+static void looking(void)
+{
+        static const char *const what[] = { "remove", "rename", "cut" };
+
+        if (roma_mkdir(store, "late", 0755, ROMA_MKDIR_PARENTS, NULL) < 0)
+                fail("mkdir");
+        put("late/other", "other");
+        for (int i = 0; i < 3; i++) {
+                struct call c = { 0 };
+                roma_op id;
+
+                put("late/x", "old");
+                hold(LOOK);
+                if (i == 0)
+                        id = roma_aio_unlink(store, "late/x", 0, NULL, ended, &c);
+                else if (i == 1)
+                        id = roma_aio_rename(store, "late/other", "late/x", 0, NULL, ended, &c);
+                else
+                        id = roma_aio_file_open(store, "late/x", ROMA_O_WRITE | ROMA_O_TRUNC, 0, NULL, ended,
+                                                &c);
+                if (!id)
+                        fail(what[i]);
+                wait_held();
+                give_up(id, &c);
+                put("late/x", "acknowledged");
+                let_go();
+                must_hold("late/x", "acknowledged");
+        }
+        puts("what was given up before it was sent is not sent later");
+}
+
+/* An append that waits for its turn and is given up does not come when it is its turn. */
+static void appending(void)
+{
+        roma_file *f = make("appended", "one");
+        struct call c = { 0 };
+        roma_op id;
+
+        hold(LOCK);
+        id = roma_aio_append(f, "two", 3, NULL, ended, &c);
+        if (!id)
+                fail("append");
+        wait_held();
+        give_up(id, &c);
+        let_go();
+        if (roma_file_close(f, NULL) < 0)
+                fail("close");
+        must_hold("appended", "one");
+        puts("an append that was given up is not made later");
+}
+
 int main(int argc, char **argv)
 {
         loop_thread = pthread_self();
@@ -362,6 +441,8 @@ int main(int argc, char **argv)
         closing(true, true);
         opening();
         writing();
+        looking();
+        appending();
         roma_store_close(store);
         roma_loop_free(loop);
         return 0;
