@@ -174,6 +174,7 @@ struct cfs_job {
         const char *what;   /* what failed: "open", static */
         bool second;        /* it was key2 that failed */
         int err;            /* errno, CFS_OUTSIDE, or 0 */
+        bool cut;           /* err says that the cluster has cut this client off */
         struct cfs_why why; /* stage not CFS_NONE: there was no mount */
         int code;           /* when not 0: this code with `text` in place of err */
         unsigned flags;
@@ -332,7 +333,6 @@ const char *cfs_mds_hint(const char *said);
 
 /* error.c */
 void cfs_error(struct ri_error *e, const struct cfs_job *j);
-bool cfs_is_cut_off(int err);
 
 extern const struct ri_backend cephfs_backend;
 

@@ -7,12 +7,6 @@
 #include "cephio/cephfs/cephfs.h"
 #include "cephio/monitors.h"
 
-/* Evicted or blocklisted: ESHUTDOWN at once, from every call. */
-bool cfs_is_cut_off(int err)
-{
-        return err == ESHUTDOWN || err == ENOTCONN;
-}
-
 static void put(struct ri_error *e, int code, unsigned flags, int err)
 {
         e->code = code;
@@ -144,7 +138,7 @@ void cfs_error(struct ri_error *e, const struct cfs_job *j)
                              "the folder "
                              "that it leads to",
                              key ? key : "it");
-        } else if (cfs_is_cut_off(j->err)) {
+        } else if (j->cut) {
                 cut_off(e, j);
         } else if (j->err == ETIMEDOUT) {
                 put(e, ROMA_ETIMEDOUT, ROMA_RETRIABLE, j->err);

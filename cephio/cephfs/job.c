@@ -101,6 +101,16 @@ static void journal_phase(struct cfs_job *j, uint64_t start, const struct cfs_wa
                 cfs_job_phase_until(j, "journal_wait", start, end);
 }
 
+/* Evicted or blocklisted: ESHUTDOWN at once, from every call. But of a session that an MDS does not take on, behind a failover say,
+ * every request to it says EPERM, as one does that asks for what is not allowed. Which it is, something tells that is allowed
+ * to everybody. */
+static bool is_cut_off(const struct cfs_job *j, struct cfs_mount *m)
+{
+        if (j->err == EPERM && !j->code)
+                return cfs_round_trip(m->cm, "/") == -EPERM;
+        return j->err == ESHUTDOWN || j->err == ENOTCONN;
+}
+
 static void work_once(struct cfs_job *j, struct cfs_mount *m)
 {
         char *path = guarded_path(j);
@@ -115,6 +125,9 @@ static void work_once(struct cfs_job *j, struct cfs_mount *m)
         j->work(j);
         cfs_guard_end(m, &w);
         j->waiter = NULL;
+        j->cut = is_cut_off(j, m);
+        if (j->cut)
+                cfs_mount_dead(m);
         cfs_call_end(&j->call);
         j->mount = NULL;
         j->nudged += w.nudged;
@@ -122,13 +135,10 @@ static void work_once(struct cfs_job *j, struct cfs_mount *m)
         free(path);
 }
 
-/* The cluster has cut this mount off. What can be done a second time is, on a new one. */
-static bool cut_off(struct cfs_job *j, struct cfs_mount *m)
+/* What can be done a second time is, on a new mount. */
+static bool goes_on(struct cfs_job *j)
 {
-        if (!cfs_is_cut_off(j->err))
-                return false;
-        cfs_mount_dead(m);
-        return j->again && !j->fd && !ri_job_abandoned(&j->job);
+        return j->cut && j->again && !j->fd && !ri_job_abandoned(&j->job);
 }
 
 static void job_work(struct ri_job *job)
@@ -146,9 +156,10 @@ static void job_work(struct ri_job *job)
         if (!m)
                 return;
         work_once(j, m);
-        if (cut_off(j, m)) {
+        if (goes_on(j)) {
                 cfs_mount_put(m);
                 j->err = j->code = 0;
+                j->cut = false;
                 m = mount_for(j);
                 if (!m)
                         return;
@@ -297,7 +308,7 @@ void cfs_job_finish(struct cfs_job *j)
 /* A client that was cut off, or a cluster that does not answer in time, may have done it all the same. */
 static bool may_be_done(const struct cfs_job *j)
 {
-        return j->why.stage == CFS_NONE && (cfs_is_cut_off(j->err) || j->err == ETIMEDOUT);
+        return j->why.stage == CFS_NONE && (j->cut || j->err == ETIMEDOUT);
 }
 
 void cfs_job_fail(struct cfs_job *j)

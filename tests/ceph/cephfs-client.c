@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* A client that lives through what a script does to its cluster: cephfs-client evicted|closer|writer|stuck|renamed URI. It says when
+/* A client that lives through what a script does to its cluster: cephfs-client evicted|rejected|closer|writer|stuck|renamed URI. It says when
  * it is ready, and then waits for a line. */
 #include <dlfcn.h>
 #include <roma/roma.h>
@@ -88,6 +88,29 @@ static int evicted(roma_loop *loop, roma_store *s)
                 return fail(loop, "a write after the eviction was called a success");
         if (roma_file_close(f, NULL) == 0)
                 return fail(loop, "closing a file that has lost data was called a success");
+        return goes_on(loop, s);
+}
+
+/* An MDS has taken over while this client stood still, and does not take its session on: all requests are EPERM. What changes nothing
+ * is done on a new mount; what was written is lost. */
+static int rejected(roma_loop *loop, roma_store *s)
+{
+        roma_file *f = roma_file_open(s, "rejected", ROMA_O_WRITE | ROMA_O_CREATE, 0644, NULL);
+        roma_attr attr = ROMA_ATTR_INIT;
+
+        if (!f || roma_pwrite(f, bytes, HALF, 0, NULL) != HALF)
+                return fail(loop, "write");
+        if (rest() < 0)
+                return 1;
+        if (roma_unlink(s, "no-such-object", 0, NULL) == 0 || roma_last(loop)->code != ROMA_ECLOSED ||
+            roma_last(loop)->outcome != ROMA_UNKNOWN)
+                return fail(loop, "a change is not ROMA_ECLOSED and perhaps done");
+        printf("the change: %s\n", roma_error(loop));
+        if (roma_fstat(f, NULL, &attr) == 0 || roma_last(loop)->code != ROMA_ELOST)
+                return fail(loop, "the stat of an open file is not ROMA_ELOST");
+        if (roma_file_close(f, NULL) == 0 || roma_last(loop)->code != ROMA_ELOST)
+                return fail(loop, "the close is not ROMA_ELOST");
+        printf("the close: %s\n", roma_error(loop));
         return goes_on(loop, s);
 }
 
@@ -210,11 +233,8 @@ static int renamed(roma_loop *loop, roma_store *s)
 static const struct {
         const char *name;
         int (*run)(roma_loop *loop, roma_store *s);
-} parts[] = { { "evicted", evicted },
-              { "closer", closer },
-              { "writer", writer },
-              { "stuck", stuck },
-              { "renamed", renamed } };
+} parts[] = { { "evicted", evicted }, { "rejected", rejected }, { "closer", closer },
+              { "writer", writer },   { "stuck", stuck },       { "renamed", renamed } };
 
 static int nothing_left(roma_loop *loop)
 {

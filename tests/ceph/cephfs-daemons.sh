@@ -81,8 +81,12 @@ roma cat "$uri/nearfull" | cmp - "$SCRATCH/small" || fail "what is there cannot 
 full_ratios 0.85 0.9 0.95
 put_when_there_is_room "$SCRATCH/small" "$uri/full"
 
-echo "== the MDS is killed in the middle of a put, and another takes over"
+echo "== the MDS is killed in the middle of a put, and another takes over, which gives up a client that stands still"
+# How long it waits for those who had a session: 45 s, if nothing is said.
+ceph exec ceph config set mds mds_reconnect_timeout 3 2>/dev/null || fail "config set"
 half_way "$uri/mds"
+start_client rejected "$uri"
+kill -STOP "$client"
 mds=$(active_mds)
 [ -n "$mds" ] || fail "no MDS is active"
 ceph kill "$mds" || fail "kill"
@@ -90,6 +94,10 @@ ceph kill "$mds" || fail "kill"
 ceph exec ceph mds fail "${mds#mds}" >/dev/null 2>&1 || fail "mds fail"
 go_on
 goes_well "$uri/mds?osd_timeout=300s"
+kill -CONT "$client"
+echo go >&8
+end_client
+ceph exec ceph config rm mds mds_reconnect_timeout 2>/dev/null || fail "config rm"
 ping_says "insufficient standby MDS daemons" "$uri"
 
 echo "== no MDS is left"
