@@ -51,6 +51,8 @@ static void job_done(struct ri_job *job)
 
         j->op->impl = NULL;
         report(j);
+        if (j->e.code && j->e.status_kind == ROMA_STATUS_ERRNO)
+                rad_lost(rad_of(j->op->store), j->io, -j->e.server_status);
         if (j->e.code)
                 ri_op_fail_error(j->op, &j->e);
         else

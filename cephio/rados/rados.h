@@ -126,6 +126,9 @@ void rad_req_drop(struct rad_req *r);
 void rad_req_fail(struct rad_req *r, struct ri_op *op);
 void rad_req_error(struct rad_req *r, struct ri_error *e);
 
+/* An answer on `io` was rc: when that says that the cluster has shut this client out, a new connection is made. */
+void rad_lost(struct rad_store *rs, const struct rad_io *io, int rc);
+
 struct rad_box *rad_box_new(struct rad_store *rs);
 /* The store goes: what is in flight frees itself. wait_ms: how long to wait for it. */
 void rad_box_close(struct rad_box *b, unsigned wait_ms);

@@ -124,6 +124,14 @@ static bool lost(int rc)
         return rc == -ESHUTDOWN || rc == -ENOTCONN;
 }
 
+void rad_lost(struct rad_store *rs, const struct rad_io *io, int rc)
+{
+        if (!lost(rc) || !io || io != rs->io)
+                return;
+        rad_io_dead(rs->io);
+        rad_reconnect(rs);
+}
+
 /* A read that a blocklisted connection did not do is done on the next one. */
 static bool again(struct rad_req *r)
 {
@@ -159,10 +167,7 @@ static void deliver(struct rad_req *r)
 
         leave(r);
         ri_trace(rs->loop, r->op, r->what, r->io ? r->io->where : "", r->begun_ns, r->weight, told(r));
-        if (lost(r->rc) && r->io && r->io == rs->io) {
-                rad_io_dead(rs->io);
-                rad_reconnect(rs);
-        }
+        rad_lost(rs, r->io, r->rc);
         if (lost(r->rc) && again(r))
                 return;
         if (r->done)
