@@ -154,10 +154,30 @@ static size_t gather(struct shard *s)
         return n;
 }
 
+static void fill_sets(const struct shard *s, rados_write_op_t op, bool settle)
+{
+        const char *k[BATCH], *v[BATCH];
+        size_t kn[BATCH], vn[BATCH], n = 0;
+
+        ri_list_for_each(l, &s->batch)
+        {
+                const struct rad_ix *i = ri_container_of(l, struct rad_ix, link);
+
+                if (i->settle != settle || i->remove)
+                        continue;
+                k[n] = i->key;
+                kn[n] = strlen(i->key);
+                v[n] = (const char *)i->value;
+                vn[n++] = RAD_ENTRY_BYTES;
+        }
+        if (n)
+                rados_write_op_omap_set2(op, k, v, kn, vn, n);
+}
+
 static void fill(struct shard *s, rados_write_op_t op)
 {
-        const char *set_k[BATCH], *set_v[BATCH], *rm_k[BATCH];
-        size_t set_kn[BATCH], set_vn[BATCH], rm_kn[BATCH], sets = 0, rms = 0;
+        const char *rm_k[BATCH];
+        size_t rm_kn[BATCH], rms = 0;
 
         ri_list_for_each(l, &s->batch)
         {
@@ -169,18 +189,14 @@ static void fill(struct shard *s, rados_write_op_t op)
                 if (i->remove) {
                         rm_k[rms] = i->key;
                         rm_kn[rms++] = strlen(i->key);
-                } else {
-                        set_k[sets] = i->key;
-                        set_kn[sets] = strlen(i->key);
-                        set_v[sets] = (const char *)i->value;
-                        set_vn[sets++] = RAD_ENTRY_BYTES;
                 }
         }
-        /* A mark behind a removal of the same key stands; one before it would have spoilt its condition. */
         if (rms)
                 rados_write_op_omap_rm_keys2(op, rm_k, rm_kn, rms);
-        if (sets)
-                rados_write_op_omap_set2(op, set_k, set_v, set_kn, set_vn, sets);
+        /* A mark stands when all is done: the conditions look at what was there before the batch, so a settlement of the same
+         * key may be in it, before or behind the mark. */
+        fill_sets(s, op, true);
+        fill_sets(s, op, false);
 }
 
 /* Nothing is written by a number of shards that may not be the namespace's. */
