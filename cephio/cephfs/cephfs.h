@@ -212,6 +212,7 @@ struct cfs_job {
         struct ri_buf_wait wait;
         bool buf_waits;
         size_t want, got; /* of this piece */
+        bool partly;      /* some of this piece may be there, though it has failed */
         uint32_t crc;
 
         /* readdir.c */

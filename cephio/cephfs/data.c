@@ -80,6 +80,15 @@ static int write_all(struct cfs_job *j, uint64_t at)
         return 0;
 }
 
+/* One call is a request to each object that the bytes are in, and ends with the first error of these. */
+static bool in_one_object(const struct cfs_job *j, uint64_t at)
+{
+        int unit = ceph_get_file_stripe_unit(j->mount->cm, j->fd->fd);
+        uint64_t first = at + j->got, last = at + j->want - 1;
+
+        return unit > 0 && first / (uint64_t)unit == last / (uint64_t)unit;
+}
+
 static void write_at(struct cfs_job *j, uint64_t at, const char *what)
 {
         uint64_t t = cfs_phase_start(j);
@@ -94,6 +103,7 @@ static void write_at(struct cfs_job *j, uint64_t at, const char *what)
         /* For the outcome of a failure: something is there. */
         if (r < 0) {
                 j->done += j->got;
+                j->partly = r != -EFBIG && !in_one_object(j, at);
                 cfs_job_error(j, r, what);
         }
         j->crc = ri_crc32(j->crc, j->buf->mem + j->buf->off, j->got);

@@ -322,6 +322,7 @@ void cfs_job_fail(struct cfs_job *j)
         else
                 cfs_error(&e, j);
         op = cfs_job_detach(j);
-        op->outcome = j->change && (j->done > 0 || may_be_done(j)) ? ROMA_UNKNOWN : ROMA_NOT_DONE;
+        op->outcome =
+                j->change && (j->done > 0 || j->partly || may_be_done(j)) ? ROMA_UNKNOWN : ROMA_NOT_DONE;
         ri_op_fail_error(op, &e);
 }

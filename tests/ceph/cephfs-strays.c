@@ -7,6 +7,7 @@
 #include <roma/roma.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
@@ -27,10 +28,11 @@ static void fail(const char *what)
  * the folder "late" and a lock before it begins, an open when it has made the file. */
 
 enum kind { NONE, READ, WRITE, OPEN, LOOK, LOCK };
+enum { OBJECT = 4 << 20 };
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t opened = PTHREAD_COND_INITIALIZER;
 static enum kind to_hold;
-static bool held, gate_open, syncs_fail, sync_lets_go, closed_on_loop;
+static bool held, gate_open, syncs_fail, sync_lets_go, closed_on_loop, write_breaks;
 static unsigned syncs, writes;
 static pthread_t loop_thread;
 
@@ -65,11 +67,18 @@ EXPORTED int ceph_read(struct ceph_mount_info *cm, int fd, char *buf, int64_t si
 
 EXPORTED int ceph_write(struct ceph_mount_info *cm, int fd, const char *buf, int64_t size, int64_t offset)
 {
+        bool breaks;
+
         pthread_mutex_lock(&lock);
         writes++;
+        breaks = write_breaks;
         pthread_mutex_unlock(&lock);
         gate(WRITE);
-        return REAL(ceph_write)(cm, fd, buf, size, offset);
+        /* Of two objects the first one takes its bytes. */
+        if (breaks && offset % OBJECT &&
+            REAL(ceph_write)(cm, fd, buf, OBJECT - offset % OBJECT, offset) != OBJECT - offset % OBJECT)
+                fail("write");
+        return breaks ? -5 : REAL(ceph_write)(cm, fd, buf, size, offset);
 }
 
 EXPORTED int ceph_statx(struct ceph_mount_info *cm, const char *path, struct ceph_statx *st,
@@ -428,6 +437,31 @@ static void appending(void)
         puts("an append that was given up is not made later");
 }
 
+/* A write of which a half is there says that it may be; one of which nothing can be there that it is not. */
+static void breaking(void)
+{
+        char *bytes = calloc(1, OBJECT);
+        roma_file *f = make("broken", "");
+        int one, two;
+
+        if (!bytes)
+                fail("memory");
+        write_breaks = true;
+        if (roma_pwrite(f, bytes, OBJECT, 0, NULL) >= 0)
+                fail("a write that failed was called a success");
+        one = roma_last(loop)->outcome;
+        if (roma_pwrite(f, bytes, OBJECT, OBJECT / 2, NULL) >= 0)
+                fail("a write that failed was called a success");
+        two = roma_last(loop)->outcome;
+        write_breaks = false;
+        free(bytes);
+        if (one != ROMA_NOT_DONE || two != ROMA_UNKNOWN)
+                fail("what became of a write to one object, or to two, is not what it says");
+        if (roma_file_close(f, NULL) < 0)
+                fail("close");
+        puts("a write that two objects have to take may be there by half when it fails");
+}
+
 int main(int argc, char **argv)
 {
         loop_thread = pthread_self();
@@ -443,6 +477,7 @@ int main(int argc, char **argv)
         writing();
         looking();
         appending();
+        breaking();
         roma_store_close(store);
         roma_loop_free(loop);
         return 0;
