@@ -41,6 +41,7 @@ struct opening {
         roma_file *file;
         struct raw_file *f;
         struct rad_req *r;
+        bool changed; /* it has been made, or cut */
 };
 
 static struct ri_op *opening_end(struct opening *o)
@@ -62,18 +63,30 @@ static void opening_cancel(struct ri_op *op)
         opening_end(o);
 }
 
+static void open_failed(struct opening *o, struct rad_req *r)
+{
+        bool changed = o->changed;
+        struct ri_op *op = opening_end(o);
+        struct ri_error e;
+
+        if (!changed) {
+                rad_req_fail(r, op);
+                return;
+        }
+        rad_req_error(r, &e);
+        e.outcome = ROMA_UNKNOWN;
+        ri_op_fail_error(op, &e);
+}
+
 static void open_stat_done(struct rad_req *r)
 {
         struct opening *o = r->arg;
         roma_attr a;
 
-        if (r->rc < 0) {
-                rad_req_fail(r, opening_end(o));
-                return;
-        }
-        if (r->kind == RAD_READ_OP && (r->part_rc[0] < 0 || r->part_rc[1] < 0)) {
+        if (r->rc >= 0 && r->kind == RAD_READ_OP && (r->part_rc[0] < 0 || r->part_rc[1] < 0))
                 r->rc = r->part_rc[0] < 0 ? r->part_rc[0] : r->part_rc[1];
-                rad_req_fail(r, opening_end(o));
+        if (r->rc < 0) {
+                open_failed(o, r);
                 return;
         }
         rad_raw_attr(&a, r->size, (int64_t)r->mtime * 1000000000, r->version);
@@ -126,8 +139,9 @@ static void open_made(struct rad_req *r)
 {
         struct opening *o = r->arg;
 
+        o->changed = r->rc >= 0;
         if (r->rc < 0)
-                rad_req_fail(r, opening_end(o));
+                open_failed(o, r);
         else
                 open_stat(o);
 }

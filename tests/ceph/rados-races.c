@@ -6,6 +6,7 @@
  *   rados-races full URI                              none: a store that could not be laid out when it was opened
  *   rados-races fork URI                              none: a child goes on with the same store
  *   rados-races mixed URI                             none: a plain object gets other bytes while it is read
+ *   rados-races opened URI                            none: a plain object goes while it is opened to be written
  *   rados-races cancelled URI WRITE NAME N COMMAND    two puts, and the one to "object" is given up while it waits for the other
  * Before the Nth write (WRITE is w) or read (r) of an object of the pool whose name begins with NAME, COMMAND is run; then
  * so many seconds have passed as LATER in the environment says. Says how it ended: "done" or its sentence. */
@@ -115,6 +116,19 @@ EXPORTED int rados_aio_read(rados_ioctx_t io, const char *oid, rados_completion_
         return REAL(rados_aio_read)(io, oid, c, buf, len, off);
 }
 
+static bool remove_it;
+
+EXPORTED int rados_aio_stat(rados_ioctx_t io, const char *oid, rados_completion_t c, uint64_t *size,
+                            time_t *mtime)
+{
+        if (remove_it && REAL(rados_remove)(io, oid) < 0) {
+                puts("FAIL: it is not removed");
+                exit(1);
+        }
+        remove_it = false;
+        return REAL(rados_aio_stat)(io, oid, c, size, mtime);
+}
+
 /* What makes the layout, when the store is opened. */
 EXPORTED int rados_write_op_operate(rados_write_op_t op, rados_ioctx_t io, const char *oid, time_t *mtime,
                                     int flags)
@@ -199,6 +213,21 @@ static int read_mixed(roma_loop *loop, roma_store *s)
         if (code == ROMA_ESOURCE)
                 return 0;
         puts("FAIL: a half of each is called a success");
+        return -1;
+}
+
+static int open_gone(roma_loop *loop, roma_store *s)
+{
+        roma_file *f;
+        int outcome;
+
+        remove_it = true;
+        f = roma_file_open(s, "gone", ROMA_O_WRITE | ROMA_O_CREATE | ROMA_O_TRUNC, 0644, NULL);
+        outcome = roma_last(loop)->outcome;
+        puts(roma_error(loop));
+        if (!f && outcome == ROMA_UNKNOWN)
+                return 0;
+        puts("FAIL: it was made, or cut, and that is not said");
         return -1;
 }
 
@@ -327,6 +356,8 @@ int main(int argc, char **argv)
                         r = write_half(loop, s);
                 else if (strcmp(argv[1], "mixed") == 0)
                         r = read_mixed(loop, s);
+                else if (strcmp(argv[1], "opened") == 0)
+                        r = open_gone(loop, s);
                 else if (strcmp(argv[1], "full") == 0)
                         r = laid_out(loop, s);
                 else

@@ -77,8 +77,9 @@ grep -q "option grace: at least 2m" "$SCRATCH/said" || fail "$(cat "$SCRATCH/sai
 echo "== a write of which the cluster has done a half"
 "$BUILD_DIR/tests/ceph/rados-races" raw "rados://$pool/?ns=$ns&raw=1" || fail "raw"
 
-echo "== a plain object that gets other bytes in the second in which it is read"
+echo "== a plain object that gets other bytes in the second in which it is read, and one that goes when it is opened"
 "$BUILD_DIR/tests/ceph/rados-races" mixed "rados://$pool/?ns=$ns&raw=1" || fail "mixed"
+"$BUILD_DIR/tests/ceph/rados-races" opened "rados://$pool/?ns=$ns&raw=1" || fail "opened"
 
 echo "== a put that is given up before its mark is in the index, into which somebody else puts the object first"
 export shard="rados://$pool/object?ns=$ns-shard"
