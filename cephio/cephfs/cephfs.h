@@ -233,6 +233,8 @@ int cfs_thread(pthread_t *t, void *(*run)(void *), void *arg);
 /* registry.c: any thread but the loop's, except where said. */
 /* A counted mount, made when there is none; NULL with *why. call: of the job that asks. */
 struct cfs_mount *cfs_mount_get(const struct cfs_conf *conf, struct cfs_call *call, struct cfs_why *why);
+/* Whether it would give one that is there already. */
+bool cfs_mount_there(const struct cfs_conf *conf);
 struct cfs_mount *cfs_mount_ref(struct cfs_mount *m);
 /* The last one unmounts, which may take long. */
 void cfs_mount_put(struct cfs_mount *m);
@@ -327,8 +329,8 @@ void cfs_attr(roma_attr *a, const struct ceph_statx *st);
 int cfs_attr_to_statx(struct ceph_statx *st, const roma_attr *a);
 
 /* ping.c, in a worker */
-/* What the monitors say of the cluster and this filesystem, asked by a client of its own. -1: they do not answer it. */
-int cfs_say_monitors(const struct cfs_conf *c, struct ri_str *s);
+/* What the monitors say of the cluster and this filesystem, asked by a client of its own. -1: they do not answer it, and *why. */
+int cfs_say_monitors(const struct cfs_conf *c, struct ri_str *s, struct cfs_why *why);
 /* Any thread: what to think of an MDS that does not answer, behind what the monitors say. "" or static. */
 const char *cfs_mds_hint(const char *said);
 

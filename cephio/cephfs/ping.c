@@ -11,13 +11,16 @@
 #include "cephio/cephfs/cephfs.h"
 #include "cephio/monitors.h"
 
-/* libcephfs asks no monitor for us, librados does. NULL: they do not answer, or we may not ask. */
-static rados_t monitors(const struct cfs_conf *c)
+/* libcephfs asks no monitor for us, librados does. NULL: they do not answer, or we may not ask; *why as of a mount that they
+ * do not allow. */
+static rados_t monitors(const struct cfs_conf *c, struct cfs_why *why)
 {
         char seconds[16];
         rados_t cluster;
+        int r = rados_create(&cluster, c->client);
 
-        if (rados_create(&cluster, c->client) < 0)
+        *why = (struct cfs_why){ .stage = r < 0 ? CFS_CREATE : CFS_INIT, .err = -r };
+        if (r < 0)
                 return NULL;
         snprintf(seconds, sizeof(seconds), "%u", c->mount_timeout_s);
         if (rados_conf_read_file(cluster, c->conf) < 0)
@@ -30,8 +33,12 @@ static rados_t monitors(const struct cfs_conf *c)
         rados_conf_set(cluster, "log_file", "/dev/null");
         rados_conf_set(cluster, "log_to_stderr", "false");
         rados_conf_set(cluster, "err_to_stderr", "false");
-        if (rados_connect(cluster) == 0)
+        r = rados_connect(cluster);
+        if (r == 0)
                 return cluster;
+        why->err = -r;
+        if (rados_conf_get(cluster, "mon_host", why->mon_host, sizeof(why->mon_host)) < 0)
+                why->mon_host[0] = '\0';
         rados_shutdown(cluster);
         return NULL;
 }
@@ -53,9 +60,9 @@ static void say_health(rados_t cluster, const struct cfs_conf *c, struct ri_str 
         free(pools);
 }
 
-int cfs_say_monitors(const struct cfs_conf *c, struct ri_str *s)
+int cfs_say_monitors(const struct cfs_conf *c, struct ri_str *s, struct cfs_why *why)
 {
-        rados_t cluster = monitors(c);
+        rados_t cluster = monitors(c, why);
 
         if (!cluster)
                 return -1;
@@ -127,11 +134,17 @@ static void monitors_work(struct cfs_job *j)
 {
         struct ri_str s = RI_STR_INIT(4096);
         uint64_t t = cfs_phase_start(j);
+        struct cfs_why why;
 
         ri_str_puts(&s, SAY);
-        if (cfs_say_monitors(&j->root->conf, &s) < 0) {
+        if (cfs_say_monitors(&j->root->conf, &s, &why) < 0) {
                 ri_str_reset(&s);
                 ri_str_puts(&s, "the monitors have not answered librados");
+                /* Without them there will be no mount either, which would take as long again to find out. */
+                if (!cfs_mount_there(&j->root->conf)) {
+                        j->why = why;
+                        j->err = why.err;
+                }
         }
         cfs_job_phase(j, "monitors", t, 0);
         take_text(j, &s);

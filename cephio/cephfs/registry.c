@@ -227,8 +227,9 @@ static struct cfs_mount *find(const struct cfs_conf *conf, unsigned *sick)
 static void ask_why(const struct cfs_conf *conf, struct cfs_why *why)
 {
         struct ri_str s = RI_STR_INIT(4096);
+        struct cfs_why not_said;
 
-        if (why->stage == CFS_MOUNT && why->err == ETIMEDOUT && cfs_say_monitors(conf, &s) == 0)
+        if (why->stage == CFS_MOUNT && why->err == ETIMEDOUT && cfs_say_monitors(conf, &s, &not_said) == 0)
                 snprintf(why->said, sizeof(why->said), "%s", ri_str_cstr(&s));
         ri_str_free(&s);
 }
@@ -306,6 +307,19 @@ struct cfs_mount *cfs_mount_get(const struct cfs_conf *conf, struct cfs_call *ca
         pthread_mutex_unlock(&lock);
         cfs_mount_put(m);
         return NULL;
+}
+
+bool cfs_mount_there(const struct cfs_conf *conf)
+{
+        const struct cfs_mount *m;
+        unsigned sick;
+        bool there;
+
+        pthread_mutex_lock(&lock);
+        m = find(conf, &sick);
+        there = m && m->made;
+        pthread_mutex_unlock(&lock);
+        return there;
 }
 
 struct cfs_mount *cfs_mount_ref(struct cfs_mount *m)

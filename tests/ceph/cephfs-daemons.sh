@@ -140,12 +140,21 @@ canceller_ends
 
 echo "== the monitor hangs"
 canceller_at "$uri?mount_timeout=3s"
+start_client alone "$uri?mount_timeout=2s"
+evict "$client" || fail "the client has no session: $(cat "$SCRATCH/client")"
+sleep 1
+echo go >&8
+client_ready 2
 ceph stop mon || fail "stop"
+echo go >&8
 says 60 "no monitor answered within 2 s" ping "$uri?mount_timeout=2s"
 canceller_goes
+client_ready 3
 ceph cont mon || fail "cont"
 canceller_ends
 ceph wait || fail "wait"
+echo go >&8
+end_client
 
 echo "== every MDS hangs"
 start_client stuck "$uri"
