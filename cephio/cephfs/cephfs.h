@@ -127,7 +127,7 @@ struct cfs_fd {
         char *path;   /* as it was opened */
         uint64_t ino; /* of the file */
         bool writes;
-        atomic_uint changed, synced; /* it is dirty unless they are the same; see cfs_fd_changed() */
+        atomic_uint changed, synced; /* dirty, bytes or attributes, unless they are the same */
         struct cfs_strays *strays;   /* counted; NULL: nobody has got the file yet */
 };
 

@@ -362,8 +362,11 @@ static void setattr_work(struct cfs_job *j)
         uint64_t t = cfs_phase_start(j);
         struct ceph_statx st;
         int mask = cfs_attr_to_statx(&st, &j->attr);
-        int r = mask && !cfs_job_given_up(j) ? ceph_fsetattrx(j->mount->cm, j->fd->fd, &st, mask) : 0;
+        int r;
 
+        cfs_fd_changed(j->fd);
+        r = mask && !cfs_job_given_up(j) ? ceph_fsetattrx(j->mount->cm, j->fd->fd, &st, mask) : 0;
+        cfs_fd_changed(j->fd);
         cfs_job_phase(j, "mds_setattr", t, 0);
         if (r < 0)
                 cfs_job_error(j, r, "change attributes of");
