@@ -105,8 +105,9 @@ struct au_dir {
         uint32_t next, fin_seq;
         uint32_t acked; /* what the other side says it has of this */
         bool has_acked;
-        struct au_later *later;
-        size_t nlater; /* bytes */
+        struct au_later *later, *last; /* in their order */
+        size_t nlater;                 /* bytes */
+        unsigned waiting;              /* segments */
         struct au_stream s;
 };
 

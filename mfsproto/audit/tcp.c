@@ -4,8 +4,9 @@
 #include "mfsproto/audit/inner.h"
 
 enum {
-        LATER_MAX = 4 << 20, /* of one direction */
-        HOLE_MAX = 1 << 30,  /* a jump beyond this is no hole but another connection */
+        LATER_MAX = 4 << 20,   /* bytes that wait, of one direction */
+        LATER_SEGMENTS = 4096, /* and in how many pieces: of cut frames there may be no bytes */
+        HOLE_MAX = 1 << 30,    /* a jump beyond this is no hole but another connection */
 };
 
 static int32_t before(uint32_t a, uint32_t b)
@@ -52,7 +53,8 @@ static void later_free(roma_wire *w, struct au_dir *d)
                 d->later = l->next;
                 au_mem_free(w, l, sizeof(*l) + l->len);
         }
-        d->nlater = 0;
+        d->last = NULL;
+        d->nlater = d->waiting = 0;
 }
 
 static void conn_free(roma_wire *w, struct au_conn *c)
@@ -163,7 +165,10 @@ static void drain(roma_wire *w, struct au_conn *c, unsigned dir)
                 uint32_t old = d->next - l->seq;
 
                 d->later = l->next;
+                if (!d->later)
+                        d->last = NULL;
                 d->nlater -= l->len;
+                d->waiting--;
                 if (old < l->full)
                         deliver(w, c, dir, l->data + (old < l->len ? old : l->len),
                                 old < l->len ? l->len - old : 0, l->full - old);
@@ -189,7 +194,7 @@ static void keep_for_later(roma_wire *w, struct au_conn *c, unsigned dir, uint32
         struct au_dir *d = &c->dir[dir];
         struct au_later **at = &d->later, *l;
 
-        while (d->later && d->nlater + s->len > LATER_MAX)
+        while (d->later && (d->nlater + s->len > LATER_MAX || d->waiting >= LATER_SEGMENTS))
                 hole_until(w, c, dir, d->later->seq);
         if (before(seq, d->next) <= 0) {
                 /* that has brought us here */
@@ -198,8 +203,11 @@ static void keep_for_later(roma_wire *w, struct au_conn *c, unsigned dir, uint32
                 if (old < s->full)
                         deliver(w, c, dir, old < s->len ? s->data + old : NULL,
                                 old < s->len ? s->len - old : 0, s->full - old);
+                drain(w, c, dir);
                 return;
         }
+        if (d->last && before(d->last->seq, seq) < 0)
+                at = &d->last->next; /* most come in their order: nobody walks over all that wait */
         while (*at && before((*at)->seq, seq) <= 0) {
                 if ((*at)->seq == seq && (*at)->full >= s->full)
                         return; /* twice */
@@ -217,7 +225,10 @@ static void keep_for_later(roma_wire *w, struct au_conn *c, unsigned dir, uint32
                 memcpy(l->data, s->data, s->len);
         l->next = *at;
         *at = l;
+        if (!l->next)
+                d->last = l;
         d->nlater += s->len;
+        d->waiting++;
 }
 
 static void take_data(roma_wire *w, struct au_conn *c, unsigned dir, const struct au_segment *s)

@@ -9,6 +9,9 @@
 
 #include <roma/wire.h>
 
+#include "core/crc.h"
+#include "mfsproto/wire/wire.h"
+
 enum { FRAMES = 4000, BYTES = 4 << 20 };
 
 struct frame {
@@ -426,6 +429,275 @@ START_TEST(almost_no_memory)
 }
 END_TEST
 
+/* ---- made here: what no capture at hand shows ---------------------------------------------------------------- */
+
+enum { FIN = 1, SYN = 2, RST = 4, ACK = 16, SEGMENT = 61000 };
+
+/* A connection: addresses are 10.0.0.x. */
+struct line {
+        uint8_t ip[2]; /* of the client, of the server */
+        uint16_t port[2];
+        uint32_t next[2];
+};
+
+static int64_t made_ns;
+
+/* `sent` bytes at `seq`, of which n are there; from: 0 the client, 1 the server. */
+static void segment_at(roma_wire *w, const struct line *l, int from, uint8_t flags, uint32_t seq,
+                       const void *p, size_t n, size_t sent)
+{
+        static uint8_t frame[40 + SEGMENT];
+        uint8_t *tcp = frame + 20;
+
+        memset(frame, 0, 40);
+        frame[0] = 0x45;
+        put16(frame + 2, 40 + sent);
+        frame[9] = 6;
+        frame[12] = frame[16] = 10;
+        frame[15] = l->ip[from];
+        frame[19] = l->ip[!from];
+        put16(tcp, l->port[from]);
+        put16(tcp + 2, l->port[!from]);
+        wire_put32(tcp + 4, seq);
+        wire_put32(tcp + 8, l->next[!from]);
+        tcp[12] = 5 << 4;
+        tcp[13] = flags;
+        if (n)
+                memcpy(frame + 40, p, n);
+        roma_wire_frame(w, 101, made_ns += 1000000, frame, 40 + n, 40 + sent);
+}
+
+static void segment(roma_wire *w, struct line *l, int from, uint8_t flags, const void *p, size_t n)
+{
+        uint32_t seq = l->next[from];
+
+        l->next[from] += (uint32_t)n + (flags & (SYN | FIN) ? 1 : 0);
+        segment_at(w, l, from, flags, seq, p, n, n);
+}
+
+static struct line dial(roma_wire *w, uint8_t client, uint16_t port, uint8_t server, uint16_t server_port)
+{
+        struct line l = { { client, server }, { port, server_port }, { port * 7919u, port * 104729u } };
+
+        segment(w, &l, 0, SYN, NULL, 0);
+        segment(w, &l, 1, SYN | ACK, NULL, 0);
+        return l;
+}
+
+static void hang_up(roma_wire *w, struct line *l)
+{
+        segment(w, l, 0, FIN | ACK, NULL, 0);
+        segment(w, l, 1, FIN | ACK, NULL, 0);
+}
+
+/* A packet of MooseFS; its payload is in `body`. */
+static uint8_t body[SEGMENT];
+static size_t body_len;
+
+static void start_body(void)
+{
+        body_len = 8;
+}
+static void u8(unsigned v)
+{
+        body[body_len++] = (uint8_t)v;
+}
+static void u16(unsigned v)
+{
+        put16(body + body_len, v);
+        body_len += 2;
+}
+static void u32(uint32_t v)
+{
+        wire_put32(body + body_len, v);
+        body_len += 4;
+}
+static void u64(uint64_t v)
+{
+        wire_put64(body + body_len, v);
+        body_len += 8;
+}
+static void say(roma_wire *w, struct line *l, int from, uint32_t type)
+{
+        wire_put32(body, type);
+        wire_put32(body + 4, (uint32_t)body_len - 8);
+        segment(w, l, from, ACK, body, body_len);
+}
+
+enum { MASTER = 1, HEAD = 2, NEXT = 3, CLIENT = 9, MASTER_PORT = 9421, CS_PORT = 9422 };
+
+static void ask_place(roma_wire *w, struct line *m, uint32_t type, uint32_t msgid, uint32_t inode,
+                      unsigned flags)
+{
+        start_body();
+        u32(msgid);
+        u32(inode);
+        u32(0);
+        u8(flags);
+        say(w, m, 0, type);
+}
+
+/* Version 1, on the servers HEAD .. HEAD + n - 1. */
+static void tell_place(roma_wire *w, struct line *m, uint32_t type, uint32_t msgid, uint64_t length,
+                       uint64_t chunk, unsigned n)
+{
+        start_body();
+        u32(msgid);
+        u8(2);
+        u64(length);
+        u64(chunk);
+        u32(1);
+        for (unsigned i = 0; i < n; i++) {
+                u32(UINT32_C(0x0A000000) + HEAD + i);
+                u16(CS_PORT);
+                u32(0x000300EA);
+                u32(1);
+        }
+        say(w, m, 1, type);
+}
+
+static void grant(roma_wire *w, struct line *m, uint32_t msgid, uint32_t inode, uint64_t length,
+                  uint64_t chunk, unsigned n)
+{
+        ask_place(w, m, WIRE_CLTOMA_FUSE_WRITE_CHUNK, msgid, inode, 0);
+        tell_place(w, m, WIRE_MATOCL_FUSE_WRITE_CHUNK, msgid, length, chunk, n);
+}
+
+static void end_chunk(roma_wire *w, struct line *m, uint32_t msgid, uint32_t inode, uint64_t chunk,
+                      uint64_t length, uint8_t status)
+{
+        start_body();
+        u32(msgid);
+        u64(chunk);
+        u32(inode);
+        u32(0);
+        u64(length);
+        u8(0);
+        say(w, m, 0, WIRE_CLTOMA_FUSE_WRITE_CHUNK_END);
+        start_body();
+        u32(msgid);
+        u8(status);
+        say(w, m, 1, WIRE_MATOCL_FUSE_WRITE_CHUNK_END);
+}
+
+/* WRITE to HEAD with the next n - 1 servers as its chain, and the word that it is up. */
+static void session(roma_wire *w, struct line *cs, uint64_t chunk, unsigned n)
+{
+        start_body();
+        u8(1);
+        u64(chunk);
+        u32(1);
+        for (unsigned i = 1; i < n; i++) {
+                u32(UINT32_C(0x0A000000) + cs->ip[1] + i);
+                u16(CS_PORT);
+        }
+        say(w, cs, 0, WIRE_CLTOCS_WRITE);
+        start_body();
+        u64(chunk);
+        u32(0);
+        u8(0);
+        say(w, cs, 1, WIRE_CSTOCL_WRITE_STATUS);
+}
+
+/* A byte at the start of each of n blocks. */
+static void send_data(roma_wire *w, struct line *cs, uint64_t chunk, uint32_t writeid, unsigned block)
+{
+        start_body();
+        u64(chunk);
+        u32(writeid);
+        u16(block);
+        u16(0);
+        u32(1);
+        u32(ri_crc32(0, "x", 1));
+        u8('x');
+        say(w, cs, 0, WIRE_CLTOCS_WRITE_DATA);
+}
+
+static void acknowledge(roma_wire *w, struct line *cs, uint64_t chunk, uint32_t writeid)
+{
+        start_body();
+        u64(chunk);
+        u32(writeid);
+        u8(0);
+        say(w, cs, 1, WIRE_CSTOCL_WRITE_STATUS);
+}
+
+static void write_block(roma_wire *w, struct line *cs, uint64_t chunk, uint32_t writeid, unsigned block)
+{
+        send_data(w, cs, chunk, writeid, block);
+        acknowledge(w, cs, chunk, writeid);
+}
+
+static void finish_chunk(roma_wire *w, struct line *cs, uint64_t chunk)
+{
+        start_body();
+        u64(chunk);
+        u32(1);
+        say(w, cs, 0, WIRE_CLTOCS_WRITE_FINISH);
+}
+
+/* A good upload of one byte into a chunk of one copy: nothing to find. */
+START_TEST(made_well)
+{
+        struct seen s;
+        roma_wire *w = start(&s);
+        struct line m = dial(w, CLIENT, 1000, MASTER, MASTER_PORT), cs = dial(w, CLIENT, 1001, HEAD, CS_PORT);
+
+        grant(w, &m, 1, 5, 0, 77, 1);
+        session(w, &cs, 77, 1);
+        write_block(w, &cs, 77, 1, 0);
+        finish_chunk(w, &cs, 77);
+        end_chunk(w, &m, 2, 5, 77, 1, 0);
+        hang_up(w, &cs);
+        hang_up(w, &m);
+        finish(w, &s);
+        ck_assert_msg(!s.findings && !s.r.unchecked && !s.r.gaps && !s.r.forgotten, "%s", s.rule);
+        ck_assert_uint_eq(s.r.writes, 1);
+        ck_assert_uint_eq(s.r.messages, 9);
+}
+END_TEST
+
+/* Frames that were cut to nothing, behind a hole, of which nobody says that it has come: they do not wait for ever. */
+START_TEST(too_many_segments_wait)
+{
+        struct seen s;
+        roma_wire *w = start(&s);
+        struct line m = dial(w, CLIENT, 1000, MASTER, MASTER_PORT);
+
+        ask_place(w, &m, WIRE_CLTOMA_FUSE_READ_CHUNK, 1, 5, 0);
+        m.next[0] += 10;
+        for (unsigned i = 0; i < 5000; i++) {
+                segment_at(w, &m, 0, 0, m.next[0], NULL, 0, 1000);
+                m.next[0] += 1000;
+        }
+        ck_assert_uint_gt(roma_wire_report_of(w)->gaps, 0);
+        finish(w, &s);
+        ck_assert_uint_eq(s.r.lost, 10 + 5000 * 1000);
+}
+END_TEST
+
+/* When what waits is too much, its first hole is given up; the segment that came last overlaps both sides of the next one. */
+START_TEST(segments_that_overlap_what_waits)
+{
+        static const uint8_t zeros[SEGMENT];
+        struct seen s;
+        roma_wire *w = start(&s);
+        struct line m = dial(w, CLIENT, 1000, MASTER, MASTER_PORT);
+        uint32_t at;
+
+        ask_place(w, &m, WIRE_CLTOMA_FUSE_READ_CHUNK, 1, 5, 0);
+        at = m.next[0];
+        segment_at(w, &m, 0, 0, at + 10, zeros, 100, 100);
+        for (unsigned i = 0; i < 69; i++)
+                segment_at(w, &m, 0, 0, at + 210 + i * 60000, zeros, 60000, 60000);
+        segment_at(w, &m, 0, 0, at + 210 + 69 * 60000, zeros, 54100, 54100);
+        segment_at(w, &m, 0, 0, at + 60, zeros, 200, 200);
+        finish(w, &s);
+        ck_assert_uint_eq(s.r.gaps, 1);
+        ck_assert_uint_eq(s.r.lost, 10);
+}
+END_TEST
+
 int main(void)
 {
         Suite *s = suite_create("wire audit");
@@ -445,6 +717,9 @@ int main(void)
         tcase_add_test(t, frames_cut_short);
         tcase_add_test(t, rules_in_short_frames);
         tcase_add_test(t, almost_no_memory);
+        tcase_add_test(t, made_well);
+        tcase_add_test(t, too_many_segments_wait);
+        tcase_add_test(t, segments_that_overlap_what_waits);
         suite_add_tcase(s, t);
         srunner_run_all(r, CK_NORMAL);
         failed = srunner_ntests_failed(r);
