@@ -100,9 +100,11 @@ struct au_later { /* a segment that came too early */
 
 struct au_dir {
         bool known; /* next is right */
+        bool begun; /* isn is */
         bool fin;   /* fin_seq is */
         bool ended; /* FIN was reached */
         uint32_t next, fin_seq;
+        uint32_t isn;   /* sequence number of the SYN */
         uint32_t acked; /* what the other side says it has of this */
         bool has_acked;
         struct au_later *later, *last; /* in their order */

@@ -111,6 +111,12 @@ static bool wanted(const roma_wire *w, const struct au_segment *s)
         return !w->nports;
 }
 
+/* A SYN that is only sent again, or was late on its way, says the same number. */
+static bool is_again(const struct au_conn *c, const struct au_dir *d, uint32_t seq)
+{
+        return (d->known && seq + 1 == d->next) || (d->begun && seq == d->isn && !c->closed);
+}
+
 /* The connection of a segment, and which of its directions this is. */
 static struct au_conn *conn_of(roma_wire *w, const struct au_segment *s, unsigned *dir)
 {
@@ -125,9 +131,8 @@ static struct au_conn *conn_of(roma_wire *w, const struct au_segment *s, unsigne
         ends.b = *dir ? s->from : s->to;
         n = ri_map_find(&w->conns, &ends, sizeof(ends));
         c = n ? ri_container_of(n, struct au_conn, by_ends) : NULL;
-        if (c && (s->flags & (AU_SYN | AU_ACK)) == AU_SYN &&
-            (!c->dir[*dir].known || s->seq + 1 != c->dir[*dir].next)) {
-                /* the same ports once more; a SYN that is only sent again says the same number */
+        if (c && (s->flags & (AU_SYN | AU_ACK)) == AU_SYN && !is_again(c, &c->dir[*dir], s->seq)) {
+                /* the same ports once more */
                 conn_close(w, c, true);
                 conn_free(w, c);
                 c = NULL;
@@ -305,7 +310,9 @@ void au_tcp_segment(roma_wire *w, const struct au_segment *s)
         if (s->flags & AU_SYN) {
                 if (!c->dir[dir].known)
                         c->dir[dir].next = s->seq + 1;
-                c->dir[dir].known = c->syn = true;
+                if (!c->dir[dir].begun)
+                        c->dir[dir].isn = s->seq;
+                c->dir[dir].known = c->dir[dir].begun = c->syn = true;
                 /* who begins is the client, who answers the server */
                 c->swapped = (dir == 1) == !(s->flags & AU_ACK);
                 if (s->flags & AU_ACK && !c->dir[!dir].known) {

@@ -150,6 +150,30 @@ START_TEST(every_frame_twice)
 }
 END_TEST
 
+/* What begins a connection arrives once more, some frames later. */
+START_TEST(a_late_syn)
+{
+        size_t step = getenv("ROMA_VALGRIND") ? 10 : 1;
+        struct seen a, b;
+
+        load("none.none");
+        a = plain();
+        for (size_t k = 0; k < file.n; k++) {
+                for (size_t late = 1; (file.frame[k].p[47] & 18) == 2 && late < 30; late += step) {
+                        roma_wire *w = start(&b);
+
+                        for (size_t i = 0; i < file.n; i++) {
+                                give(w, i);
+                                if (i == k + late)
+                                        give(w, k);
+                        }
+                        finish(w, &b);
+                        same(&a, &b);
+                }
+        }
+}
+END_TEST
+
 /* Each frame in front of the one before it, once for each place. */
 START_TEST(two_frames_in_the_wrong_order)
 {
@@ -706,6 +730,7 @@ int main(void)
         int n = sizeof captures / sizeof *captures, failed;
 
         tcase_add_loop_test(t, every_frame_twice, 0, n);
+        tcase_add_test(t, a_late_syn);
         tcase_add_test(t, two_frames_in_the_wrong_order);
         tcase_add_loop_test(t, small_segments, 0, 4);
         tcase_add_loop_test(t, segments_backwards, 0, n);
