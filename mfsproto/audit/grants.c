@@ -909,6 +909,17 @@ void au_write_closed(roma_wire *w, struct au_conn *c)
         ri_list_del(&c->cs->writing);
 }
 
+void au_write_forget(roma_wire *w, struct au_conn *c)
+{
+        struct au_write *x = &c->cs->write;
+
+        if (x->open && x->g)
+                x->g->doubt = true;
+        if (x->open)
+                write_drop(w, x, false);
+        ri_list_del(&c->cs->writing);
+}
+
 void au_grants_free(roma_wire *w)
 {
         while (!ri_list_empty(&w->grants_used))

@@ -300,6 +300,8 @@ void au_write_data(roma_wire *w, struct au_conn *c, const struct au_packet *p);
 void au_write_status(roma_wire *w, struct au_conn *c, uint64_t chunk, uint32_t writeid, uint8_t status);
 void au_write_finish(roma_wire *w, struct au_conn *c, uint64_t chunk, uint32_t version);
 void au_write_closed(roma_wire *w, struct au_conn *c);
+/* Nobody looks at the connection any more: how it goes on there is not known. */
+void au_write_forget(roma_wire *w, struct au_conn *c);
 void au_grants_end(roma_wire *w);
 void au_grants_free(roma_wire *w);
 

@@ -437,9 +437,7 @@ void au_talk_free(roma_wire *w, struct au_conn *c)
         if (c->master)
                 au_mem_free(w, c->master, sizeof(*c->master));
         if (c->cs) {
-                ri_list_del(&c->cs->writing);
-                if (c->cs->write.g && c->cs->write.open)
-                        c->cs->write.g->doubt = true;
+                au_write_forget(w, c);
                 au_mem_free(w, c->cs->write.data, c->cs->write.cap * sizeof(struct au_data));
                 au_mem_free(w, c->cs, sizeof(*c->cs));
         }

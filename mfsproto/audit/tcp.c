@@ -59,6 +59,9 @@ static void later_free(roma_wire *w, struct au_dir *d)
 
 static void conn_free(roma_wire *w, struct au_conn *c)
 {
+        /* What it has not shown will not be seen any more. */
+        if (c->role != AU_FOREIGN && (incomplete(c, &c->dir[0]) || incomplete(c, &c->dir[1])))
+                w->blind++;
         au_talk_free(w, c);
         for (int i = 0; i < 2; i++) {
                 later_free(w, &c->dir[i]);
@@ -84,7 +87,7 @@ static struct au_conn *conn_new(roma_wire *w, const struct au_addr *a, const str
 
         if (w->conns.count >= AU_CONNS) {
                 c = ri_container_of(w->conns_used.next, struct au_conn, used);
-                if (c->role == AU_MASTER || c->role == AU_CS)
+                if (!c->closed && (c->role == AU_MASTER || c->role == AU_CS))
                         w->report.forgotten++;
                 conn_free(w, c);
         }
@@ -275,6 +278,13 @@ static void take_ack(roma_wire *w, struct au_conn *c, unsigned dir, uint32_t ack
                 hole_until(w, c, dir, before(d->later->seq, ack) < 0 ? d->later->seq : ack);
 }
 
+/* Nothing more is said there; thousands of such connections may follow each other in a capture. */
+static void forget_talk(roma_wire *w, struct au_conn *c)
+{
+        if (c->closed && !c->dir[0].later && !c->dir[1].later)
+                au_talk_free(w, c);
+}
+
 static void take_end(roma_wire *w, struct au_conn *c, unsigned dir, const struct au_segment *s)
 {
         struct au_dir *d = &c->dir[dir];
@@ -282,6 +292,7 @@ static void take_end(roma_wire *w, struct au_conn *c, unsigned dir, const struct
 
         if (s->flags & AU_RST) {
                 conn_close(w, c, from_client);
+                forget_talk(w, c);
                 return;
         }
         if (s->flags & AU_FIN && !d->fin) {
@@ -292,6 +303,8 @@ static void take_end(roma_wire *w, struct au_conn *c, unsigned dir, const struct
                 d->ended = true;
                 if (!c->closed && (from_client || c->role == AU_MASTER || c->role == AU_CS))
                         conn_close(w, c, from_client);
+                if (c->dir[0].ended && c->dir[1].ended)
+                        forget_talk(w, c);
         }
 }
 

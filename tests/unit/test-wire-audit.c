@@ -681,6 +681,33 @@ START_TEST(made_well)
 }
 END_TEST
 
+/* One after the other, as in a capture of a day: that they were there is no lack of memory, and the last is seen as well
+ * as the first. */
+START_TEST(many_short_connections)
+{
+        const unsigned n = getenv("ROMA_VALGRIND") ? 300 : 9000;
+        struct seen s;
+        roma_wire *w = start(&s);
+
+        for (unsigned i = 0; i < n; i++) {
+                struct line m = dial(w, (uint8_t)(20 + i / 60000), (uint16_t)(1000 + i), MASTER, MASTER_PORT);
+                struct line cs = dial(w, (uint8_t)(20 + i / 60000), (uint16_t)(1000 + i), HEAD, CS_PORT);
+
+                grant(w, &m, 1, 5 + i, 0, 77 + i, 1);
+                session(w, &cs, 77 + i, 1);
+                write_block(w, &cs, 77 + i, 1, 0);
+                finish_chunk(w, &cs, 77 + i);
+                end_chunk(w, &m, 2, 5 + i, 77 + i, 1, 0);
+                hang_up(w, &cs);
+                hang_up(w, &m);
+        }
+        finish(w, &s);
+        ck_assert_uint_eq(s.r.forgotten, 0);
+        ck_assert_uint_eq(s.r.writes, n);
+        ck_assert_msg(!s.findings && !s.r.unchecked, "%s", s.rule);
+}
+END_TEST
+
 /* Frames that were cut to nothing, behind a hole, of which nobody says that it has come: they do not wait for ever. */
 START_TEST(too_many_segments_wait)
 {
@@ -743,6 +770,7 @@ int main(void)
         tcase_add_test(t, rules_in_short_frames);
         tcase_add_test(t, almost_no_memory);
         tcase_add_test(t, made_well);
+        tcase_add_test(t, many_short_connections);
         tcase_add_test(t, too_many_segments_wait);
         tcase_add_test(t, segments_that_overlap_what_waits);
         suite_add_tcase(s, t);
