@@ -185,7 +185,7 @@ static void grant_again(roma_wire *w, struct au_conn *c, struct au_grant *g, con
 
         check_continue(w, c, g, rq);
         if (!g->ended && !g->only_read && !goes_on && !g->doubt && !g->orphan && g->blind == w->blind &&
-            g->session == c->master->session)
+            g->session == c->master->session && !au_tcp_incomplete(w))
                 no_end(w, c, g, "its lock ran out");
         if (goes_on && rq->flags & WIRE_CHUNKOP_CONTINUEOP)
                 return;
@@ -442,7 +442,7 @@ void au_session_closed(roma_wire *w, struct au_conn *c, bool certain)
 
                 if (g->ended || g->only_read || g->conn != c->number || g->key.master != c->master->number)
                         continue;
-                if (certain && !g->doubt && g->blind == w->blind)
+                if (certain && !g->doubt && g->blind == w->blind && !au_tcp_incomplete(w))
                         no_end(w, c, g, "the session was closed");
                 else
                         g->orphan = true; /* or its END is in a hole of the capture */
@@ -464,14 +464,17 @@ void au_session_again(roma_wire *w, struct au_conn *c)
 
 void au_grants_end(roma_wire *w)
 {
+        /* An END may be in it: behind it nothing came that would show a hole. */
+        bool missing = au_tcp_incomplete(w);
+
         ri_list_for_each(l, &w->grants_used)
         {
                 struct au_grant *g = ri_container_of(l, struct au_grant, used);
-                bool settled = g->orphan || ms_since(w, g->data_ns) > SETTLED_MS;
+                bool settled = g->orphan || ms_since(w, g->data_ns) > SETTLED_MS, over;
 
                 if (g->only_read)
                         continue;
-                if (!g->ended && g->blind != w->blind)
+                if (!g->ended && (g->blind != w->blind || missing))
                         g->doubt = true;
                 if (!g->ended)
                         tell_chain(w, g);
@@ -484,6 +487,13 @@ void au_grants_end(roma_wire *w)
                         au_unchecked(
                                 w,
                                 "chunk %016llX: the capture ended before data that got lost were sent again",
+                                ID(g->key.chunk));
+                over = !g->ended && (g->orphan || ms_since(w, g->at_ns) > LOCK_MS);
+                if (over && g->doubt)
+                        au_unchecked(
+                                w,
+                                "chunk %016llX: whether its WRITE_CHUNK_END came; bytes are missing in the "
+                                "capture",
                                 ID(g->key.chunk));
                 if (g->ended || g->doubt)
                         continue;

@@ -681,6 +681,60 @@ START_TEST(made_well)
 }
 END_TEST
 
+/* The END is lost, with all that the client said behind it: only the master's answer is there. Nobody knows what the client
+ * did. The lock ran out, or the client reset the connection. */
+START_TEST(the_end_is_missing)
+{
+        struct seen s;
+        roma_wire *w = start(&s);
+        struct line m = dial(w, CLIENT, 1000, MASTER, MASTER_PORT), cs = dial(w, CLIENT, 1001, HEAD, CS_PORT);
+
+        grant(w, &m, 1, 5, 0, 77, 1);
+        session(w, &cs, 77, 1);
+        write_block(w, &cs, 77, 1, 0);
+        finish_chunk(w, &cs, 77);
+        if (_i < 2) {
+                m.next[0] += 37; /* which the answer acknowledges */
+                start_body();
+                u32(2);
+                u8(0);
+                say(w, &m, 1, WIRE_MATOCL_FUSE_WRITE_CHUNK_END);
+        }
+        if (_i % 2)
+                segment(w, &m, 0, RST, NULL, 0);
+        made_ns += INT64_C(130000000000);
+        hang_up(w, &cs);
+        finish(w, &s);
+        if (_i < 2) {
+                ck_assert_msg(!s.findings, "%s", s.rule);
+                ck_assert_uint_eq(s.r.unchecked, 1);
+        } else { /* it was never said */
+                ck_assert_str_eq(s.rule, "no-end");
+        }
+}
+END_TEST
+
+/* Another connection, of which nothing is known, has a hole: it may have been one to the master. */
+START_TEST(a_hole_elsewhere)
+{
+        struct seen s;
+        roma_wire *w = start(&s);
+        struct line m = dial(w, CLIENT, 1000, MASTER, MASTER_PORT), other;
+
+        grant(w, &m, 1, 5, 0, 77, 1);
+        other = dial(w, CLIENT, 1002, 7, 7);
+        other.next[0] += 100;
+        segment(w, &other, 0, ACK, "more", 4);
+        segment(w, &other, 1, ACK, "yes", 3);
+        made_ns += INT64_C(130000000000);
+        segment(w, &other, 1, ACK, "yes", 3);
+        finish(w, &s);
+        ck_assert_msg(!s.findings, "%s", s.rule);
+        ck_assert_uint_eq(s.r.gaps, 0);
+        ck_assert_uint_gt(s.r.unchecked, 0);
+}
+END_TEST
+
 /* One after the other, as in a capture of a day: that they were there is no lack of memory, and the last is seen as well
  * as the first. */
 START_TEST(many_short_connections)
@@ -770,6 +824,8 @@ int main(void)
         tcase_add_test(t, rules_in_short_frames);
         tcase_add_test(t, almost_no_memory);
         tcase_add_test(t, made_well);
+        tcase_add_loop_test(t, the_end_is_missing, 0, 4);
+        tcase_add_test(t, a_hole_elsewhere);
         tcase_add_test(t, many_short_connections);
         tcase_add_test(t, too_many_segments_wait);
         tcase_add_test(t, segments_that_overlap_what_waits);
