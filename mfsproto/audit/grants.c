@@ -586,8 +586,14 @@ static bool without_grant(roma_wire *w, struct au_conn *c, const struct au_grant
 
         if (!g->ended && !g->only_read)
                 return false;
-        if (g->doubt || g->blind != w->blind || au_tcp_incomplete(w))
-                return true; /* a grant may have been overlooked */
+        if (g->doubt || g->blind != w->blind || au_tcp_incomplete(w)) {
+                au_unchecked(w,
+                             "chunk %016llX is written to in frame %llu; its WRITE_CHUNK may be in what the "
+                             "capture "
+                             "does not have",
+                             ID(g->key.chunk), ID(w->frame));
+                return true;
+        }
         if (g->ended)
                 au_broken(w, AU_NO_GRANT, &at,
                           "written without WRITE_CHUNK: its lock was given back in frame %llu",

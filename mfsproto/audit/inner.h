@@ -170,9 +170,12 @@ void au_talk_free(roma_wire *w, struct au_conn *c);
 struct au_request {
         uint32_t msgid, type, inode, index;
         uint8_t hint, flags;
-        bool used;
-        uint64_t length, chunk;
+        bool used; /* and not answered */
+        uint64_t chunk;
+        int64_t at_ns;
 };
+
+enum { AU_REQUESTS = 256 };
 
 struct au_master_talk {
         uint32_t number; /* of the master */
@@ -182,7 +185,7 @@ struct au_master_talk {
         uint32_t doubtful_type, doubtful_length;
         uint64_t doubtful_frame;
         unsigned at;
-        struct au_request req[256]; /* a ring: older ones are forgotten */
+        struct au_request req[AU_REQUESTS]; /* a ring with gaps */
 };
 
 /* ---- grants.c ---------------------------------------------------------------------------------------------- */

@@ -5,7 +5,10 @@
 
 #include <stdio.h>
 
-enum { ITEMS_SHOWN = 16 };
+enum {
+        ITEMS_SHOWN = 16,
+        STALE_MS = 60000 /* a request that has no answer until then: that is lost. A busy chunk takes 30 s */
+};
 
 /* ---- printing ---------------------------------------------------------------------------------------------- */
 
@@ -90,7 +93,7 @@ static struct au_master_talk *master_of(roma_wire *w, struct au_conn *c)
 
 static struct au_request *find_request(struct au_master_talk *t, uint32_t msgid, uint32_t type)
 {
-        for (unsigned i = 0; i < sizeof(t->req) / sizeof(t->req[0]); i++)
+        for (unsigned i = 0; i < AU_REQUESTS; i++)
                 if (t->req[i].used && t->req[i].msgid == msgid && t->req[i].type + 1 == type)
                         return &t->req[i];
         return NULL;
@@ -109,18 +112,40 @@ static void read_locs(struct wire_msg *m, enum wire_field field, struct au_locs 
         }
 }
 
-static void remember(struct au_master_talk *t, const struct wire_msg *m)
+/* Where this one goes: in place of its own kind with the same number, else where none waits, else of the oldest. */
+static struct au_request *place_for(roma_wire *w, struct au_master_talk *t, uint32_t msgid, uint32_t type)
 {
-        struct au_request *rq = &t->req[t->at++ % (sizeof(t->req) / sizeof(t->req[0]))];
+        struct au_request *rq = find_request(t, msgid, type + 1);
 
-        *rq = (struct au_request){ .msgid = (uint32_t)wire_get_u_or(m, WF_MSGID, 0),
+        for (unsigned i = 0; i < AU_REQUESTS && !rq; i++) {
+                struct au_request *at = &t->req[t->at++ % AU_REQUESTS];
+
+                if (!at->used || w->now_ns - at->at_ns > STALE_MS * INT64_C(1000000))
+                        rq = at;
+        }
+        if (rq)
+                return rq;
+        rq = &t->req[t->at++ % AU_REQUESTS];
+        if (rq->type == WIRE_CLTOMA_FUSE_WRITE_CHUNK) { /* the grant will not be seen */
+                w->report.forgotten++;
+                w->blind++;
+        }
+        return rq;
+}
+
+static void remember(roma_wire *w, struct au_master_talk *t, const struct wire_msg *m)
+{
+        uint32_t msgid = (uint32_t)wire_get_u_or(m, WF_MSGID, 0);
+        struct au_request *rq = place_for(w, t, msgid, m->type);
+
+        *rq = (struct au_request){ .msgid = msgid,
                                    .type = m->type,
                                    .inode = (uint32_t)wire_get_u_or(m, WF_INODE, 0),
                                    .index = (uint32_t)wire_get_u_or(m, WF_INDEX, 0),
                                    .hint = wire_hint_of(m),
                                    .flags = (uint8_t)wire_get_u_or(m, WF_CHUNKOPFLAGS, 0),
-                                   .length = wire_get_u_or(m, WF_LENGTH, 0),
                                    .chunk = wire_get_u_or(m, WF_CHUNKID, 0),
+                                   .at_ns = w->now_ns,
                                    .used = true };
 }
 
@@ -159,8 +184,8 @@ static void to_master(roma_wire *w, struct au_conn *c, struct wire_msg *m)
                 return;
         }
         check_msgid(w, c, m);
-        if (wire_has(m, WF_MSGID))
-                remember(t, m);
+        if (wire_has(m, WF_MSGID) && !(m->packet->flags & WP_NOREPLY))
+                remember(w, t, m);
         if (m->type == WIRE_CLTOMA_FUSE_WRITE_CHUNK_END)
                 au_grant_end(w, c, wire_get_u(m, WF_CHUNKID), wire_get_u32(m, WF_INODE),
                              wire_get_u(m, WF_LENGTH));

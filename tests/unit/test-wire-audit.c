@@ -735,6 +735,40 @@ START_TEST(a_hole_elsewhere)
 }
 END_TEST
 
+/* A WRITE_CHUNK waits for another writer while the client, which has much to ask, gets 300 answers: that this grant came is
+ * seen all the same. With 300 questions that nobody answers meanwhile it cannot be, and then nothing is held against it. */
+START_TEST(a_grant_that_comes_late)
+{
+        struct seen s;
+        roma_wire *w = start(&s);
+        struct line m = dial(w, CLIENT, 1000, MASTER, MASTER_PORT), cs = dial(w, CLIENT, 1001, HEAD, CS_PORT);
+        uint32_t msgid = 1;
+
+        for (unsigned round = 0; round < 2; round++) {
+                uint32_t asked = msgid++;
+
+                ask_place(w, &m, WIRE_CLTOMA_FUSE_WRITE_CHUNK, asked, 5, 0);
+                for (unsigned i = 0; round && i < 300; i++, msgid++) {
+                        start_body();
+                        u32(0);
+                        say(w, &m, 0, WIRE_ANTOAN_NOP);
+                        ask_place(w, &m, WIRE_CLTOMA_FUSE_READ_CHUNK, msgid, 6, 0);
+                        if (!_i)
+                                tell_place(w, &m, WIRE_MATOCL_FUSE_READ_CHUNK, msgid, 0, 0, 0);
+                }
+                tell_place(w, &m, WIRE_MATOCL_FUSE_WRITE_CHUNK, asked, round, 77, 1);
+                session(w, &cs, 77, 1);
+                write_block(w, &cs, 77, 1, 0);
+                finish_chunk(w, &cs, 77);
+                end_chunk(w, &m, msgid++, 5, 77, 1, 0);
+        }
+        finish(w, &s);
+        ck_assert_msg(!s.findings, "%s", s.rule);
+        ck_assert_uint_eq(s.r.forgotten, _i);
+        ck_assert_uint_eq(s.r.unchecked != 0, _i);
+}
+END_TEST
+
 /* One after the other, as in a capture of a day: that they were there is no lack of memory, and the last is seen as well
  * as the first. */
 START_TEST(many_short_connections)
@@ -826,6 +860,7 @@ int main(void)
         tcase_add_test(t, made_well);
         tcase_add_loop_test(t, the_end_is_missing, 0, 4);
         tcase_add_test(t, a_hole_elsewhere);
+        tcase_add_loop_test(t, a_grant_that_comes_late, 0, 2);
         tcase_add_test(t, many_short_connections);
         tcase_add_test(t, too_many_segments_wait);
         tcase_add_test(t, segments_that_overlap_what_waits);
