@@ -266,14 +266,21 @@ static bool clear(roma_wire *w, const struct au_grant *g)
         return true;
 }
 
+static uint32_t lost_from(const struct au_grant *g)
+{
+        uint32_t from = UINT32_MAX;
+
+        for (unsigned i = 0; i < g->nlost; i++)
+                from = g->lost[i].from < from ? g->lost[i].from : from;
+        return from;
+}
+
 static const char *lost_text(const struct au_grant *g, char *buf, size_t size)
 {
-        uint32_t from = UINT32_MAX, to = 0;
+        uint32_t from = lost_from(g), to = 0;
 
-        for (unsigned i = 0; i < g->nlost; i++) {
-                from = g->lost[i].from < from ? g->lost[i].from : from;
+        for (unsigned i = 0; i < g->nlost; i++)
                 to = g->lost[i].to > to ? g->lost[i].to : to;
-        }
         snprintf(buf, size,
                  "blocks %u to %u of the chunk (bytes %u to %u) were sent, never acknowledged, and not sent "
                  "again",
@@ -286,7 +293,7 @@ static void lost_data(roma_wire *w, struct au_conn *c, struct au_grant *g, const
         struct au_spot at = spot(c, g);
         char text[200];
 
-        at.block = g->lost[0].from / WIRE_BLOCK_SIZE;
+        at.block = lost_from(g) / WIRE_BLOCK_SIZE;
         au_broken(w, AU_LOST_DATA, &at, "%s%s", lost_text(g, text, sizeof(text)), after);
         g->nlost = 0;
 }
@@ -419,8 +426,7 @@ void au_grant_end(roma_wire *w, struct au_conn *c, uint64_t chunk, uint32_t inod
         } else {
                 check_end_length(w, c, g, length, known);
         }
-        if (g->nlost && length > ((uint64_t)g->index << WIRE_CHUNK_BITS) + g->lost[0].from &&
-            length > g->length)
+        if (g->nlost && length > ((uint64_t)g->index << WIRE_CHUNK_BITS) + lost_from(g) && length > g->length)
                 lost_data(w, c, g, ", but END says that the file has them");
 }
 
@@ -650,6 +656,14 @@ void au_write_open(roma_wire *w, struct au_conn *c, uint64_t chunk, uint32_t ver
         check_chain(w, c, g, hops);
 }
 
+static void add_lost(struct au_grant *g, uint32_t from, uint32_t to)
+{
+        if (g->nlost < AU_LOST)
+                g->lost[g->nlost++] = (struct au_range){ from, to };
+        else
+                g->doubt = true; /* what is not kept cannot be found again */
+}
+
 static void lose_range(struct au_grant *g, uint32_t from, uint32_t to)
 {
         g->trouble = true;
@@ -664,10 +678,7 @@ static void lose_range(struct au_grant *g, uint32_t from, uint32_t to)
                         return;
                 }
         }
-        if (g->nlost < AU_LOST)
-                g->lost[g->nlost++] = (struct au_range){ from, to };
-        else
-                g->lost[AU_LOST - 1].to = to > g->lost[AU_LOST - 1].to ? to : g->lost[AU_LOST - 1].to;
+        add_lost(g, from, to);
 }
 
 static void found_range(struct au_grant *g, uint32_t from, uint32_t to)
@@ -675,10 +686,14 @@ static void found_range(struct au_grant *g, uint32_t from, uint32_t to)
         for (unsigned i = 0; i < g->nlost;) {
                 struct au_range *r = &g->lost[i];
 
-                if (from <= r->from && to > r->from)
-                        r->from = to < r->to ? to : r->to;
-                else if (to >= r->to && from < r->to)
+                if (from > r->from && to < r->to) { /* both sides are still to come */
+                        add_lost(g, to, r->to);
                         r->to = from;
+                } else if (from <= r->from && to > r->from) {
+                        r->from = to < r->to ? to : r->to;
+                } else if (to >= r->to && from < r->to) {
+                        r->to = from;
+                }
                 if (r->from >= r->to)
                         *r = g->lost[--g->nlost];
                 else

@@ -623,14 +623,14 @@ static void session(roma_wire *w, struct line *cs, uint64_t chunk, unsigned n)
         say(w, cs, 1, WIRE_CSTOCL_WRITE_STATUS);
 }
 
-/* A byte at the start of each of n blocks. */
-static void send_data(roma_wire *w, struct line *cs, uint64_t chunk, uint32_t writeid, unsigned block)
+/* A byte of the first block. */
+static void send_data(roma_wire *w, struct line *cs, uint64_t chunk, uint32_t writeid, unsigned at)
 {
         start_body();
         u64(chunk);
         u32(writeid);
-        u16(block);
         u16(0);
+        u16(at);
         u32(1);
         u32(ri_crc32(0, "x", 1));
         u8('x');
@@ -646,9 +646,9 @@ static void acknowledge(roma_wire *w, struct line *cs, uint64_t chunk, uint32_t 
         say(w, cs, 1, WIRE_CSTOCL_WRITE_STATUS);
 }
 
-static void write_block(roma_wire *w, struct line *cs, uint64_t chunk, uint32_t writeid, unsigned block)
+static void write_byte(roma_wire *w, struct line *cs, uint64_t chunk, uint32_t writeid, unsigned at)
 {
-        send_data(w, cs, chunk, writeid, block);
+        send_data(w, cs, chunk, writeid, at);
         acknowledge(w, cs, chunk, writeid);
 }
 
@@ -669,7 +669,7 @@ START_TEST(made_well)
 
         grant(w, &m, 1, 5, 0, 77, 1);
         session(w, &cs, 77, 1);
-        write_block(w, &cs, 77, 1, 0);
+        write_byte(w, &cs, 77, 1, 0);
         finish_chunk(w, &cs, 77);
         end_chunk(w, &m, 2, 5, 77, 1, 0);
         hang_up(w, &cs);
@@ -691,7 +691,7 @@ START_TEST(the_end_is_missing)
 
         grant(w, &m, 1, 5, 0, 77, 1);
         session(w, &cs, 77, 1);
-        write_block(w, &cs, 77, 1, 0);
+        write_byte(w, &cs, 77, 1, 0);
         finish_chunk(w, &cs, 77);
         if (_i < 2) {
                 m.next[0] += 37; /* which the answer acknowledges */
@@ -758,7 +758,7 @@ START_TEST(a_grant_that_comes_late)
                 }
                 tell_place(w, &m, WIRE_MATOCL_FUSE_WRITE_CHUNK, asked, round, 77, 1);
                 session(w, &cs, 77, 1);
-                write_block(w, &cs, 77, 1, 0);
+                write_byte(w, &cs, 77, 1, 0);
                 finish_chunk(w, &cs, 77);
                 end_chunk(w, &m, msgid++, 5, 77, 1, 0);
         }
@@ -766,6 +766,52 @@ START_TEST(a_grant_that_comes_late)
         ck_assert_msg(!s.findings, "%s", s.rule);
         ck_assert_uint_eq(s.r.forgotten, _i);
         ck_assert_uint_eq(s.r.unchecked != 0, _i);
+}
+END_TEST
+
+/* A session with bytes that got no answer, and all of them sent again, in the order of `again`. */
+static struct seen lost_and_sent_again(const unsigned *bytes, const unsigned *again, unsigned n)
+{
+        struct seen s;
+        roma_wire *w = start(&s);
+        struct line m = dial(w, CLIENT, 1000, MASTER, MASTER_PORT), cs = dial(w, CLIENT, 1001, HEAD, CS_PORT);
+
+        grant(w, &m, 1, 5, UINT64_C(1) << 26, 77, 1);
+        session(w, &cs, 77, 1);
+        for (unsigned i = 0; i < n; i++)
+                send_data(w, &cs, 77, i + 1, bytes[i]);
+        segment(w, &cs, 1, RST, NULL, 0);
+        ask_place(w, &m, WIRE_CLTOMA_FUSE_WRITE_CHUNK, 2, 5, 2); /* CONTINUEOP */
+        tell_place(w, &m, WIRE_MATOCL_FUSE_WRITE_CHUNK, 2, UINT64_C(1) << 26, 77, 1);
+        cs = dial(w, CLIENT, 1002, HEAD, CS_PORT);
+        session(w, &cs, 77, 1);
+        for (unsigned i = 0; again && i < n; i++)
+                write_byte(w, &cs, 77, i + 1, again[i]);
+        finish_chunk(w, &cs, 77);
+        end_chunk(w, &m, 3, 5, 77, UINT64_C(1) << 26, 0);
+        made_ns += INT64_C(70000000000);
+        hang_up(w, &m);
+        finish(w, &s);
+        return s;
+}
+
+START_TEST(lost_bytes_in_any_order)
+{
+        static const unsigned row[] = { 5, 4, 6, 7, 8 }, other[] = { 6, 5, 8, 4, 7 };
+        unsigned far[40];
+        struct seen s = lost_and_sent_again(row, row, 5);
+
+        ck_assert_msg(!s.findings && !s.r.unchecked, "%s", s.rule);
+        s = lost_and_sent_again(row, other, 5);
+        ck_assert_msg(!s.findings && !s.r.unchecked, "%s", s.rule);
+        s = lost_and_sent_again(row, NULL, 5);
+        ck_assert_str_eq(s.rule, "lost-data");
+        /* More places than are kept: then it is not known. */
+        for (unsigned i = 0; i < 40; i++)
+                far[i] = 2 * i;
+        s = lost_and_sent_again(far, far, 40);
+        ck_assert_msg(!s.findings, "%s", s.rule);
+        ck_assert_uint_gt(s.r.unchecked, 0);
 }
 END_TEST
 
@@ -783,7 +829,7 @@ START_TEST(many_short_connections)
 
                 grant(w, &m, 1, 5 + i, 0, 77 + i, 1);
                 session(w, &cs, 77 + i, 1);
-                write_block(w, &cs, 77 + i, 1, 0);
+                write_byte(w, &cs, 77 + i, 1, 0);
                 finish_chunk(w, &cs, 77 + i);
                 end_chunk(w, &m, 2, 5 + i, 77 + i, 1, 0);
                 hang_up(w, &cs);
@@ -861,6 +907,7 @@ int main(void)
         tcase_add_loop_test(t, the_end_is_missing, 0, 4);
         tcase_add_test(t, a_hole_elsewhere);
         tcase_add_loop_test(t, a_grant_that_comes_late, 0, 2);
+        tcase_add_test(t, lost_bytes_in_any_order);
         tcase_add_test(t, many_short_connections);
         tcase_add_test(t, too_many_segments_wait);
         tcase_add_test(t, segments_that_overlap_what_waits);
