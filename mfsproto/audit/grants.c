@@ -515,16 +515,30 @@ void au_grants_end(roma_wire *w)
 
 /* ---- the chunkserver's side -------------------------------------------------------------------------------- */
 
-/* The head of a chain says to the next server what the client has said to it. */
-static bool take_forward(roma_wire *w, const struct au_addr *server, uint64_t chunk, uint32_t version,
-                         unsigned hops)
+static bool same_host(const struct au_addr *a, const struct au_addr *b)
 {
+        return a->v == b->v && !memcmp(a->ip, b->ip, sizeof(a->ip));
+}
+
+/* In a capture at the client the head's own words are missing. A client that says the same to the next server, from its
+ * own host, is no head: it leaves one out. Hosts may have more addresses than these. */
+static bool may_be_head(const struct au_forward *f, const struct au_addr *who)
+{
+        return same_host(who, &f->head) || !same_host(who, &f->client);
+}
+
+/* The head of a chain says to the next server what the client has said to it. */
+static bool take_forward(roma_wire *w, struct au_conn *c, uint64_t chunk, uint32_t version, unsigned hops)
+{
+        const struct au_addr *server = au_server(c);
+
         ri_list_for_each(l, &w->forwards)
         {
                 struct au_forward *f = ri_container_of(l, struct au_forward, link);
 
                 if (f->chunk != chunk || f->version != version || f->hops != hops ||
-                    f->port != server->port || f->ip != wire_be32(server->ip))
+                    f->port != server->port || f->ip != wire_be32(server->ip) ||
+                    !may_be_head(f, au_client(c)))
                         continue;
                 ri_list_del(l);
                 w->nforwards--;
@@ -534,7 +548,8 @@ static bool take_forward(roma_wire *w, const struct au_addr *server, uint64_t ch
         return false;
 }
 
-static void expect_forward(roma_wire *w, uint64_t chunk, uint32_t version, const struct au_locs *hops)
+static void expect_forward(roma_wire *w, struct au_conn *c, uint64_t chunk, uint32_t version,
+                           const struct au_locs *hops)
 {
         struct au_forward *f;
 
@@ -554,6 +569,8 @@ static void expect_forward(roma_wire *w, uint64_t chunk, uint32_t version, const
         f->ip = hops->ip[0];
         f->port = hops->port[0];
         f->hops = (uint8_t)(hops->n - 1);
+        f->client = *au_client(c);
+        f->head = *au_server(c);
         ri_list_init(&f->link);
         ri_list_add_tail(&w->forwards, &f->link);
         w->nforwards++;
@@ -628,8 +645,8 @@ void au_write_open(roma_wire *w, struct au_conn *c, uint64_t chunk, uint32_t ver
         x->chunk = chunk;
         x->version = version;
         x->up = x->finished = x->early = false;
-        x->forward = take_forward(w, au_server(c), chunk, version, hops->n);
-        expect_forward(w, chunk, version, hops);
+        x->forward = take_forward(w, c, chunk, version, hops->n);
+        expect_forward(w, c, chunk, version, hops);
         if (x->forward)
                 return;
         g = grant_at(w, au_server(c), chunk);

@@ -276,7 +276,7 @@ struct au_forward { /* what the head of a chain is going to say to the next */
         uint32_t ip;
         uint16_t port;
         uint8_t hops;
-        int64_t at_ns;
+        struct au_addr client, head; /* who told the head, and the head */
 };
 
 struct au_locs {

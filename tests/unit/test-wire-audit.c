@@ -815,6 +815,31 @@ START_TEST(lost_bytes_in_any_order)
 }
 END_TEST
 
+/* Captured at the client: what the head says to the next server is not there. The chunk is written well, and then once more
+ * to the second server alone. */
+START_TEST(a_server_is_left_out)
+{
+        struct seen s;
+        roma_wire *w = start(&s);
+        struct line m = dial(w, CLIENT, 1000, MASTER, MASTER_PORT), cs = dial(w, CLIENT, 1001, HEAD, CS_PORT);
+        struct line next = dial(w, (uint8_t)(_i ? CLIENT : HEAD), 1002, NEXT, CS_PORT);
+
+        grant(w, &m, 1, 5, 0, 77, 2);
+        session(w, &cs, 77, 2);
+        write_byte(w, &cs, 77, 1, 0);
+        finish_chunk(w, &cs, 77);
+        end_chunk(w, &m, 2, 5, 77, 1, 0);
+        grant(w, &m, 3, 5, 1, 77, 2);
+        session(w, &next, 77, 1);
+        write_byte(w, &next, 77, 1, 0);
+        finish_chunk(w, &next, 77);
+        end_chunk(w, &m, 4, 5, 77, 1, 0);
+        finish(w, &s);
+        ck_assert_uint_eq(s.findings, _i);
+        ck_assert_str_eq(s.rule, _i ? "chain" : "");
+}
+END_TEST
+
 /* One after the other, as in a capture of a day: that they were there is no lack of memory, and the last is seen as well
  * as the first. */
 START_TEST(many_short_connections)
@@ -908,6 +933,7 @@ int main(void)
         tcase_add_test(t, a_hole_elsewhere);
         tcase_add_loop_test(t, a_grant_that_comes_late, 0, 2);
         tcase_add_test(t, lost_bytes_in_any_order);
+        tcase_add_loop_test(t, a_server_is_left_out, 0, 2);
         tcase_add_test(t, many_short_connections);
         tcase_add_test(t, too_many_segments_wait);
         tcase_add_test(t, segments_that_overlap_what_waits);
