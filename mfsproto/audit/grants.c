@@ -159,8 +159,8 @@ static void check_continue(roma_wire *w, struct au_conn *c, const struct au_gran
 {
         struct au_spot at = spot(c, g);
 
-        if (!(rq->flags & WIRE_CHUNKOP_CONTINUEOP) || g->doubt || g->only_read || au_deaf(c))
-                return;
+        if (!(rq->flags & WIRE_CHUNKOP_CONTINUEOP) || g->doubt || g->only_read || g->refused || au_deaf(c))
+                return; /* a refused END has given nothing back */
         if (g->ended)
                 au_broken(w, AU_CONTINUE, &at,
                           "CONTINUEOP for a chunk whose lock was given back in frame %llu", ID(g->end_frame));

@@ -840,6 +840,27 @@ START_TEST(a_server_is_left_out)
 }
 END_TEST
 
+/* An END that is refused (here: quota) leaves the lock where it was. */
+START_TEST(going_on_after_a_refusal)
+{
+        struct seen s;
+        roma_wire *w = start(&s);
+        struct line m = dial(w, CLIENT, 1000, MASTER, MASTER_PORT), cs = dial(w, CLIENT, 1001, HEAD, CS_PORT);
+
+        grant(w, &m, 1, 5, 0, 77, 1);
+        session(w, &cs, 77, 1);
+        write_byte(w, &cs, 77, 1, 0);
+        finish_chunk(w, &cs, 77);
+        end_chunk(w, &m, 2, 5, 77, 1, _i ? WIRE_STATUS_OK : WIRE_STATUS_QUOTA);
+        ask_place(w, &m, WIRE_CLTOMA_FUSE_WRITE_CHUNK, 3, 5, WIRE_CHUNKOP_CONTINUEOP);
+        tell_place(w, &m, WIRE_MATOCL_FUSE_WRITE_CHUNK, 3, 0, 77, 1);
+        end_chunk(w, &m, 4, 5, 77, 0, 0);
+        finish(w, &s);
+        ck_assert_uint_eq(s.findings, _i);
+        ck_assert_str_eq(s.rule, _i ? "continue" : "");
+}
+END_TEST
+
 /* One after the other, as in a capture of a day: that they were there is no lack of memory, and the last is seen as well
  * as the first. */
 START_TEST(many_short_connections)
@@ -934,6 +955,7 @@ int main(void)
         tcase_add_loop_test(t, a_grant_that_comes_late, 0, 2);
         tcase_add_test(t, lost_bytes_in_any_order);
         tcase_add_loop_test(t, a_server_is_left_out, 0, 2);
+        tcase_add_loop_test(t, going_on_after_a_refusal, 0, 2);
         tcase_add_test(t, many_short_connections);
         tcase_add_test(t, too_many_segments_wait);
         tcase_add_test(t, segments_that_overlap_what_waits);
