@@ -399,13 +399,14 @@ static void tell_early(roma_wire *w, struct au_grant *g)
 void au_grant_end(roma_wire *w, struct au_conn *c, uint64_t chunk, uint32_t inode, uint64_t length)
 {
         struct au_grant *g = grant_find(w, c->master->number, chunk);
-        struct au_file *f = file_of(w, c, inode, true);
+        struct au_file *f = file_of(w, c, inode, false);
         uint64_t known = f ? f->length : 0;
 
-        if (f && length > f->length)
-                f->length = length;
+        au_file_length(w, c, inode, length, false);
         if (!g || g->ended || g->only_read)
                 return;
+        if (!f) /* how long the file was has been forgotten: the grant had said it */
+                g->doubt = true;
         g->ended = true;
         g->end_frame = w->frame;
         tell_chain(w, g);

@@ -861,6 +861,29 @@ START_TEST(going_on_after_a_refusal)
 }
 END_TEST
 
+/* A file has grown to 100 bytes by other hands, as an END says rightly. After 70000 other files nobody remembers that. */
+START_TEST(much_else_is_looked_at)
+{
+        struct seen s;
+        roma_wire *w = start(&s);
+        struct line m = dial(w, CLIENT, 1000, MASTER, MASTER_PORT), cs = dial(w, CLIENT, 1001, HEAD, CS_PORT);
+        const uint32_t files = _i ? 70000 : 700;
+
+        grant(w, &m, 1, 5, 0, 77, 1);
+        session(w, &cs, 77, 1);
+        write_byte(w, &cs, 77, 1, 0);
+        finish_chunk(w, &cs, 77);
+        for (uint32_t i = 0; i < files; i++) {
+                ask_place(w, &m, WIRE_CLTOMA_FUSE_READ_CHUNK, 10 + i, i ? 1000 + i : 5, 0);
+                tell_place(w, &m, WIRE_MATOCL_FUSE_READ_CHUNK, 10 + i, 100, 0, 0);
+        }
+        end_chunk(w, &m, 2, 5, 77, 100, 0);
+        finish(w, &s);
+        ck_assert_msg(!s.findings, "%s", s.rule);
+        ck_assert_uint_eq(s.r.unchecked, _i);
+}
+END_TEST
+
 /* One after the other, as in a capture of a day: that they were there is no lack of memory, and the last is seen as well
  * as the first. */
 START_TEST(many_short_connections)
@@ -956,6 +979,7 @@ int main(void)
         tcase_add_test(t, lost_bytes_in_any_order);
         tcase_add_loop_test(t, a_server_is_left_out, 0, 2);
         tcase_add_loop_test(t, going_on_after_a_refusal, 0, 2);
+        tcase_add_loop_test(t, much_else_is_looked_at, 0, getenv("ROMA_VALGRIND") ? 1 : 2);
         tcase_add_test(t, many_short_connections);
         tcase_add_test(t, too_many_segments_wait);
         tcase_add_test(t, segments_that_overlap_what_waits);
