@@ -839,6 +839,10 @@ void au_write_data(roma_wire *w, struct au_conn *c, const struct au_packet *p)
         if (!x->open || x->forward)
                 return;
         if (p->kept < WIRE_WRITE_DATA_HEADER) {
+                at = (struct au_spot){ NULL, c, x->g, x->chunk, -1 };
+                if (p->whole)
+                        au_broken(w, AU_BLOCK, &at, "data of %u bytes: the head alone has %d", p->length,
+                                  WIRE_WRITE_DATA_HEADER);
                 if (x->g)
                         x->g->doubt = true;
                 return;

@@ -884,6 +884,27 @@ START_TEST(much_else_is_looked_at)
 }
 END_TEST
 
+START_TEST(data_without_a_head)
+{
+        struct seen s;
+        roma_wire *w = start(&s);
+        struct line m = dial(w, CLIENT, 1000, MASTER, MASTER_PORT), cs = dial(w, CLIENT, 1001, HEAD, CS_PORT);
+
+        grant(w, &m, 1, 5, 0, 77, 1);
+        session(w, &cs, 77, 1);
+        start_body();
+        u64(77);
+        u32(1);
+        u64(0);
+        say(w, &cs, 0, WIRE_CLTOCS_WRITE_DATA);
+        segment(w, &cs, 1, FIN | ACK, NULL, 0);
+        end_chunk(w, &m, 2, 5, 77, 0, 0);
+        finish(w, &s);
+        ck_assert_uint_eq(s.findings, 1);
+        ck_assert_str_eq(s.rule, "block");
+}
+END_TEST
+
 /* One after the other, as in a capture of a day: that they were there is no lack of memory, and the last is seen as well
  * as the first. */
 START_TEST(many_short_connections)
@@ -980,6 +1001,7 @@ int main(void)
         tcase_add_loop_test(t, a_server_is_left_out, 0, 2);
         tcase_add_loop_test(t, going_on_after_a_refusal, 0, 2);
         tcase_add_loop_test(t, much_else_is_looked_at, 0, getenv("ROMA_VALGRIND") ? 1 : 2);
+        tcase_add_test(t, data_without_a_head);
         tcase_add_test(t, many_short_connections);
         tcase_add_test(t, too_many_segments_wait);
         tcase_add_test(t, segments_that_overlap_what_waits);
