@@ -130,7 +130,7 @@ void au_broken(roma_wire *w, enum au_rule rule, const struct au_spot *at, const 
         char from[56] = "", to[56] = "";
         roma_wire_finding f = { .rule = &rules[rule],
                                 .frame = w->frame,
-                                .time_ns = w->now_ns,
+                                .time_ns = w->frame_ns,
                                 .chunk = at->chunk,
                                 .block = at->block,
                                 .from = from,

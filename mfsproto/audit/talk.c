@@ -27,8 +27,8 @@ static const char *message_json(roma_wire *w, const struct au_packet *p, const s
                 &w->text,
                 "{\"frame\":%llu,\"time\":%lld.%09lld,\"connection\":%llu,\"from\":\"%s\",\"to\":\"%s\","
                 "\"inode\":%u,\"chunk\":\"%016llX\",\"length\":%u,\"partial\":%s,\"message\":",
-                (unsigned long long)w->frame, (long long)(w->now_ns / 1000000000),
-                (long long)(w->now_ns % 1000000000), (unsigned long long)p->c->number,
+                (unsigned long long)w->frame, (long long)(w->frame_ns / 1000000000),
+                (long long)(w->frame_ns % 1000000000), (unsigned long long)p->c->number,
                 au_addr_text(p->to_server ? au_client(p->c) : au_server(p->c), from),
                 au_addr_text(p->to_server ? au_server(p->c) : au_client(p->c), to), about->inode,
                 (unsigned long long)about->chunk, p->length, p->holed ? "true" : "false");
@@ -51,7 +51,7 @@ static void show(roma_wire *w, const struct au_packet *p, const struct wire_msg 
 {
         char from[56], to[56];
         roma_wire_message out = { .frame = w->frame,
-                                  .time_ns = w->now_ns,
+                                  .time_ns = w->frame_ns,
                                   .connection = p->c->number,
                                   .name = wire_packet_name(p->type),
                                   .type = p->type,
@@ -349,7 +349,7 @@ static void show_data(roma_wire *w, const struct au_packet *p)
         struct about about = { 0, 0 };
         char from[56], to[56], id[24] = "";
         roma_wire_message out = { .frame = w->frame,
-                                  .time_ns = w->now_ns,
+                                  .time_ns = w->frame_ns,
                                   .connection = p->c->number,
                                   .name = wire_packet_name(p->type),
                                   .type = p->type,

@@ -905,6 +905,34 @@ START_TEST(data_without_a_head)
 }
 END_TEST
 
+static void told(void *arg, const roma_wire_message *m)
+{
+        ck_assert_int_eq(m->time_ns, made_ns);
+        ck_assert_uint_eq(m->frame, roma_wire_report_of(*(roma_wire **)arg)->frames);
+}
+
+/* The clock of the machine was set back by an hour while it captured. */
+START_TEST(times_are_those_of_the_frames)
+{
+        roma_wire_opts o = ROMA_WIRE_OPTS_INIT;
+        roma_wire *w;
+        struct line m;
+
+        o.message = told;
+        o.arg = &w;
+        w = roma_wire_new(&o);
+        ck_assert_ptr_nonnull(w);
+        made_ns += INT64_C(7200000000000);
+        m = dial(w, CLIENT, 1000, MASTER, MASTER_PORT);
+        grant(w, &m, 1, 5, 0, 77, 1);
+        made_ns -= INT64_C(3600000000000);
+        grant(w, &m, 2, 6, 0, 78, 1);
+        roma_wire_end(w);
+        ck_assert_uint_eq(roma_wire_report_of(w)->messages, 4);
+        roma_wire_free(w);
+}
+END_TEST
+
 /* One after the other, as in a capture of a day: that they were there is no lack of memory, and the last is seen as well
  * as the first. */
 START_TEST(many_short_connections)
@@ -1002,6 +1030,7 @@ int main(void)
         tcase_add_loop_test(t, going_on_after_a_refusal, 0, 2);
         tcase_add_loop_test(t, much_else_is_looked_at, 0, getenv("ROMA_VALGRIND") ? 1 : 2);
         tcase_add_test(t, data_without_a_head);
+        tcase_add_test(t, times_are_those_of_the_frames);
         tcase_add_test(t, many_short_connections);
         tcase_add_test(t, too_many_segments_wait);
         tcase_add_test(t, segments_that_overlap_what_waits);
