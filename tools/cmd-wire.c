@@ -15,7 +15,8 @@ struct job {
         const char *server; /* filter: "IP" or "IP:PORT" */
         uint64_t inode, chunk;
         uint64_t shown;
-        uint64_t broken; /* findings that pass the filters */
+        uint64_t told;   /* findings, of which there may be more than are told */
+        uint64_t broken; /* those that pass the filters */
 };
 
 /* ---- filters ----------------------------------------------------------------------------------------------- */
@@ -116,6 +117,7 @@ static void got_finding(void *arg, const roma_wire_finding *f)
 {
         struct job *j = arg;
 
+        j->told++;
         if (!passes(j, f->inode, f->chunk, f->from, f->to))
                 return;
         j->broken++;
@@ -184,6 +186,9 @@ static void report_text(struct job *j, const roma_wire_report *r)
                 out(t, "%" PRIu64 " connections had begun before the capture\n", r->joined);
         if (r->forgotten)
                 out(t, "missing: %" PRIu64 " things were dropped for want of memory\n", r->forgotten);
+        if (t->opt.audit && r->findings > j->told)
+                out(t, "missing: %" PRIu64 " findings, of rules that were broken more than 1000 times\n",
+                    r->findings - j->told);
         if (!r->moosefs)
                 out(t, "there is no MooseFS in this capture; --port says where to look\n");
         else if (j->t->opt.audit)
@@ -191,9 +196,11 @@ static void report_text(struct job *j, const roma_wire_report *r)
                     r->findings == 1 ? "" : "s", r->unchecked, r->unchecked == 1 ? "" : "s");
 }
 
+/* What was not told may be what the filters ask for. */
 static int verdict(struct job *j, const roma_wire_report *r, bool audit, bool damaged)
 {
-        bool unsure = damaged || !r->moosefs || r->gaps || r->damaged || r->unchecked || r->forgotten;
+        bool unsure = damaged || !r->moosefs || r->gaps || r->damaged || r->unchecked || r->forgotten ||
+                      (audit && r->findings > j->told);
 
         if (audit && j->broken)
                 return WIRE_BROKEN;
