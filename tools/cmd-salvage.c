@@ -111,10 +111,10 @@ static void got_run(struct flight *f, const roma_result *r)
         if (look_is_rot(&u->w->v->l, u->w->look.copy[u->copy].server, r)) {
                 look_bad(&u->w->v->l, &u->w->look, u->copy, u->first + came);
         } else if (!(r->flags & ROMA_RETRIABLE) || ++u->w->look.copy[u->copy].unread > 3) {
-                /* This copy has nothing more to give. */
+                /* This copy has nothing more to give; what it has is known by its table. */
                 for (uint32_t b = 0; b < DG_BLOCKS; b++)
-                        if (k->seen[b] != DG_GOOD)
-                                k->seen[b] = DG_BAD;
+                        if (k->seen[b] != DG_GOOD && k->seen[b] != DG_BAD)
+                                k->seen[b] = DG_AWAY;
         }
 }
 

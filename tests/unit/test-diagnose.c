@@ -490,6 +490,25 @@ START_TEST(votes)
         ck_assert_int_eq(v.certainty, DG_LOST);
         ck_assert_int_eq(v.copy, -1);
 
+        fresh(2, 40, false); /* what cannot be read contradicts all the same, by its checksum */
+        copy[1].crc[5] = DG_EMPTY;
+        dg_choose(&chunk, 5, -1, &v);
+        ck_assert_int_eq(v.copy, 0);
+        for (int seen = DG_BAD; seen <= DG_AWAY; seen++) {
+                copy[0].seen[5] = (uint8_t)seen;
+                dg_choose(&chunk, 5, -1, &v);
+                ck_assert_int_eq(v.copy, 1);
+                ck_assert_int_eq(v.certainty, DG_CHOSEN);
+                ck_assert_ptr_nonnull(strstr(v.reason, "by its checksum"));
+        }
+        copy[1].crc[5] = copy[0].crc[5]; /* both say the same: one of them is enough */
+        dg_choose(&chunk, 5, -1, &v);
+        ck_assert_int_eq(v.certainty, DG_CERTAIN);
+        copy[1].seen[5] = DG_BAD; /* one is damaged, the other one's server is away: that may come back */
+        dg_choose(&chunk, 5, -1, &v);
+        ck_assert_int_eq(v.certainty, DG_LOST);
+        ck_assert_ptr_nonnull(strstr(v.reason, "try again"));
+
         fresh(2, 40, false); /* two damaged ones of the right version have between them what was there */
         copy[0].current = copy[1].current = false;
         copy[0].same_version = copy[1].same_version = true;

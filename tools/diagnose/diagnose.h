@@ -32,8 +32,8 @@ bool dg_is_zero(const void *bytes, size_t n);
 
 /* ---- tables of one chunk ---------------------------------------------------------------------------------- */
 
-/* What reading a block of a copy brought. */
-enum dg_seen { DG_UNREAD = 0, DG_GOOD, DG_BAD };
+/* What reading a block of a copy brought. DG_AWAY: its server does not give it now. */
+enum dg_seen { DG_UNREAD = 0, DG_GOOD, DG_BAD, DG_AWAY };
 
 struct dg_copy {
         bool usable;       /* it has a table */
@@ -198,7 +198,8 @@ struct dg_vote {
         const char *reason; /* for DG_CHOSEN and DG_LOST */
 };
 
-/* Which copy of this block to take. Blocks with seen == DG_BAD are out. last: the copy taken for the block before, -1; it
+/* Which copy of this block to take. Blocks with seen == DG_BAD or DG_AWAY are out, and what their tables say still counts against
+ * others. last: the copy taken for the block before, -1; it
  * breaks ties, so that a file is not mixed more than it must. */
 void dg_choose(const struct dg_chunk *chunk, uint32_t block, int last, struct dg_vote *out);
 

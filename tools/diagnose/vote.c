@@ -11,7 +11,25 @@ static size_t copies_of(const struct dg_chunk *k)
 
 static bool readable(const struct dg_copy *c, uint32_t block)
 {
-        return c->usable && c->part == 0 && c->seen[block] != DG_BAD;
+        return c->usable && c->part == 0 && c->seen[block] != DG_BAD && c->seen[block] != DG_AWAY;
+}
+
+/* Copies of the right version that cannot be read here, and whose table says that something else belongs here: as many as
+ * those that say this, or more. It may be the table that is wrong. */
+static bool outvoted(const struct dg_chunk *k, uint32_t block, uint32_t with)
+{
+        uint32_t crc = k->copy[__builtin_ctz(with)].crc[block];
+        unsigned pro = 0, contra = 0;
+
+        for (size_t i = 0; i < copies_of(k); i++) {
+                const struct dg_copy *c = &k->copy[i];
+
+                if (!c->usable || !c->current || c->part)
+                        continue;
+                pro += (with >> i & 1) != 0;
+                contra += !readable(c, block) && c->crc[block] != crc;
+        }
+        return contra && contra >= pro;
 }
 
 /* The copies with the same bytes as copy i. */
@@ -58,16 +76,20 @@ static int one_of(const struct dg_chunk *k, uint32_t block, uint32_t with, int l
         return best;
 }
 
-static void lost(const struct dg_chunk *k, struct dg_vote *out)
+static void lost(const struct dg_chunk *k, uint32_t block, struct dg_vote *out)
 {
-        bool any = false;
+        bool any = false, away = false;
 
-        for (size_t i = 0; i < copies_of(k); i++)
+        for (size_t i = 0; i < copies_of(k); i++) {
                 any |= k->copy[i].usable && k->copy[i].part == 0;
+                away |= k->copy[i].usable && k->copy[i].part == 0 && k->copy[i].seen[block] == DG_AWAY;
+        }
         out->certainty = DG_LOST;
         out->copy = -1;
         out->zeros = true;
-        out->reason = any ? "the block is damaged in every copy" : "no copy answers";
+        out->reason = away  ? "the server that has the block stopped answering: try again"
+                      : any ? "the block is damaged in every copy"
+                            : "no copy answers";
 }
 
 void dg_choose(const struct dg_chunk *k, uint32_t block, int last, struct dg_vote *out)
@@ -95,7 +117,7 @@ void dg_choose(const struct dg_chunk *k, uint32_t block, int last, struct dg_vot
                 original |= as_original;
         }
         if (!best) {
-                lost(k, out);
+                lost(k, block, out);
                 return;
         }
         for (size_t i = 0; i < copies_of(k); i++) {
@@ -118,6 +140,8 @@ void dg_choose(const struct dg_chunk *k, uint32_t block, int last, struct dg_vot
                 out->reason = "only copies of another version, or damaged ones, have it";
         else if (out->certainty == DG_CHOSEN)
                 out->reason = "the copies disagree";
+        else if (outvoted(k, block, best))
+                out->reason = "a copy that cannot be read there had something else, by its checksum";
         if (out->reason)
                 out->certainty = DG_CHOSEN;
 }
