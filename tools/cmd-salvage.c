@@ -293,6 +293,19 @@ static void read_parts(struct work *w)
         free(buf);
 }
 
+/* Zeros, and all that the file has. An original may know better. */
+static void record_hole(struct work *w)
+{
+        const struct dg_chunk *k = &w->look.k;
+
+        for (uint32_t b = 0; b < w->blocks; b++) {
+                bool lost = k->has_want && k->want[b] != DG_EMPTY;
+
+                record(w->v, offset_of(w, b), within(w, b, 1), lost ? DG_LOST : DG_CERTAIN, "-",
+                       lost ? "a hole, where the original has data" : "hole");
+        }
+}
+
 static void salvage_chunk(struct salvage *v, size_t index, uint32_t blocks)
 {
         static const roma_mfs_chunk none;
@@ -313,7 +326,7 @@ static void salvage_chunk(struct salvage *v, size_t index, uint32_t blocks)
                 w->look.k.want_length = v->original.length;
         }
         if (!w->look.chunk->id)
-                record(v, offset_of(w, 0), within(w, 0, blocks), DG_CERTAIN, "-", "hole");
+                record_hole(w);
         else if (dg_in_parts(&w->look.k))
                 read_parts(w);
         else
