@@ -264,6 +264,21 @@ static void record_blocks(struct work *w)
         }
 }
 
+/* What became of `got` bytes from this block on. The original knows more than the parts. */
+static void record_parts(struct work *w, uint32_t block, const unsigned char *buf, uint64_t got, bool fits)
+{
+        for (uint64_t at = 0; at < got; at += DG_BLOCK, block++) {
+                uint64_t n = got - at < DG_BLOCK ? got - at : DG_BLOCK;
+                bool known = w->look.k.has_want,
+                     right = known ? dg_crc_padded(buf + at, (size_t)n) == w->look.k.want[block] : fits;
+
+                record(w->v, offset_of(w, block), n, right ? DG_CERTAIN : DG_CHOSEN, "parts",
+                       right   ? "-"
+                       : known ? "the parts do not have what the original has"
+                               : "the parts of the erasure coded chunk do not fit, or some are missing");
+        }
+}
+
 /* Erasure coded chunks are put together by the library; parts that differ cannot be weighed one by one. */
 static void read_parts(struct work *w)
 {
@@ -282,9 +297,7 @@ static void read_parts(struct work *w)
                 answer_wait(v->tool, &a);
                 got = a.code == ROMA_OK ? a.result.bytes : 0;
                 if (got && write_out(v, buf, offset_of(w, b), got))
-                        record(v, offset_of(w, b), got, fits ? DG_CERTAIN : DG_CHOSEN, "parts",
-                               fits ? "-"
-                                    : "the parts of the erasure coded chunk do not fit, or some are missing");
+                        record_parts(w, b, buf, got, fits);
                 if (got < len)
                         record(v, offset_of(w, b) + got, len - got, DG_LOST, "parts",
                                a.code == ROMA_OK ? "behind the end of the file" : a.message);

@@ -227,6 +227,15 @@ static bool part_is_wrong(const struct look *look)
         return dg_parity(&look->k, &copy, &complete) >= 0;
 }
 
+static bool part_is_other(const struct look *look)
+{
+        uint32_t first;
+        bool complete;
+        size_t copy;
+
+        return dg_in_parts(&look->k) && dg_parts_differ(&look->k, &first, &copy, &complete);
+}
+
 static bool suspicious(const struct look *look)
 {
         struct dg_range r;
@@ -234,7 +243,7 @@ static bool suspicious(const struct look *look)
         if (!look->chunk->id)
                 return wants_data(look);
         return dg_ranges(&look->k, &r, 1) || lacks_copy(look) || !usable(look) || look->pad ||
-               hides_data(look) || part_is_wrong(look);
+               hides_data(look) || part_is_wrong(look) || part_is_other(look);
 }
 
 /* ---- the second look -------------------------------------------------------------------------------------- */
@@ -520,6 +529,32 @@ static void note_parity(struct subject *s, const struct look *look)
                              "against them");
 }
 
+/* Parts are compared with the original here only: dg_ranges() knows whole copies. */
+static void note_parts(struct subject *s, const struct look *look)
+{
+        uint32_t first = 0, n;
+        bool complete;
+        size_t copy = 0;
+
+        if (!look->k.has_want || look->k.moving || !dg_in_parts(&look->k))
+                return;
+        n = dg_parts_differ(&look->k, &first, &copy, &complete);
+        if (n)
+                examine_note(s, NOTE_BAD, "other-part", look->k.index,
+                             "%u blocks are not as in the original, from block %u on (byte %llu of the "
+                             "file), which is "
+                             "in part %02X on %s",
+                             n, first,
+                             (unsigned long long)look->k.index * ROMA_MFS_CHUNK_SIZE +
+                                     (unsigned long long)first * DG_BLOCK,
+                             look->k.copy[copy].part, look->copy[copy].at->server);
+        if (!complete)
+                examine_note(
+                        s, NOTE_UNKNOWN, "other-part", look->k.index,
+                        "parts of the erasure coded chunk are missing: not all of it was compared with the "
+                        "original");
+}
+
 static void note_stored(struct subject *s, const struct look *look)
 {
         uint64_t until = stored_until(look);
@@ -590,6 +625,7 @@ static bool examine_chunk(struct subject *s, size_t index)
         } else {
                 note_copies(s, look);
                 note_parity(s, look);
+                note_parts(s, look);
                 note_stored(s, look);
                 note_ranges(s, look);
         }

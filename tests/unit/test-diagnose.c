@@ -243,6 +243,49 @@ START_TEST(parts)
 }
 END_TEST
 
+/* Parts that fit each other may hold the bytes of something else: the original tells. */
+START_TEST(parts_and_original)
+{
+        static struct dg_copy part[9];
+        struct dg_chunk k = { .copy = part, .has_want = true };
+        uint32_t first = 0;
+        bool complete;
+        size_t at;
+
+        for (unsigned data = 4; data <= 8; data += 4) {
+                struct dg_part p = { .data = data };
+
+                memset(part, 0, sizeof(part));
+                k.copies = data + 1;
+                for (uint32_t b = 0; b < DG_BLOCKS; b++)
+                        k.want[b] = b < 700 ? content(b) : DG_EMPTY;
+                for (unsigned n = 0; n <= data; n++) {
+                        part[n].usable = part[n].current = true;
+                        part[n].part = (uint8_t)(data * 4 + (n + 1) % (data + 1)); /* in any order */
+                        p.number = (n + 1) % (data + 1);
+                        for (uint32_t b = 0; b < DG_BLOCKS; b++)
+                                part[n].crc[b] = p.number < data && b < dg_part_blocks(&p)
+                                                         ? k.want[dg_part_place(&p, b)]
+                                                         : DG_EMPTY;
+                }
+                ck_assert_uint_eq(dg_parts_differ(&k, &first, &at, &complete), 0);
+                ck_assert(complete);
+                part[1].crc[9]++; /* part 2, whose ninth block is the second of the third unit */
+                part[1].crc[10]++;
+                p.number = 2;
+                ck_assert_uint_eq(dg_parts_differ(&k, &first, &at, &complete), 2);
+                ck_assert_uint_eq(first, dg_part_place(&p, 9));
+                ck_assert_uint_eq(at, 1);
+                part[1].usable = false;
+                ck_assert_uint_eq(dg_parts_differ(&k, &first, &at, &complete), 0);
+                ck_assert(!complete);
+        }
+        k.has_want = false;
+        ck_assert_uint_eq(dg_parts_differ(&k, &first, &at, &complete), 0);
+        ck_assert(!complete);
+}
+END_TEST
+
 /* Whole copies and parts of one chunk, in any order: who knows what is in it. */
 START_TEST(parts_and_copies)
 {
@@ -829,6 +872,7 @@ int main(void)
         tcase_add_test(t, behind_the_end);
         tcase_add_test(t, room);
         tcase_add_test(t, parts);
+        tcase_add_test(t, parts_and_original);
         tcase_add_test(t, parts_and_copies);
         tcase_add_test(t, bytes);
         tcase_add_test(t, shifts);

@@ -103,6 +103,10 @@ int dg_reference(const struct dg_chunk *chunk, uint32_t block);
  * there: a whole copy that is as it should be knows more than any part, a damaged or old one less than parts that are. */
 bool dg_in_parts(const struct dg_chunk *chunk);
 
+/* An erasure coded chunk and its original: how many blocks of the chunk have other checksums in their data part, the first of
+ * them, and the part (*copy). *complete says whether there is a part for each block of the original. */
+uint32_t dg_parts_differ(const struct dg_chunk *chunk, uint32_t *first, size_t *copy, bool *complete);
+
 /* An erasure coded chunk: the first block of a checksum part that is not what the data parts say, or of a part that is
  * there twice and differs; -1: none. *copy is the part. *complete says whether all that is needed was there. */
 int dg_parity(const struct dg_chunk *chunk, size_t *copy, bool *complete);
@@ -263,6 +267,8 @@ bool dg_part(uint8_t id, struct dg_part *out);
 uint32_t dg_part_blocks(const struct dg_part *part);
 /* The block of the chunk that block `block` of a data part is. */
 uint32_t dg_part_place(const struct dg_part *part, uint32_t block);
+/* The number of the data part that holds this block of the chunk. */
+unsigned dg_part_number(const struct dg_part *part, uint32_t block);
 /* The block of the data part that holds this block of the chunk; -1: another part does. */
 int32_t dg_part_find(const struct dg_part *part, uint32_t block);
 

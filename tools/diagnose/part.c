@@ -32,9 +32,14 @@ uint32_t dg_part_place(const struct dg_part *part, uint32_t block)
         return (block / UNIT * part->data + part->number) * UNIT + block % UNIT;
 }
 
+unsigned dg_part_number(const struct dg_part *part, uint32_t block)
+{
+        return block / UNIT % part->data;
+}
+
 int32_t dg_part_find(const struct dg_part *part, uint32_t block)
 {
-        if (block / UNIT % part->data != part->number)
+        if (dg_part_number(part, block) != part->number)
                 return -1;
         return (int32_t)(block / UNIT / part->data * UNIT + block % UNIT);
 }

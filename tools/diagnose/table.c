@@ -291,6 +291,46 @@ static const struct dg_copy *part(const struct dg_chunk *k, unsigned id, size_t 
         return NULL;
 }
 
+/* Any part tells into how many the bytes were spread. */
+static bool spread(const struct dg_chunk *k, struct dg_part *out)
+{
+        for (size_t i = 0; i < copies_of(k); i++)
+                if (k->copy[i].usable && k->copy[i].current && k->copy[i].part &&
+                    dg_part(k->copy[i].part, out))
+                        return true;
+        return false;
+}
+
+uint32_t dg_parts_differ(const struct dg_chunk *k, uint32_t *first, size_t *copy, bool *complete)
+{
+        uint32_t n = 0;
+        struct dg_part p;
+
+        *complete = k->has_want && spread(k, &p);
+        if (!*complete)
+                return 0;
+        p.checksum = false;
+        for (uint32_t b = 0; b < DG_BLOCKS; b++) {
+                unsigned base = p.data == 8 ? 0x20 : 0x10;
+                const struct dg_copy *c;
+                size_t at = 0;
+
+                p.number = dg_part_number(&p, b);
+                c = part(k, base + p.number, &at);
+                if (!c) {
+                        *complete &= k->want[b] == DG_EMPTY;
+                        continue;
+                }
+                if (c->crc[dg_part_find(&p, b)] == k->want[b])
+                        continue;
+                if (!n++) {
+                        *first = b;
+                        *copy = at;
+                }
+        }
+        return n;
+}
+
 int dg_parity(const struct dg_chunk *k, size_t *copy, bool *complete)
 {
         unsigned base = 0, parts;
