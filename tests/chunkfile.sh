@@ -145,3 +145,15 @@ name=$(made 0000000000000ABC data)
 expect 0 "$roma" chunkfile --against original "$name" taken
 says "chunk 0000000000000ABC version 7"
 cmp -s <(tail -c +67108865 original) <(head -c 2686000 taken) || fail "the chunk was taken out wrong"
+
+# A chunk that the original does not have, and blocks that lie behind its end.
+expect 2 "$roma" chunkfile --against original --index 2 "$name"
+grep -qF 'and no chunk 2 to compare with' err || fail "it is not said that there is none: $(cat err)"
+: >nothing
+expect 2 "$roma" chunkfile --against nothing "$name"
+head -c $((67108864 + 20 * 65536 + 10)) original >shorter
+expect 1 "$roma" chunkfile --against shorter --index 1 "$name"
+says "block 20-20: bytes behind the end of the file, where zeros should be"
+says "block 21-40: "
+says ", behind the end of the original, first difference at byte "
+echo "what lies behind the end of the original is not the same as it"

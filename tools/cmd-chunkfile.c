@@ -205,7 +205,13 @@ static bool compare(struct chunkfile *c)
                 .index = c->index, .length = c->original_length, .copies = 1, .copy = &c->copy
         };
         c->chunk.has_want = true;
-        c->chunk.want_length = c->original_length;
+        /* To the end of the chunk: what lies behind the end of the original has no place in it. */
+        c->chunk.want_length = base + ROMA_MFS_CHUNK_SIZE;
+        if (base >= c->original_length) {
+                complain(c->tool, "chunkfile: %s has %" PRIu64 " bytes, and no chunk %u to compare with",
+                         c->tool->opt.against, c->original_length, c->index);
+                return false;
+        }
         if (!want_of(c, c->index, c->chunk.want, &same))
                 return false;
         place_blocks(c);
@@ -216,8 +222,6 @@ static bool compare(struct chunkfile *c)
                 else
                         refine(c, &c->range[i]);
         }
-        if (base >= c->original_length && !c->ranges)
-                complain(c->tool, "chunkfile: the original ends before chunk %u", c->index);
         c->compared = true;
         return true;
 }
