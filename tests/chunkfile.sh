@@ -146,6 +146,20 @@ expect 0 "$roma" chunkfile --against original "$name" taken
 says "chunk 0000000000000ABC version 7"
 cmp -s <(tail -c +67108865 original) <(head -c 2686000 taken) || fail "the chunk was taken out wrong"
 
+# A bit that would make a block match is put right, not where other blocks do not match at all.
+cp "$name" sound
+at=$((8192 + 5 * 65536 + 100))
+byte=$(od -An -tu1 -j $at -N 1 sound)
+bytes "$(printf %02x $((byte ^ 8)))" | dd of="$name" bs=1 seek=$at conv=notrunc status=none
+expect 1 "$roma" chunkfile -f "$name" taken
+says "taken out: 1 blocks with one bit put right"
+cmp -s <(tail -c +67108865 original) <(head -c 2686000 taken) || fail "the bit was not put right"
+bytes 0000000000000000 | dd of="$name" bs=1 seek=$((4096 + 4 * 20)) conv=notrunc status=none
+expect 1 "$roma" chunkfile -f "$name" taken
+says "taken out: 3 blocks as they are, that do not match their checksums"
+cmp -s <(tail -c +8193 "$name") taken || fail "something was changed"
+cp sound "$name"
+
 # A chunk that the original does not have, and blocks that lie behind its end.
 expect 2 "$roma" chunkfile --against original --index 2 "$name"
 grep -qF 'and no chunk 2 to compare with' err || fail "it is not said that there is none: $(cat err)"

@@ -243,6 +243,13 @@ static bool put_block(struct chunkfile *c, const unsigned char *buf, size_t len,
         return true;
 }
 
+/* Of blocks that have nothing to do with their checksums one in 8192 looks as if a bit were wrong. Where others do not match
+ * at all the table may be of another time, and all these blocks good. */
+static bool one_bit_is_sure(const struct chunkfile *c)
+{
+        return c->cf.one_bit == c->cf.bad;
+}
+
 static bool copy_out(struct chunkfile *c, uint64_t length)
 {
         unsigned char buf[DG_BLOCK];
@@ -255,7 +262,7 @@ static bool copy_out(struct chunkfile *c, uint64_t length)
                         len = length - at;
                 if (read_at(&c->fd, buf, (size_t)len, dg_chunkfile_at(&c->cf, b)) < 0)
                         return false;
-                if (c->cf.bit[b] >= 0 && (uint64_t)c->cf.bit[b] / 8 < len) {
+                if (one_bit_is_sure(c) && c->cf.bit[b] >= 0 && (uint64_t)c->cf.bit[b] / 8 < len) {
                         buf[c->cf.bit[b] / 8] ^= (unsigned char)(1u << c->cf.bit[b] % 8);
                         c->repaired++;
                 } else {

@@ -116,6 +116,7 @@ static void check_block(struct dg_chunkfile *out, uint32_t b, const unsigned cha
                 return;
         out->seen[b] = DG_BAD;
         out->bit[b] = n == DG_BLOCK ? dg_one_bit(out->real[b], out->crc[b]) : -1;
+        out->one_bit += out->bit[b] >= 0;
         out->problems |= DG_CF_BLOCK;
         out->bad++;
 }

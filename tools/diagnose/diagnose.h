@@ -303,6 +303,7 @@ struct dg_chunkfile {
         uint32_t blocks;          /* whole ones */
         uint32_t rest;            /* bytes of a block that was cut */
         uint32_t bad;             /* blocks that do not match their CRC */
+        uint32_t one_bit;         /* of these: that would with one bit changed */
         uint32_t crc[DG_BLOCKS];  /* as stored */
         uint32_t real[DG_BLOCKS]; /* of the bytes */
         int32_t bit[DG_BLOCKS];   /* -1, or the one bit that makes the block match its CRC */
