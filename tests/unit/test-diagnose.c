@@ -471,6 +471,7 @@ START_TEST(causes_of_all)
         ck_assert(why(length + 5, length, (struct dg_file){ 0 }) && cause[0].id == DG_CAUSE_END_LONG);
         ck_assert(why(length + 5, length, (struct dg_file){ .tail_differs = true }) &&
                   cause[0].id == DG_CAUSE_NO_TRUNCATE);
+        ck_assert_uint_eq(why(0, DG_UNKNOWN, (struct dg_file){ .chunk_behind = true }), 0);
         ck_assert(why(0, DG_UNKNOWN, (struct dg_file){ .stored = length, .stored_data = true }) &&
                   cause[0].id == DG_CAUSE_NO_END);
         ck_assert(why(length, DG_UNKNOWN, (struct dg_file){ .lost = 1 }) && cause[0].id == DG_CAUSE_GONE);

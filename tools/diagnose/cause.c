@@ -357,8 +357,8 @@ static void lengths(const struct facts *f, struct list *l)
         bool border = length && length % CHUNK == 0;
 
         if (want == DG_UNKNOWN) {
-                if (!file->stored_data && !file->chunk_behind)
-                        return;
+                if (!file->stored_data)
+                        return; /* a chunk behind the end that holds nothing does not show what happened */
                 say(l, DG_CAUSE_NO_END, length ? 64 : 90,
                     "data are stored up to byte %llu, the length is %llu", ull(file->stored), ull(length));
                 say(l, DG_CAUSE_END_SHORT, 62, "data are stored up to byte %llu, the length is %llu",

@@ -137,8 +137,8 @@ struct dg_file {
         size_t copies; /* largest number of copies of a chunk */
         uint64_t
                 stored; /* bytes behind the end of the file that are stored all the same: up to this offset; 0: none */
-        bool stored_data;       /* some of them are not zero */
-        bool chunk_behind;      /* a whole chunk lies behind the end */
+        bool stored_data;  /* some of them are not zero */
+        bool chunk_behind; /* a whole chunk lies behind the end: no cause by itself, it may hold nothing */
         uint32_t empty_copies;  /* copies that store nothing where others store something */
         uint32_t absent_chunks; /* chunks of the map that are holes where the original has data */
         uint32_t invalid;       /* copies that the master knows as damaged */
