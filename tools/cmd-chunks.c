@@ -181,9 +181,25 @@ static void damaged(struct tool *t, const struct location *l, const roma_mfs_chu
         status_raise(t, EXIT_INTEGRITY);
 }
 
-/* Copies that differ are damage; a copy that does not answer is a failure of its own. */
+static bool any_asked(const roma_mfs_chunk *c, const struct verdict *v)
+{
+        for (size_t i = 0; i < c->copies; i++)
+                if (v[i].asked)
+                        return true;
+        return false;
+}
+
+/* Copies that differ are damage, and so is a chunk of which no good one is left; a copy that does not answer is a failure of its
+ * own. */
 static void judge(struct tool *t, const struct location *l, const roma_mfs_chunk *c, struct verdict *v)
 {
+        if (!any_asked(c, v)) {
+                complain(t,
+                         "chunks %s: chunk %u (%016llX) has no good copy on any server that is connected; "
+                         "see roma diagnose",
+                         l->shown, c->index, (unsigned long long)c->id);
+                status_raise(t, EXIT_INTEGRITY);
+        }
         for (size_t i = 0; i < c->copies; i++) {
                 if (v[i].asked && v[i].code != ROMA_OK) {
                         const roma_result r = { .code = v[i].code, .message = v[i].message, .server = "" };

@@ -157,5 +157,7 @@ for i in 1 2 3; do [ "$i" = "${held[0]}" ] || "$cluster" kill cs"$i" --dir "$ROM
 "$cluster" wait --dir "$ROMA_MFS_DIR"
 expect_quiet 1 roma diagnose "$here/two/old" >out
 grep -q 'of another version' out || fail "diagnose: $(cat out)"
+expect_quiet 7 roma chunks --crc "$here/two/old" >out
+grep -q 'has no good copy' errors || fail "chunks --crc: $(cat out errors)"
 salvaged 1 two/old
 grep -q 'chosen.*another version' saved.map || fail "the map: $(cat saved.map)"
