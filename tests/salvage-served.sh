@@ -38,3 +38,23 @@ served '
   expect 0 "$roma" salvage --error-gap 0 --length 67408864 "$ROMA_CONFORM_URI/x" zeros
   cmp zeros <(cat data; head -c $((67408864 - 300000)) /dev/zero)'
 echo "a hole is lost where the original has data"
+
+# An original that repeats 32 bytes two million times, and a block that begins with these, moved: nobody looks at two million
+# places. The limit only catches that.
+row=abcdefghijklmnopqrstuvwxyz012345
+printf %s "$row" >repeated
+for _ in {1..21}; do
+  cat repeated repeated >twice
+  mv twice repeated
+done
+{
+  printf %s%s "${row:1}" "${row:0:1}" "${row:1}" "${row:0:1}"
+  head -c 65472 /dev/urandom
+} >block
+# shellcheck disable=SC2016
+served '
+  "$roma" put -q block "$ROMA_CONFORM_URI/x"
+  code=0
+  timeout 40 "$roma" diagnose --error-gap 0 --against repeated "$ROMA_CONFORM_URI/x" >said 2>&1 || code=$?
+  [ $code = 1 ] || { echo "exit code $code"; cat said; exit 1; }'
+echo "an original that repeats itself takes no longer"

@@ -6,7 +6,13 @@
 
 #include "tools/examine.h"
 
-enum { PEEKS = 48, PROBES = 16, PROBE = 32, PIECE = 4 << 20 };
+enum {
+        PEEKS = 48,
+        PROBES = 16,
+        PROBE = 32,
+        PIECE = 4 << 20,
+        HITS = 256 /* of a probe: more have originals that repeat themselves, and each costs a look at a block */
+};
 #define SEARCH_MAX (UINT64_C(16) << 30) /* bytes of an original that is searched */
 
 /* Bytes of a bad block that are looked for in the whole original. */
@@ -214,6 +220,7 @@ static bool found_at(struct subject *s, const struct probe *p, uint64_t offset)
 void refine_search(struct subject *s)
 {
         bool done[PROBES] = { false };
+        unsigned hits[PROBES] = { 0 };
         unsigned char *buf;
         size_t overlap = PROBE - 1;
 
@@ -228,7 +235,8 @@ void refine_search(struct subject *s)
                         const unsigned char *hit = buf;
                         while (!done[i] && (hit = memmem(hit, n - (size_t)(hit - buf),
                                                          s->probes[i].block + s->probes[i].at, PROBE))) {
-                                done[i] = found_at(s, &s->probes[i], at + (uint64_t)(hit - buf));
+                                done[i] = found_at(s, &s->probes[i], at + (uint64_t)(hit - buf)) ||
+                                          ++hits[i] == HITS;
                                 hit++;
                         }
                 }
