@@ -127,6 +127,7 @@ struct au_conn {
         bool swapped; /* the server is a */
         bool closed;
         bool begun; /* bytes have come */
+        bool odd;   /* that something is said there which does not belong there has been told */
         enum au_role role;
         struct au_dir dir[2]; /* 0: from a */
         struct au_master_talk *master;

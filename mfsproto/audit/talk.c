@@ -426,9 +426,36 @@ static void cs_packet(roma_wire *w, const struct au_packet *p)
 
 /* ---- both -------------------------------------------------------------------------------------------------- */
 
+/* In the middle of a connection anything may look like a packet, and a server be taken for one of the other kind: then nothing
+ * of what it does is understood. */
+static void check_kind(roma_wire *w, const struct au_packet *p)
+{
+        const struct wire_packet *k = wire_packet_find(p->type);
+        bool master = p->c->role == AU_MASTER;
+        char from[56], to[56];
+        uint8_t dir;
+
+        if (p->to_server)
+                dir = master ? WIRE_TO_MASTER : WIRE_TO_CS;
+        else
+                dir = master ? WIRE_FROM_MASTER : WIRE_FROM_CS;
+        if (!k || k->dirs & dir || p->c->odd)
+                return;
+        p->c->odd = true;
+        w->blind++;
+        au_unchecked(w,
+                     "connection %llu (%s to %s): %s in frame %llu is nothing that is said to or by a %s; "
+                     "the server may "
+                     "be of another kind, and what is said there is not understood",
+                     (unsigned long long)p->c->number, au_addr_text(au_client(p->c), from),
+                     au_addr_text(au_server(p->c), to), k->name, (unsigned long long)w->frame,
+                     master ? "master" : "chunkserver");
+}
+
 void au_talk_packet(roma_wire *w, const struct au_packet *p)
 {
         w->report.messages++;
+        check_kind(w, p);
         if (p->holed)
                 w->report.partial++;
         if (p->c->role == AU_MASTER)
