@@ -66,7 +66,7 @@ typedef struct roma_wire_report {
         uint64_t joined;        /* of these: that had begun before the capture */
         uint64_t messages;      /* whole or in part */
         uint64_t partial;       /* of these, with bytes missing */
-        uint64_t gaps, lost;    /* holes in MooseFS connections, and their bytes */
+        uint64_t gaps, lost;    /* holes in MooseFS connections (or what is no packet), and their bytes */
         uint64_t writes;        /* write sessions of clients that were followed to a grant */
         uint64_t findings;      /* rules broken */
         uint64_t unchecked; /* places where a rule could not be decided; each has been told by `unchecked` */

@@ -271,6 +271,10 @@ static void lose(roma_wire *w, struct au_conn *c, unsigned dir)
                 c->role = AU_FOREIGN; /* it begins with something else */
                 return;
         }
+        if (c->role == AU_MASTER || c->role == AU_CS) { /* as if what comes were not there */
+                w->report.gaps++;
+                w->blind++;
+        }
         s->lost = true;
         s->body = false;
         s->got = s->kept = 0;

@@ -952,6 +952,27 @@ START_TEST(taken_for_another_kind)
 }
 END_TEST
 
+/* Bytes on a connection to the master that are no packet: an END may be in what follows. */
+START_TEST(what_is_no_packet)
+{
+        struct seen s;
+        roma_wire *w = start(&s);
+        struct line m = dial(w, CLIENT, 1000, MASTER, MASTER_PORT), cs = dial(w, CLIENT, 1001, HEAD, CS_PORT);
+
+        grant(w, &m, 1, 5, 0, 77, 1);
+        session(w, &cs, 77, 1);
+        write_byte(w, &cs, 77, 1, 0);
+        finish_chunk(w, &cs, 77);
+        segment(w, &m, 0, ACK, "no packet of MooseFS", 20);
+        made_ns += INT64_C(130000000000);
+        hang_up(w, &cs);
+        finish(w, &s);
+        ck_assert_msg(!s.findings, "%s", s.rule);
+        ck_assert_uint_eq(s.r.gaps, 1);
+        ck_assert_uint_eq(s.r.unchecked, 1);
+}
+END_TEST
+
 /* One after the other, as in a capture of a day: that they were there is no lack of memory, and the last is seen as well
  * as the first. */
 START_TEST(many_short_connections)
@@ -1051,6 +1072,7 @@ int main(void)
         tcase_add_test(t, data_without_a_head);
         tcase_add_test(t, times_are_those_of_the_frames);
         tcase_add_test(t, taken_for_another_kind);
+        tcase_add_test(t, what_is_no_packet);
         tcase_add_test(t, many_short_connections);
         tcase_add_test(t, too_many_segments_wait);
         tcase_add_test(t, segments_that_overlap_what_waits);
