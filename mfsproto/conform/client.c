@@ -248,16 +248,31 @@ static struct entry *list(struct cf *c, struct cf_link *l, uint32_t inode)
         return all;
 }
 
-bool cf_remove(struct cf *c, struct cf_link *l, uint32_t parent, const char *name, uint32_t inode)
+/* A server may list folders without an end: what is ours is neither so deep nor so much. */
+enum { DEPTH_MAX = 64, ENTRIES_MAX = 1 << 16 };
+
+static bool remove_all(struct cf *c, struct cf_link *l, uint32_t parent, const char *name, uint32_t inode,
+                       unsigned depth, unsigned *entries)
 {
-        struct entry *e = list(c, l, inode), *next;
-        bool all = true;
+        struct entry *e = depth < DEPTH_MAX ? list(c, l, inode) : NULL, *next;
+        bool all = depth < DEPTH_MAX;
 
         for (; e; e = next) {
                 next = e->next;
-                all &= e->type == WIRE_NODE_DIRECTORY ? cf_remove(c, l, inode, e->name, e->inode)
-                                                      : gone(c, l, WIRE_CLTOMA_FUSE_UNLINK, inode, e->name);
+                if (++*entries > ENTRIES_MAX)
+                        all = false;
+                else if (e->type == WIRE_NODE_DIRECTORY)
+                        all &= remove_all(c, l, inode, e->name, e->inode, depth + 1, entries);
+                else
+                        all &= gone(c, l, WIRE_CLTOMA_FUSE_UNLINK, inode, e->name);
                 free(e);
         }
         return gone(c, l, WIRE_CLTOMA_FUSE_RMDIR, parent, name) && all;
+}
+
+bool cf_remove(struct cf *c, struct cf_link *l, uint32_t parent, const char *name, uint32_t inode)
+{
+        unsigned entries = 0;
+
+        return remove_all(c, l, parent, name, inode, 0, &entries);
 }

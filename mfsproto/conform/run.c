@@ -403,5 +403,5 @@ int roma_conform_run(roma_conform *handle)
         if (begin(c))
                 code = run_all(c);
         end(c);
-        return code;
+        return c->error.len && !code ? 2 : code; /* what it made may still be there */
 }

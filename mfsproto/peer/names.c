@@ -317,6 +317,8 @@ static uint64_t list_edges(struct listing *ls, struct peer_node *dir, uint64_t s
         if (!start) {
                 list_one(ls, ".", 1, dir);
                 list_one(ls, "..", 2, up);
+                if (ls->r->p->cfg.endless)
+                        list_one(ls, "deeper", 6, dir);
         }
         ri_list_for_each(l, &dir->edges)
         {
@@ -350,7 +352,7 @@ static bool on_readdir(struct peer_req *r)
                 return peer_status(r, WIRE_STATUS_ENOTDIR);
         if (!peer_may(dir, &ug, WIRE_ACCESS_R))
                 return peer_status(r, WIRE_STATUS_EACCES);
-        room = (dir->names.count + 2) * (1 + WIRE_NAME_MAX + 4 + 36);
+        room = (dir->names.count + 3) * (1 + WIRE_NAME_MAX + 4 + 36);
         bytes = malloc(room);
         if (!bytes)
                 return peer_status(r, WIRE_STATUS_OUTOFMEMORY);

@@ -71,6 +71,7 @@ struct mfs_peer_cfg {
         const char *password;    /* needed to register */
         bool read_only;          /* the export is */
         uint32_t readdir_most;   /* entries in one answer of a 4.x master; 0: all */
+        bool endless;            /* each folder lists itself as a folder in it */
         enum mfs_peer_bug bug;
         uint16_t port;                  /* of the master; any that is free */
         const struct mfs_peer_tap *tap; /* must live as long as the peer */

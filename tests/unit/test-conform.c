@@ -236,6 +236,29 @@ START_TEST(flooded)
 }
 END_TEST
 
+/* Each folder holds itself: tidying up comes to an end. */
+START_TEST(endless_folders)
+{
+        struct mfs_peer_cfg cfg = { .endless = true };
+        roma_conform_opts opts = ROMA_CONFORM_OPTS_INIT;
+        struct mfs_peer *peer;
+        roma_conform *c;
+        char why[200];
+
+        peer = mfs_peer_new(&cfg, why, sizeof(why));
+        ck_assert_msg(peer != NULL, "%s", why);
+        opts.uri = mfs_peer_uri(peer);
+        opts.filter = "frame/msgid";
+        c = roma_conform_new(&opts);
+        ck_assert_ptr_nonnull(c);
+        ck_assert_int_eq(roma_conform_run(c), 2);
+        ck_assert_msg(strstr(roma_conform_error(c), "could not be removed") != NULL, "%s",
+                      roma_conform_error(c));
+        roma_conform_free(c);
+        mfs_peer_free(peer);
+}
+END_TEST
+
 int main(void)
 {
         Suite *s = suite_create("conform");
@@ -247,6 +270,7 @@ int main(void)
         tcase_add_test(t, wrong_servers);
         tcase_add_test(t, broken_servers);
         tcase_add_test(t, flooded);
+        tcase_add_test(t, endless_folders);
         suite_add_tcase(s, t);
         r = srunner_create(s);
         srunner_run_all(r, CK_ENV);
