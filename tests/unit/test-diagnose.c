@@ -345,6 +345,12 @@ START_TEST(bytes)
         d = compared(DG_BLOCK);
         ck_assert_int_eq(d.pattern, DG_BIT);
         ck_assert_int_eq(d.detail, 1234 * 8 + 3);
+        fill();
+        good[1234] = 8; /* no hole of one byte */
+        bad[1234] = 0;
+        d = compared(DG_BLOCK);
+        ck_assert_int_eq(d.pattern, DG_BIT);
+        ck_assert_int_eq(d.detail, 1234 * 8 + 3);
 
         fill();
         memset(bad + 1000, 0, DG_BLOCK - 1000);

@@ -97,9 +97,13 @@ bool dg_compare(const unsigned char *good, const unsigned char *bad, const unsig
                 return false;
         if (out->first >= used)
                 out->pattern = DG_PAD;
+        else if (dg_is_zero(bad + out->first, DG_BLOCK - out->first))
+                out->pattern = DG_TAIL;
+        else if (one_bit(good, bad, out)) /* also when the byte was nothing but this bit */
+                return true;
         else if (dg_is_zero(bad + out->first, out->end - out->first))
-                out->pattern = dg_is_zero(bad + out->first, DG_BLOCK - out->first) ? DG_TAIL : DG_ZERO;
-        else if (!one_bit(good, bad, out) && !shifted(bad, around, out))
+                out->pattern = DG_ZERO;
+        else if (!shifted(bad, around, out))
                 out->pattern = DG_CONTENT;
         return true;
 }
