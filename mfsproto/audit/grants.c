@@ -631,6 +631,7 @@ static bool without_grant(roma_wire *w, struct au_conn *c, const struct au_grant
 }
 
 static void write_drop(roma_wire *w, struct au_write *x, bool lost);
+static bool missed_something(const roma_wire *w, struct au_conn *c, const struct au_write *x);
 
 void au_write_open(roma_wire *w, struct au_conn *c, uint64_t chunk, uint32_t version,
                    const struct au_locs *hops)
@@ -639,8 +640,8 @@ void au_write_open(roma_wire *w, struct au_conn *c, uint64_t chunk, uint32_t ver
         struct au_grant *g;
         struct au_spot at;
 
-        if (x->open)
-                write_drop(w, x, true);
+        if (x->open) /* its FINISH may be missing */
+                write_drop(w, x, !missed_something(w, c, x));
         x->open = true;
         x->blind = w->blind;
         x->chunk = chunk;
@@ -668,7 +669,7 @@ void au_write_open(roma_wire *w, struct au_conn *c, uint64_t chunk, uint32_t ver
         x->early = without_grant(w, c, g);
         if (x->early)
                 return;
-        if (version && version != g->version)
+        if (version && version != g->version && g->blind == w->blind)
                 au_broken(w, AU_WRONG_ID, &at, "WRITE names version %u, the grant said %u", version,
                           g->version);
         check_chain(w, c, g, hops);
@@ -776,6 +777,11 @@ static bool check_packet(roma_wire *w, struct au_conn *c, const struct au_write 
         struct au_spot at = { NULL, c, x->g, d->chunkid, d->block };
         uint32_t size = p->length - WIRE_WRITE_DATA_HEADER;
 
+        if (d->chunkid != x->chunk && x->blind != w->blind) { /* another session may have begun there */
+                if (x->g)
+                        x->g->doubt = true;
+                return false;
+        }
         if (d->chunkid != x->chunk) {
                 au_broken(w, AU_WRONG_ID, &at, "data for chunk %016llX in a session that writes %016llX",
                           ID(d->chunkid), ID(x->chunk));
@@ -929,6 +935,10 @@ void au_write_finish(roma_wire *w, struct au_conn *c, uint64_t chunk, uint32_t v
 
         if (!x->open || x->forward)
                 return;
+        if ((chunk != x->chunk || version != x->version) && x->blind != w->blind) {
+                write_drop(w, x, false); /* of another session, whose beginning is missing */
+                return;
+        }
         if (chunk != x->chunk || version != x->version) {
                 au_broken(w, AU_WRONG_ID, &at,
                           "FINISH names chunk %016llX version %u, WRITE said %016llX version %u", ID(chunk),

@@ -63,9 +63,10 @@ enum { AU_KEEP = 1 << 17 }; /* of a packet that is no data; larger ones are know
 
 /* One direction of the talk. */
 struct au_stream {
-        bool lost;  /* between a hole and the next packet that can be told */
-        bool body;  /* head is whole */
-        bool holed; /* bytes of this packet are missing */
+        bool lost;    /* between a hole and the next packet that can be told */
+        bool skipped; /* bytes that came meanwhile, or a hole */
+        bool body;    /* head is whole */
+        bool holed;   /* bytes of this packet are missing */
         uint8_t head[WIRE_HEADER_SIZE];
         uint32_t got; /* of the head, then of the body */
         uint32_t type, length;

@@ -276,6 +276,7 @@ static void lose(roma_wire *w, struct au_conn *c, unsigned dir)
                 w->blind++;
         }
         s->lost = true;
+        s->skipped = false;
         s->body = false;
         s->got = s->kept = 0;
         s->scanned = 0;
@@ -290,10 +291,14 @@ static size_t some_bytes(roma_wire *w, struct au_conn *c, unsigned dir, const ui
 
         if (s->lost) {
                 take = search(c, dir, p, n);
-                if (take < n)
+                s->skipped |= take > 0 && s->holes; /* else it had begun before the capture */
+                if (take < n) {
                         s->lost = false;
-                else
+                        /* packets may have been passed over */
+                        w->blind += s->skipped && (c->role == AU_MASTER || c->role == AU_CS);
+                } else {
                         give_up(w, c, s, n);
+                }
                 return take;
         }
         if (!s->body) {
@@ -340,8 +345,10 @@ void au_stream_hole(roma_wire *w, struct au_conn *c, unsigned dir, uint32_t n)
                 w->report.gaps++;
                 w->report.lost += n;
         }
-        if (s->lost)
+        if (s->lost) {
+                s->skipped = s->holes > 0;
                 return;
+        }
         if (s->body && n <= s->length - s->got) {
                 s->holed = true;
                 s->got += n;
@@ -355,6 +362,7 @@ void au_stream_hole(roma_wire *w, struct au_conn *c, unsigned dir, uint32_t n)
                 packet_done(w, c, dir);
         }
         s->lost = true;
+        s->skipped = false;
         s->body = false;
         s->got = s->kept = 0;
         s->scanned = 0;

@@ -14,10 +14,15 @@ static int32_t before(uint32_t a, uint32_t b)
         return (int32_t)(a - b);
 }
 
-/* Acknowledged, and not in the capture so far. */
+static bool not_understood(const struct au_conn *c, const struct au_dir *d)
+{
+        return d->s.lost && d->s.skipped && (c->role == AU_MASTER || c->role == AU_CS);
+}
+
+/* Acknowledged, and not in the capture so far, or not understood. */
 static bool incomplete(const struct au_conn *c, const struct au_dir *d)
 {
-        if (d->later)
+        if (d->later || not_understood(c, d))
                 return true;
         if (!d->known)
                 return c->syn && d->has_acked;
@@ -281,6 +286,10 @@ static void take_ack(roma_wire *w, struct au_conn *c, unsigned dir, uint32_t ack
 /* Nothing more is said there; thousands of such connections may follow each other in a capture. */
 static void forget_talk(roma_wire *w, struct au_conn *c)
 {
+        for (int i = 0; i < 2 && c->closed; i++) {
+                w->blind += not_understood(c, &c->dir[i]);
+                c->dir[i].s.skipped = false;
+        }
         if (c->closed && !c->dir[0].later && !c->dir[1].later)
                 au_talk_free(w, c);
 }

@@ -973,6 +973,43 @@ START_TEST(what_is_no_packet)
 }
 END_TEST
 
+/* A connection is used for one chunk after the other; in between frames are missing: the last status, or the FINISH and the
+ * WRITE of the second chunk. */
+START_TEST(sessions_with_a_hole_between)
+{
+        struct seen s;
+        roma_wire *w = start(&s);
+        struct line m = dial(w, CLIENT, 1000, MASTER, MASTER_PORT), cs = dial(w, CLIENT, 1001, HEAD, CS_PORT);
+
+        grant(w, &m, 1, 5, 0, 77, 1);
+        grant(w, &m, 2, 6, 0, 78, 1);
+        session(w, &cs, 77, 1);
+        send_data(w, &cs, 77, 1, 0);
+        if (_i == 0) {
+                acknowledge(w, &cs, 77, 1);
+                cs.next[0] += 20 + 21; /* FINISH, WRITE */
+        } else {
+                cs.next[1] += 21; /* the status */
+                cs.next[0] += 20; /* FINISH */
+                session(w, &cs, 78, 1);
+        }
+        write_byte(w, &cs, 78, 1, 0);
+        finish_chunk(w, &cs, 78);
+        end_chunk(w, &m, 3, 5, 77, 1, 0);
+        end_chunk(w, &m, 4, 6, 78, 1, 0);
+        grant(w, &m, 5, 5, 1, 77, 1);
+        session(w, &cs, 77, 1);
+        write_byte(w, &cs, 77, 1, 1);
+        finish_chunk(w, &cs, 77);
+        end_chunk(w, &m, 6, 5, 77, 2, 0);
+        made_ns += INT64_C(70000000000);
+        hang_up(w, &cs);
+        finish(w, &s);
+        ck_assert_msg(!s.findings, "%s", s.rule);
+        ck_assert_uint_gt(s.r.gaps, 0);
+}
+END_TEST
+
 /* One after the other, as in a capture of a day: that they were there is no lack of memory, and the last is seen as well
  * as the first. */
 START_TEST(many_short_connections)
@@ -1073,6 +1110,7 @@ int main(void)
         tcase_add_test(t, times_are_those_of_the_frames);
         tcase_add_test(t, taken_for_another_kind);
         tcase_add_test(t, what_is_no_packet);
+        tcase_add_loop_test(t, sessions_with_a_hole_between, 0, 2);
         tcase_add_test(t, many_short_connections);
         tcase_add_test(t, too_many_segments_wait);
         tcase_add_test(t, segments_that_overlap_what_waits);
