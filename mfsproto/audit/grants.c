@@ -443,13 +443,14 @@ void au_grant_end_failed(roma_wire *w, struct au_conn *c, uint64_t chunk, uint8_
 
 void au_session_closed(roma_wire *w, struct au_conn *c, bool certain)
 {
+        certain = certain && !au_tcp_incomplete(w);
         ri_list_for_each(l, &w->grants_used)
         {
                 struct au_grant *g = ri_container_of(l, struct au_grant, used);
 
                 if (g->ended || g->only_read || g->conn != c->number || g->key.master != c->master->number)
                         continue;
-                if (certain && !g->doubt && g->blind == w->blind && !au_tcp_incomplete(w))
+                if (certain && !g->doubt && g->blind == w->blind)
                         no_end(w, c, g, "the session was closed");
                 else
                         g->orphan = true; /* or its END is in a hole of the capture */

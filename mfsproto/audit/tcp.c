@@ -26,7 +26,9 @@ static bool incomplete(const struct au_conn *c, const struct au_dir *d)
                 return true;
         if (!d->known)
                 return c->syn && d->has_acked;
-        return d->has_acked && before(d->acked, d->fin ? d->fin_seq + 1 : d->next) > 0;
+        /* Its FIN counts as one byte, once all before it is here. */
+        return d->has_acked &&
+               before(d->acked, d->fin && before(d->fin_seq, d->next) <= 0 ? d->fin_seq + 1 : d->next) > 0;
 }
 
 bool au_deaf(struct au_conn *c)
@@ -290,8 +292,13 @@ static void forget_talk(roma_wire *w, struct au_conn *c)
                 w->blind += not_understood(c, &c->dir[i]);
                 c->dir[i].s.skipped = false;
         }
-        if (c->closed && !c->dir[0].later && !c->dir[1].later)
-                au_talk_free(w, c);
+        if (!c->closed || c->dir[0].later || c->dir[1].later)
+                return;
+        if (c->cs) /* a client may have gone on after the server's FIN */
+                au_write_closed(w, c);
+        au_talk_free(w, c);
+        for (int i = 0; i < 2 && c->dir[0].ended && c->dir[1].ended; i++)
+                au_stream_free(w, &c->dir[i].s);
 }
 
 static void take_end(roma_wire *w, struct au_conn *c, unsigned dir, const struct au_segment *s)

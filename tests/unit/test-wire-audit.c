@@ -605,7 +605,7 @@ static void end_chunk(roma_wire *w, struct line *m, uint32_t msgid, uint32_t ino
 }
 
 /* WRITE to HEAD with the next n - 1 servers as its chain, and the word that it is up. */
-static void session(roma_wire *w, struct line *cs, uint64_t chunk, unsigned n)
+static void say_write(roma_wire *w, struct line *cs, uint64_t chunk, unsigned n)
 {
         start_body();
         u8(1);
@@ -616,6 +616,11 @@ static void session(roma_wire *w, struct line *cs, uint64_t chunk, unsigned n)
                 u16(CS_PORT);
         }
         say(w, cs, 0, WIRE_CLTOCS_WRITE);
+}
+
+static void session(roma_wire *w, struct line *cs, uint64_t chunk, unsigned n)
+{
+        say_write(w, cs, chunk, n);
         start_body();
         u64(chunk);
         u32(0);
@@ -685,6 +690,7 @@ END_TEST
  * did. The lock ran out, or the client reset the connection. */
 START_TEST(the_end_is_missing)
 {
+        const bool missing = _i < 2 || _i == 4;
         struct seen s;
         roma_wire *w = start(&s);
         struct line m = dial(w, CLIENT, 1000, MASTER, MASTER_PORT), cs = dial(w, CLIENT, 1001, HEAD, CS_PORT);
@@ -693,8 +699,9 @@ START_TEST(the_end_is_missing)
         session(w, &cs, 77, 1);
         write_byte(w, &cs, 77, 1, 0);
         finish_chunk(w, &cs, 77);
+        if (missing)
+                m.next[0] += 37; /* which the answer, or that to the FIN, acknowledges */
         if (_i < 2) {
-                m.next[0] += 37; /* which the answer acknowledges */
                 start_body();
                 u32(2);
                 u8(0);
@@ -702,15 +709,46 @@ START_TEST(the_end_is_missing)
         }
         if (_i % 2)
                 segment(w, &m, 0, RST, NULL, 0);
+        if (_i == 4)
+                hang_up(w, &m);
         made_ns += INT64_C(130000000000);
         hang_up(w, &cs);
         finish(w, &s);
-        if (_i < 2) {
+        if (missing) {
                 ck_assert_msg(!s.findings, "%s", s.rule);
                 ck_assert_uint_eq(s.r.unchecked, 1);
         } else { /* it was never said */
                 ck_assert_str_eq(s.rule, "no-end");
         }
+}
+END_TEST
+
+/* A client says WRITE on an idle connection that the server is just closing, and begins anew on another one. */
+START_TEST(a_write_that_came_too_late)
+{
+        struct seen s;
+        roma_wire *w = start(&s);
+        struct line m = dial(w, CLIENT, 1000, MASTER, MASTER_PORT), cs = dial(w, CLIENT, 1001, HEAD, CS_PORT);
+        struct line again;
+
+        grant(w, &m, 1, 4, 0, 76, 1);
+        session(w, &cs, 76, 1);
+        write_byte(w, &cs, 76, 1, 0);
+        finish_chunk(w, &cs, 76);
+        end_chunk(w, &m, 2, 4, 76, 1, 0);
+        grant(w, &m, 3, 5, 0, 77, 1);
+        segment(w, &cs, 1, FIN | ACK, NULL, 0);
+        say_write(w, &cs, 77, 1);
+        segment(w, &cs, _i, _i ? RST : FIN | ACK, NULL, 0);
+        again = dial(w, CLIENT, 1002, HEAD, CS_PORT);
+        session(w, &again, 77, 1);
+        write_byte(w, &again, 77, 1, 0);
+        finish_chunk(w, &again, 77);
+        end_chunk(w, &m, 4, 5, 77, 1, 0);
+        hang_up(w, &again);
+        hang_up(w, &m);
+        finish(w, &s);
+        ck_assert_msg(!s.findings && !s.r.unchecked, "%s, %u unchecked", s.rule, (unsigned)s.r.unchecked);
 }
 END_TEST
 
@@ -1099,7 +1137,8 @@ int main(void)
         tcase_add_test(t, rules_in_short_frames);
         tcase_add_test(t, almost_no_memory);
         tcase_add_test(t, made_well);
-        tcase_add_loop_test(t, the_end_is_missing, 0, 4);
+        tcase_add_loop_test(t, the_end_is_missing, 0, 5);
+        tcase_add_loop_test(t, a_write_that_came_too_late, 0, 2);
         tcase_add_test(t, a_hole_elsewhere);
         tcase_add_loop_test(t, a_grant_that_comes_late, 0, 2);
         tcase_add_test(t, lost_bytes_in_any_order);
