@@ -16,7 +16,7 @@
 #include "core/uri.h"
 #include "core/whole.h"
 
-#define RI_BACKEND_ABI 7
+#define RI_BACKEND_ABI 8
 
 enum ri_backend_flags {
         /* Keys are paths in a tree; core builds list, writer and mkdir -p on readdir, file_*, rename. */
