@@ -113,7 +113,7 @@ bool cfs_settle(struct cfs_job *j)
         pthread_mutex_lock(&s->lock);
         /* j itself may have been counted meanwhile; it must not wait for itself. The look at the clock is for that
          * case, which nobody signals. */
-        while (s->n && !ri_job_abandoned(&j->job)) {
+        while (s->n && !j->job.alone && !ri_job_abandoned(&j->job)) {
                 clock_gettime(CLOCK_REALTIME, &until);
                 until.tv_nsec += 100000000;
                 if (until.tv_nsec >= 1000000000) {

@@ -67,6 +67,17 @@ void cfs_stat(struct ri_op *op, const char *key, unsigned flags)
         go(j);
 }
 
+/* libcephfs looks for the name before it asks for its removal, which may take long. It finds what we have found here, so that
+ * a job that is given up meanwhile can still be stopped. */
+static int find_first(struct cfs_job *j, const char *path)
+{
+        struct ceph_statx st;
+
+        if (j->temporary)
+                return 0;
+        return ceph_statx(j->mount->cm, path, &st, CEPH_STATX_MODE, AT_SYMLINK_NOFOLLOW | AT_STATX_DONT_SYNC);
+}
+
 static void unlink_work(struct cfs_job *j)
 {
         char *path = cfs_resolve(j, false, false);
@@ -75,8 +86,10 @@ static void unlink_work(struct cfs_job *j)
 
         if (!path)
                 return;
+        r = find_first(j, path);
         pthread_rwlock_rdlock(&j->mount->names);
-        r = cfs_job_given_up(j) ? 0 : ceph_unlink(j->mount->cm, path);
+        if (r == 0 && !cfs_job_given_up(j))
+                r = ceph_unlink(j->mount->cm, path);
         pthread_rwlock_unlock(&j->mount->names);
         cfs_job_phase(j, "mds_unlink", t, 0);
         if (r < 0)
@@ -126,8 +139,10 @@ static void rmdir_work(struct cfs_job *j)
 
         if (!path)
                 return;
+        r = find_first(j, path);
         pthread_rwlock_rdlock(&j->mount->names);
-        r = cfs_job_given_up(j) ? 0 : ceph_rmdir(j->mount->cm, path);
+        if (r == 0 && !cfs_job_given_up(j))
+                r = ceph_rmdir(j->mount->cm, path);
         pthread_rwlock_unlock(&j->mount->names);
         cfs_job_phase(j, "mds_rmdir", t, 0);
         if (r < 0)
@@ -165,7 +180,7 @@ static void rename_by_link(struct cfs_job *j, const char *from, const char *to)
         int r;
 
         j->second = false;
-        if (no_symlink(j, from, true) < 0)
+        if (no_symlink(j, from, true) < 0 || cfs_job_given_up(j))
                 return;
         r = ceph_link(j->mount->cm, from, to);
         if (r < 0) {
@@ -201,7 +216,7 @@ static int rename_known(struct cfs_job *j, const char *from, const char *to)
 
         if (r < 0)
                 return r;
-        if (same_object(j, st.stx_ino, to))
+        if (same_object(j, st.stx_ino, to) || cfs_job_given_up(j))
                 return 0;
         r = ceph_rename(j->mount->cm, from, to);
         if (r == -ENOENT && ceph_statx(j->mount->cm, from, &st, CEPH_STATX_INO,

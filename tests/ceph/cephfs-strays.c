@@ -388,19 +388,21 @@ static void put(const char *key, const char *text)
  * new there, and been told that it is there. */
 static void looking(void)
 {
-        static const char *const what[] = { "remove", "rename", "cut" };
+        static const char *const what[] = { "remove", "rename", "cut", "remove, its name" };
 
-        if (roma_mkdir(store, "late", 0755, ROMA_MKDIR_PARENTS, NULL) < 0)
+        if (roma_mkdir(store, "late", 0755, ROMA_MKDIR_PARENTS, NULL) < 0 ||
+            roma_mkdir(store, "gone", 0755, ROMA_MKDIR_PARENTS, NULL) < 0)
                 fail("mkdir");
         put("late/other", "other");
-        for (int i = 0; i < 3; i++) {
+        for (int i = 0; i < 4; i++) {
+                const char *x = i == 3 ? "gone/late" : "late/x";
                 struct call c = { 0 };
                 roma_op id;
 
-                put("late/x", "old");
+                put(x, "old");
                 hold(LOOK);
-                if (i == 0)
-                        id = roma_aio_unlink(store, "late/x", 0, NULL, ended, &c);
+                if (i == 0 || i == 3)
+                        id = roma_aio_unlink(store, x, 0, NULL, ended, &c);
                 else if (i == 1)
                         id = roma_aio_rename(store, "late/other", "late/x", 0, NULL, ended, &c);
                 else
@@ -410,9 +412,9 @@ static void looking(void)
                         fail(what[i]);
                 wait_held();
                 give_up(id, &c);
-                put("late/x", "acknowledged");
+                put(x, "acknowledged");
                 let_go();
-                must_hold("late/x", "acknowledged");
+                must_hold(x, "acknowledged");
         }
         puts("what was given up before it was sent is not sent later");
 }
