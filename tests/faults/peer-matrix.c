@@ -21,7 +21,7 @@
 #include "mfsproto/peer/peer.h"
 #include "mfsproto/wire/version.h"
 
-enum { PARALLEL = 24, DEADLINE_MS = 6000, CASE_SECONDS = 60, OLD = 150000, NEW = 200001, MOST_KINDS = 128 };
+enum { PARALLEL = 48, DEADLINE_MS = 6000, CASE_SECONDS = 60, OLD = 150000, NEW = 200001, MOST_KINDS = 128 };
 
 /* ---- one case ---------------------------------------------------------------------------------------------- */
 
