@@ -16,7 +16,7 @@
 #include "core/uri.h"
 #include "core/whole.h"
 
-#define RI_BACKEND_ABI 8
+#define RI_BACKEND_ABI 9
 
 enum ri_backend_flags {
         /* Keys are paths in a tree; core builds list, writer and mkdir -p on readdir, file_*, rename. */
@@ -76,6 +76,7 @@ struct roma_file {
         struct ri_child child;
         struct ri_list ops; /* data operations in flight: ri_op.in_file */
         bool closing;
+        const roma_attr *known; /* during file_open: what a list has said of it, a hint; or NULL */
         struct ri_whole
                 whole; /* what the store knows of all bytes: set by file_open, compared by a reader of all */
 };
@@ -91,6 +92,9 @@ void ri_store_close_now(roma_store *store);
 /* For what lives in a store. */
 void ri_child_add(roma_store *store, struct ri_child *c, void (*end)(struct ri_child *c, bool now));
 void ri_child_gone(roma_store *store, struct ri_child *c);
+/* roma_aio_file_open(), with what a list has said of the object (NULL: nothing); not kept. */
+roma_op ri_aio_file_open(roma_store *store, const char *key, unsigned flags, uint32_t mode,
+                         const roma_attr *known, const roma_opts *opts, roma_done *done, void *arg);
 /* A composite takes a file over: it, not the store's closing, will close it. */
 void ri_file_own(roma_file *file);
 /* Closes at once, without asking or telling anybody: for the `now` of an owner's ending. */

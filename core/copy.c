@@ -789,6 +789,7 @@ roma_op ri_copy_start(const struct ri_copy_ends *ends, const char *name, const c
         fault = verify_fault(c);
         r.if_match = c->opts.source_match;
         r.if_none_match = c->opts.source_none_match;
+        r.known = c->opts.source_known;
         if (!c->props || !c->if_match)
                 fail(c, ROMA_ENOMEM, "out of memory");
         else if (no_size)

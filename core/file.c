@@ -58,8 +58,8 @@ void ri_file_own(roma_file *file)
         ri_list_del(&file->child.link);
 }
 
-roma_op roma_aio_file_open(roma_store *store, const char *key, unsigned flags, uint32_t mode,
-                           const roma_opts *opts, roma_done *done, void *arg)
+roma_op ri_aio_file_open(roma_store *store, const char *key, unsigned flags, uint32_t mode,
+                         const roma_attr *known, const roma_opts *opts, roma_done *done, void *arg)
 {
         roma_file *file;
         struct ri_op *op;
@@ -93,6 +93,7 @@ roma_op roma_aio_file_open(roma_store *store, const char *key, unsigned flags, u
                 ri_op_changes(op);
         file->store = store;
         file->flags = flags;
+        file->known = known;
         ri_child_add(store, &file->child, child_end);
         ri_list_init(&file->ops);
         store->loop->stats.files++;
@@ -100,7 +101,15 @@ roma_op roma_aio_file_open(roma_store *store, const char *key, unsigned flags, u
         op->settle = opened;
         op->discard = open_discard;
         store->be->file_open(op, file, key, flags, mode);
+        if (op->core)
+                file->known = NULL;
         return op->id;
+}
+
+roma_op roma_aio_file_open(roma_store *store, const char *key, unsigned flags, uint32_t mode,
+                           const roma_opts *opts, roma_done *done, void *arg)
+{
+        return ri_aio_file_open(store, key, flags, mode, NULL, opts, done, arg);
 }
 
 /* Closing */

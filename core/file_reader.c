@@ -553,9 +553,23 @@ static void file_opened(void *arg, const roma_result *res)
                 fill(r);
 }
 
+/* Of a whole object, with what is needed to know it again; the caller's structure may be an older, shorter one. NULL: nothing. */
+static const roma_attr *known_of(const roma_reader_opts *o, roma_attr *known)
+{
+        const unsigned need = ROMA_ATTR_LENGTH | ROMA_ATTR_ETAG;
+
+        if (!o->known || o->offset || o->length != ROMA_SIZE_UNKNOWN)
+                return NULL;
+        *known = (roma_attr)ROMA_ATTR_INIT;
+        memcpy(known, o->known, o->known->size < sizeof(*known) ? o->known->size : sizeof(*known));
+        known->etag[sizeof(known->etag) - 1] = 0;
+        return (known->mask & need) == need && *known->etag ? known : NULL;
+}
+
 roma_op roma_aio_reader_open(roma_store *store, const char *key, const roma_reader_opts *opts,
                              roma_done *done, void *arg)
 {
+        roma_attr known;
         roma_reader_opts o = ROMA_READER_OPTS_INIT;
         struct opening *open;
         roma_opts child;
@@ -584,8 +598,8 @@ roma_op roma_aio_reader_open(roma_store *store, const char *key, const roma_read
         }
         ri_compose(op, open, open_cancel);
         child = ri_child_opts(op);
-        open->child = ri_adopt(
-                op, roma_aio_file_open(store, key, ROMA_O_READ | RI_O_STREAM, 0, &child, file_opened, open));
+        open->child = ri_adopt(op, ri_aio_file_open(store, key, ROMA_O_READ | RI_O_STREAM, 0,
+                                                    known_of(&o, &known), &child, file_opened, open));
         if (!open->child) {
                 free(open);
                 ri_fail_start(op);

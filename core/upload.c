@@ -295,6 +295,7 @@ static roma_put_opts part_opts(const roma_put_opts *opts)
         o.props = NULL;
         o.n_props = 0;
         o.source_match = o.source_none_match = NULL;
+        o.source_known = NULL;
         return o;
 }
 

@@ -1,84 +1,24 @@
 /* SPDX-License-Identifier: MIT */
-/* Reading an object: HEAD when it is opened, then ranges of exactly that version. */
+/* Reading an object that is open: ranges of exactly the version that was opened. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "s3compat/file.h"
 #include "s3compat/sign/sign.h"
-#include "s3compat/store.h"
 #include "s3compat/sums.h"
-
-struct s3_file {
-        uint64_t length;
-        char etag[80]; /* with quotes; "" when the server names none */
-};
-
-/* Opening */
-
-static void opened(struct s3_request *r)
-{
-        roma_file *file = r->arg;
-        struct s3_file *f;
-        struct ri_op *op;
-        roma_attr a;
-        int given;
-
-        if (r->error.code) {
-                s3_op_fail(r);
-                return;
-        }
-        op = s3_op_take(r);
-        s3_attr_from_reply(&a, &r->reply);
-        s3_whole(&file->whole, &r->st->profile, &r->reply);
-        given = s3_props_give(op, &r->reply);
-        s3_request_free(r);
-        if (given < 0)
-                return;
-        f = calloc(1, sizeof(*f));
-        if (!f || !(a.mask & ROMA_ATTR_LENGTH)) {
-                free(f);
-                if (f)
-                        ri_op_fail(op, ROMA_EPROTOCOL, "the server does not say how long the object is");
-                else
-                        ri_op_fail(op, ROMA_ENOMEM, "no memory for an open object");
-                return;
-        }
-        f->length = a.length;
-        if (a.mask & ROMA_ATTR_ETAG)
-                snprintf(f->etag, sizeof(f->etag), "\"%s\"", a.etag);
-        file->impl = f;
-        ri_op_set_attr(op, &a);
-        ri_op_finish(op);
-}
-
-void s3_file_open(struct ri_op *op, roma_file *file, const char *key, unsigned flags, uint32_t mode)
-{
-        struct s3_request *r;
-
-        (void)flags;
-        (void)mode;
-        if (!*key) {
-                ri_op_fail(op, ROMA_EISDIR, "the bucket is no object");
-                return;
-        }
-        r = s3_op_request(op, "HeadObject", "HEAD", key, opened);
-        if (!r)
-                return;
-        r->arg = file;
-        if (s3_asks_sums(&r->st->profile))
-                s3_fields_add(&r->headers, "x-amz-checksum-mode", "ENABLED");
-        s3_request_start(r);
-}
 
 void s3_file_drop(roma_file *file)
 {
+        s3_body_drop(file);
         free(file->impl);
         file->impl = NULL;
 }
 
 void s3_file_close(struct ri_op *op, roma_file *file)
 {
+        s3_body_drop(file);
         free(file->impl);
         ri_op_finish(op);
 }
@@ -153,26 +93,28 @@ static const char *check_range(const struct reading *g)
 
 /* A server may tell a checksum of the range that it sends: AWS does where that is a part. Others would tell that of the whole object,
  * which says nothing of a range. */
-static bool sum_is_right(const struct reading *g, struct ri_error *e)
+bool s3_sum_holds(const struct s3_request *r, const struct iovec *iov, int n, bool all,
+                  const struct ri_whole *whole, struct ri_error *e)
 {
-        const struct s3_request *r = g->r;
         char text[RI_DIGEST_HEX_MAX];
         enum s3_checksum kind;
         uint64_t told, sum = 0;
+        size_t bytes = 0;
 
         if (r->st->profile.verify == S3_VERIFY_NO || !s3_body_sum(&r->reply, &kind, &told))
                 return true;
         snprintf(text, sizeof(text), "%0*" PRIx64, (int)(2 * s3_sum(kind)->size), told);
-        if (g->want != g->length && strcmp(text, g->whole->want) == 0)
+        if (!all && strcmp(text, whole->want) == 0)
                 return true;
-        for (int i = 0; i < g->n; i++)
-                sum = s3_sum_add(kind, sum, g->iov[i].iov_base, g->iov[i].iov_len);
+        for (int i = 0; i < n; i++) {
+                sum = s3_sum_add(kind, sum, iov[i].iov_base, iov[i].iov_len);
+                bytes += iov[i].iov_len;
+        }
         if (sum == told)
                 return true;
         ri_error_set(e, ROMA_ECORRUPT, r->server,
-                     "%" PRIu64 " bytes came that have %s %0*" PRIx64
-                     ", and %s as the server says: read them again",
-                     g->want, s3_sum(kind)->algorithm, (int)(2 * s3_sum(kind)->size), sum, text);
+                     "%zu bytes came that have %s %0*" PRIx64 ", and %s as the server says: read them again",
+                     bytes, s3_sum(kind)->algorithm, (int)(2 * s3_sum(kind)->size), sum, text);
         return false;
 }
 
@@ -196,7 +138,7 @@ static void read_done(struct s3_request *r)
                              r->got, g->want);
         }
         if (!e.code)
-                sum_is_right(g, &e);
+                s3_sum_holds(r, g->iov, g->n, g->want == g->length, g->whole, &e);
         op->res.bytes = e.code ? 0 : g->want;
         s3_request_free(r);
         free(g);
@@ -228,6 +170,21 @@ static struct reading *reading_new(const struct iovec *iov, int n, uint64_t offs
         return g;
 }
 
+/* From what came when it was opened; whoever has its last byte has had all. */
+static void take_body(struct ri_op *op, roma_file *file, const struct reading *g)
+{
+        const struct s3_file *f = file->impl;
+        const char *p = f->body + g->offset;
+
+        for (int i = 0; i < g->n; i++) {
+                memcpy(g->iov[i].iov_base, p, g->iov[i].iov_len);
+                p += g->iov[i].iov_len;
+        }
+        op->res.bytes = g->want;
+        if (g->offset + g->want == g->length)
+                s3_body_drop(file);
+}
+
 void s3_file_preadv(struct ri_op *op, roma_file *file, const struct iovec *iov, int n, uint64_t offset)
 {
         struct s3_file *f = file->impl;
@@ -238,7 +195,9 @@ void s3_file_preadv(struct ri_op *op, roma_file *file, const struct iovec *iov, 
                 ri_op_fail(op, ROMA_ENOMEM, "no memory for a request");
                 return;
         }
-        if (!g->want) {
+        if (g->want && f->body)
+                take_body(op, file, g);
+        if (!g->want || op->res.bytes) {
                 free(g);
                 ri_op_finish(op);
                 return;

@@ -13,6 +13,7 @@ s3compat_sources = \
 	s3compat/fields.c \
 	s3compat/fields.h \
 	s3compat/file.c \
+	s3compat/file.h \
 	s3compat/http.c \
 	s3compat/http.h \
 	s3compat/keys.c \
@@ -20,6 +21,7 @@ s3compat_sources = \
 	s3compat/list.c \
 	s3compat/module.h \
 	s3compat/names.c \
+	s3compat/open.c \
 	s3compat/part.c \
 	s3compat/part.h \
 	s3compat/patience.c \

@@ -40,7 +40,8 @@ struct s3_store {
         unsigned slots;           /* tries under way */
         uint64_t moved_ns;        /* when those in wait_slot were last told that bytes move */
         uint64_t held;            /* bytes that writers hold in memory of their own */
-        uint64_t referenced;      /* bytes of the loop's buffers that writers hold */
+        uint64_t ahead;      /* bytes of objects that came when they were opened, and were not read yet */
+        uint64_t referenced; /* bytes of the loop's buffers that writers hold */
 };
 
 static inline struct s3_store *s3_of(roma_store *store)
@@ -199,7 +200,7 @@ void s3_layout(struct ri_op *op, const char *key, unsigned flags);
 /* %XX, and + for a space, as encoding-type=url has it. NULL: no memory, or not well-formed. */
 char *s3_url_decode(const char *text);
 void s3_list(struct ri_op *op, const char *prefix, const roma_list_opts *opts);
-/* file.c */
+/* open.c, file.c */
 void s3_file_open(struct ri_op *op, roma_file *file, const char *key, unsigned flags, uint32_t mode);
 void s3_file_close(struct ri_op *op, roma_file *file);
 void s3_file_drop(roma_file *file);

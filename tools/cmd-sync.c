@@ -262,6 +262,7 @@ static void copy(struct job *job, struct end *from, struct end *to, const roma_a
         x = transfer_new(job->tool, from, to);
         x->in_tree = true;
         x->good = &job->copied;
+        x->was = *attr;
         x->link = attr->type == ROMA_TYPE_SYMLINK;
         x->over_link = !x->link && old && old->type == ROMA_TYPE_SYMLINK;
         if (!x->link && attr->mask & ROMA_ATTR_LENGTH) {

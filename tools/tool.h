@@ -385,7 +385,7 @@ struct transfer {
         uint64_t counted; /* bytes that the bar has been told */
         uint64_t started_ns;
         bool move;         /* remove the source when the copy is certain */
-        roma_attr was;     /* the source before the copy, for a move */
+        roma_attr was;     /* the source as it was listed; mask 0: it was not */
         bool in_tree;      /* missing folders above are made */
         bool link;         /* a symbolic link is made again, not followed */
         bool over_link;    /* the destination's name is a link, which is to be replaced and not followed */

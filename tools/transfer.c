@@ -359,6 +359,8 @@ static roma_put_opts options(struct transfer *x)
         }
         opts.flags = (o->parents || x->in_tree ? ROMA_WRITER_PARENTS : 0u) |
                      (x->over_link ? ROMA_WRITER_OVER_LINK : 0u) | (o->no_meta ? ROMA_NO_PROPS : 0u);
+        if (x->was.mask & ROMA_ATTR_ETAG)
+                opts.source_known = &x->was;
         opts.keep_times = o->keep_times || x->move;
         if (x->from.path && from_special(&x->from))
                 opts.size_hint = o->size_hint;

@@ -10,7 +10,9 @@ ROMA_BEGIN
 /* offset, length: the range; length ROMA_SIZE_UNKNOWN (the default) reads to the end as it was at open.
  * ahead: bytes read before they are asked for (default 8 MiB; at least one piece of 1 MiB).
  * if_match, if_none_match: ETags, as roma_attr has them, of which the object must have the one and must not have the other;
- *   else it is ROMA_EPRECONDITION. NULL: any. What is read then is of that version, or the reading fails. */
+ *   else it is ROMA_EPRECONDITION. NULL: any. What is read then is of that version, or the reading fails.
+ * known: what a list has just said of the object, length and ETag; NULL: nothing is known. A store may save a request with it: on S3 a small
+ *   object comes with one GET, without a HEAD before. An object that has changed since is read as it is now. Not kept after the call. */
 typedef struct roma_reader_opts {
         size_t size;
         uint32_t stall_ms;
@@ -19,10 +21,11 @@ typedef struct roma_reader_opts {
         uint64_t length;
         uint64_t ahead;
         const char *if_match, *if_none_match;
+        const roma_attr *known;
 } roma_reader_opts;
-#define ROMA_READER_OPTS_INIT                                                \
-        {                                                                    \
-                sizeof(roma_reader_opts), 0, 0, 0, UINT64_MAX, 0, NULL, NULL \
+#define ROMA_READER_OPTS_INIT                                                      \
+        {                                                                          \
+                sizeof(roma_reader_opts), 0, 0, 0, UINT64_MAX, 0, NULL, NULL, NULL \
         }
 
 /* Result: reader (the caller's to close), attr; props where the store keeps some. */

@@ -27,7 +27,8 @@ enum roma_transfer_flags {
 };
 
 /* precondition, if_match, flags, attr, props: as for a writer. source_match, source_none_match: ETags that the source must
- * have or must not have, as for a reader; NULL: any. size_hint for sources whose size cannot be seen (pipes).
+ * have or must not have, as for a reader; NULL: any. source_known: what a list has just said of the source, as `known` of a
+ * reader; NULL: nothing. size_hint for sources whose size cannot be seen (pipes).
  * keep_times: the object gets the source's mtime (and mode, where the destination keeps modes).
  * has_crc32, crc32: what the whole object's CRC-32 must be; another one is ROMA_ECORRUPT and nothing is shown.
  * verify: after the commit, see enum roma_verify; a difference is ROMA_ECORRUPT. What is written in place (a pipe, a device, standard
@@ -49,11 +50,12 @@ typedef struct roma_put_opts {
         const roma_prop *props;
         size_t n_props;
         const char *if_match, *source_match, *source_none_match;
+        const roma_attr *source_known;
 } roma_put_opts;
 #define ROMA_PUT_OPTS_INIT                                                                                  \
         {                                                                                                   \
                 sizeof(roma_put_opts), 0, 0, 0, 0, 0, 0, UINT64_MAX, NULL, 0, 0, NULL, NULL, NULL, 0, NULL, \
-                        NULL, NULL                                                                          \
+                        NULL, NULL, NULL                                                                    \
         }
 typedef roma_put_opts roma_copy_opts;
 #define ROMA_COPY_OPTS_INIT ROMA_PUT_OPTS_INIT
