@@ -63,6 +63,8 @@ core_sources = \
 	core/source.c \
 	core/source.h \
 	core/store.c \
+	core/strays.c \
+	core/strays.h \
 	core/stream_reader.c \
 	core/str.c \
 	core/str.h \
@@ -104,11 +106,13 @@ unit_tests += \
 	tests/unit/test-map \
 	tests/unit/test-nomem \
 	tests/unit/test-str \
+	tests/unit/test-strays \
 	tests/unit/test-transfer \
 	tests/unit/test-upload \
 	tests/unit/test-uri \
 	tests/unit/test-version \
 	tests/unit/test-writer
 
+tests_unit_test_strays_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=pthread_create
 tests_unit_test_nomem_LDFLAGS = $(AM_LDFLAGS) \
 	-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=strdup

@@ -43,7 +43,7 @@ static void write_work(struct fio_job *j)
         uint64_t at = j->offset + j->done;
 
         j->got = 0;
-        if (!fio_settle(j))
+        if (!ri_strays_settle(j->fd->strays, &j->job))
                 return;
         if (at > (uint64_t)INT64_MAX - j->want) {
                 errno = EFBIG;
@@ -76,7 +76,7 @@ static void append_work(struct fio_job *j)
         ssize_t n;
         off_t end;
 
-        if (!fio_settle(j))
+        if (!ri_strays_settle(j->fd->strays, &j->job))
                 return;
         do
                 n = pwritev2(j->fd->fd, &v, 1, -1, RWF_APPEND);
@@ -104,7 +104,7 @@ static void append_work(struct fio_job *j)
 
 static void truncate_work(struct fio_job *j)
 {
-        if (!fio_settle(j))
+        if (!ri_strays_settle(j->fd->strays, &j->job))
                 return;
         if (ftruncate(j->fd->fd, (off_t)j->attr.length) < 0)
                 fio_job_errno(j, "truncate");

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "core/backend.h"
+#include "core/strays.h"
 #include "core/workers.h"
 
 /* The folder below which all keys lie. Shared by the store and its jobs, of which some may outlive it. */
@@ -27,15 +28,6 @@ struct fio_root {
         atomic_uint being_made;
 };
 
-/* The changes of one object whose operation ended early while a worker was inside the system call. A later change must not
- * overtake one, so it waits for them in its worker, whichever open file it came through. */
-struct fio_strays {
-        atomic_uint refs; /* the line, and each descriptor */
-        pthread_mutex_t lock;
-        pthread_cond_t gone;
-        unsigned n;
-};
-
 /* The data operations on one object by their starts, whichever of its open files they came through. Loop only. */
 struct fio_line {
         struct ri_list in_root;
@@ -43,7 +35,7 @@ struct fio_line {
         uint64_t dev, ino;
         struct ri_list order; /* fio_job.in_order */
         unsigned waiting;     /* how many of them wait for an earlier one */
-        struct fio_strays *strays;
+        struct ri_strays *strays;
 };
 
 /* A descriptor shared by a roma_file and its jobs. The last reference closes it. */
@@ -51,7 +43,7 @@ struct fio_fd {
         atomic_uint refs;
         int fd;
         atomic_int stream_mode; /* see stream.c */
-        struct fio_strays *strays;
+        struct ri_strays *strays;
 };
 
 /* roma_file.impl */
@@ -157,7 +149,7 @@ struct ri_op *fio_job_detach(struct fio_job *j);
 void fio_job_errno(struct fio_job *j, const char *what);
 struct fio_root *fio_root_of(roma_store *store);
 
-struct fio_fd *fio_fd_new(int fd, struct fio_strays *strays);
+struct fio_fd *fio_fd_new(int fd, struct ri_strays *strays);
 struct fio_fd *fio_fd_ref(struct fio_fd *f);
 void fio_fd_unref(struct fio_fd *f);
 
@@ -217,13 +209,10 @@ struct fio_line *fio_line_ref(struct fio_root *r, uint64_t dev, uint64_t ino);
 void fio_line_unref(struct fio_root *r, struct fio_line *line);
 /* The root goes, and with it what lines are left. */
 void fio_lines_free(struct fio_root *r);
-void fio_strays_unref(struct fio_strays *s);
 /* Puts j->line_off, j->line_len of j->file in line; j->launch(j) runs when nothing earlier is in its way, perhaps at
  * once. */
 void fio_order_add(struct fio_job *j);
 /* Leaves the line; allowed when not in it. Others may be launched. */
 void fio_order_end(struct fio_job *j);
-/* In a worker, before a change: waits for strays. false: the job was abandoned, do nothing. */
-bool fio_settle(struct fio_job *j);
 
 #endif

@@ -23,12 +23,8 @@ void fio_job_unref(struct fio_job *j)
                 close(j->new_fd);
         if (j->buf)
                 roma_buf_unref(j->buf);
-        if (j->stray) {
-                pthread_mutex_lock(&j->fd->strays->lock);
-                j->fd->strays->n--;
-                pthread_cond_broadcast(&j->fd->strays->gone);
-                pthread_mutex_unlock(&j->fd->strays->lock);
-        }
+        if (j->stray)
+                ri_strays_end(j->fd->strays);
         fio_fd_unref(j->fd);
         if (j->being_made)
                 atomic_fetch_sub(&j->root->being_made, 1);
@@ -85,21 +81,15 @@ static void job_done(struct ri_job *job)
         }
 }
 
-static void count_stray(struct fio_job *j)
-{
-        pthread_mutex_lock(&j->fd->strays->lock);
-        j->fd->strays->n++;
-        pthread_mutex_unlock(&j->fd->strays->lock);
-        j->stray = true;
-}
-
 static void job_cancel(struct ri_op *op)
 {
         struct fio_job *j = op->impl;
 
         /* Counted before those that wait for this one are let go. */
-        if (j->running && j->change && j->fd && !j->keep)
-                count_stray(j);
+        if (j->running && j->change && j->fd && !j->keep) {
+                ri_strays_begin(j->fd->strays);
+                j->stray = true;
+        }
         if (j->running && j->temporary) {
                 atomic_fetch_add(&j->root->being_made, 1);
                 j->being_made = true;
@@ -251,15 +241,14 @@ void fio_job_fail(struct fio_job *j)
         ri_op_fail_error(op, &e);
 }
 
-struct fio_fd *fio_fd_new(int fd, struct fio_strays *strays)
+struct fio_fd *fio_fd_new(int fd, struct ri_strays *strays)
 {
         struct fio_fd *f = calloc(1, sizeof(*f));
 
         if (!f)
                 return NULL;
         atomic_init(&f->refs, 1);
-        atomic_fetch_add(&strays->refs, 1);
-        f->strays = strays;
+        f->strays = ri_strays_ref(strays);
         f->fd = fd;
         return f;
 }
@@ -276,6 +265,6 @@ void fio_fd_unref(struct fio_fd *f)
                 return;
         if (f->fd >= 0)
                 close(f->fd);
-        fio_strays_unref(f->strays);
+        ri_strays_unref(f->strays);
         free(f);
 }

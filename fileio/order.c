@@ -4,33 +4,11 @@
 #include "fileio/fileio.h"
 
 #include <stdlib.h>
-#include <time.h>
-
-static struct fio_strays *strays_new(void)
-{
-        struct fio_strays *s = calloc(1, sizeof(*s));
-
-        if (!s)
-                return NULL;
-        atomic_init(&s->refs, 1);
-        pthread_mutex_init(&s->lock, NULL);
-        pthread_cond_init(&s->gone, NULL);
-        return s;
-}
-
-void fio_strays_unref(struct fio_strays *s)
-{
-        if (atomic_fetch_sub(&s->refs, 1) != 1)
-                return;
-        pthread_cond_destroy(&s->gone);
-        pthread_mutex_destroy(&s->lock);
-        free(s);
-}
 
 static void line_free(struct fio_line *line)
 {
         ri_list_del(&line->in_root);
-        fio_strays_unref(line->strays);
+        ri_strays_unref(line->strays);
         free(line);
 }
 
@@ -41,7 +19,7 @@ static void sweep(struct fio_root *r)
         {
                 struct fio_line *line = ri_list_entry(it, struct fio_line, in_root);
 
-                if (!line->refs && atomic_load(&line->strays->refs) == 1)
+                if (!line->refs && !ri_strays_shared(line->strays))
                         line_free(line);
         }
 }
@@ -61,7 +39,7 @@ struct fio_line *fio_line_ref(struct fio_root *r, uint64_t dev, uint64_t ino)
         }
         line = calloc(1, sizeof(*line));
         if (line)
-                line->strays = strays_new();
+                line->strays = ri_strays_new();
         if (!line || !line->strays) {
                 free(line);
                 return NULL;
@@ -159,27 +137,4 @@ void fio_order_end(struct fio_job *j)
                 ri_op_waits(j->op, "the disk", NULL);
                 j->launch(j);
         }
-}
-
-bool fio_settle(struct fio_job *j)
-{
-        struct fio_strays *s = j->fd->strays;
-        struct timespec until;
-        bool ok;
-
-        pthread_mutex_lock(&s->lock);
-        /* j itself may have been counted meanwhile; it must not wait for itself. The look at the clock is for that
-         * case, which nobody signals. */
-        while (s->n && !j->job.alone && !ri_job_abandoned(&j->job)) {
-                clock_gettime(CLOCK_REALTIME, &until);
-                until.tv_nsec += 100000000;
-                if (until.tv_nsec >= 1000000000) {
-                        until.tv_nsec -= 1000000000;
-                        until.tv_sec++;
-                }
-                pthread_cond_timedwait(&s->gone, &s->lock, &until);
-        }
-        ok = !ri_job_abandoned(&j->job);
-        pthread_mutex_unlock(&s->lock);
-        return ok;
 }

@@ -14,6 +14,7 @@
 
 #include "cephio/cephio.h"
 #include "core/str.h"
+#include "core/strays.h"
 #include "core/workers.h"
 
 /* What a mount is made with. Two stores with the same share one. */
@@ -99,15 +100,6 @@ struct cfs_waiter {
         unsigned nudged; /* how often while it waited */
 };
 
-/* Changes of one object whose operation ended early while a worker was inside the call, whichever of its descriptors they
- * go through. A later change must not overtake one, so it waits for them in its worker. */
-struct cfs_strays {
-        atomic_uint refs; /* the line, descriptors */
-        pthread_mutex_t lock;
-        pthread_cond_t gone;
-        unsigned n;
-};
-
 /* The data operations on one object by their starts, whichever of its open files they came through. Loop only. It stays as
  * long as a descriptor of the object is open, also of a file that was closed: it may have strays. */
 struct cfs_line {
@@ -116,7 +108,7 @@ struct cfs_line {
         uint64_t ino;
         struct ri_list order; /* cfs_job.in_order */
         unsigned waiting;     /* how many of them wait for an earlier one */
-        struct cfs_strays *strays;
+        struct ri_strays *strays;
 };
 
 /* An open descriptor, shared by a roma_file and its jobs. The last reference closes it, in a worker where it can. */
@@ -128,7 +120,7 @@ struct cfs_fd {
         uint64_t ino; /* of the file */
         bool writes;
         atomic_uint changed, synced; /* dirty, bytes or attributes, unless they are the same */
-        struct cfs_strays *strays;   /* counted; NULL: nobody has got the file yet */
+        struct ri_strays *strays;    /* counted; NULL: nobody has got the file yet */
 };
 
 /* roma_file.impl */
@@ -156,7 +148,7 @@ struct cfs_job {
         bool running;                     /* handed to the workers and not back */
         bool change;                      /* ends as UNKNOWN when nobody waits for the answer */
         bool again;                       /* may be done a second time when the mount turns out to be dead */
-        bool stray;                       /* counted in fd->strays->n */
+        bool stray;                       /* counted in fd->strays */
         bool keep;                        /* is carried out also when the operation has ended */
         bool guard;                       /* may wait for the MDS's journal: nudge it */
         bool mountless;                   /* its work needs no mount, and must not wait for one */
@@ -308,14 +300,6 @@ static inline bool cfs_fd_dirty(struct cfs_fd *f)
 {
         return atomic_load(&f->changed) != atomic_load(&f->synced);
 }
-/* In a worker, before a change: waits for strays. false: the job was abandoned, do nothing. */
-bool cfs_settle(struct cfs_job *j);
-void cfs_stray(struct cfs_job *j);
-void cfs_stray_end(struct cfs_job *j);
-bool cfs_strays_any(struct cfs_fd *f);
-struct cfs_strays *cfs_strays_new(void);
-struct cfs_strays *cfs_strays_ref(struct cfs_strays *s);
-void cfs_strays_unref(struct cfs_strays *s); /* NULL: nothing */
 
 /* path.c, in a worker */
 /* The path in the mount of key (second: key2) without a symbolic link on the way, and with follow without one at its end;

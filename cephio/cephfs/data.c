@@ -112,7 +112,7 @@ static void write_at(struct cfs_job *j, uint64_t at, const char *what)
 static void write_work(struct cfs_job *j)
 {
         j->got = 0;
-        if (cfs_settle(j))
+        if (ri_strays_settle(j->fd->strays, &j->job))
                 write_at(j, j->offset + j->done, "write");
 }
 
@@ -125,7 +125,7 @@ static void append_work(struct cfs_job *j)
         int r;
 
         j->got = 0;
-        if (!cfs_settle(j))
+        if (!ri_strays_settle(j->fd->strays, &j->job))
                 return;
         r = ceph_flock(cm, j->fd->fd, LOCK_EX, owner);
         cfs_job_phase(j, "mds_lock", t, 0);
@@ -158,7 +158,7 @@ static void truncate_work(struct cfs_job *j)
         uint64_t t = cfs_phase_start(j);
         int r;
 
-        if (!cfs_settle(j))
+        if (!ri_strays_settle(j->fd->strays, &j->job))
                 return;
         cfs_fd_changed(j->fd);
         r = truncate_to(j, j->attr.length);

@@ -99,7 +99,7 @@ static void cut_work(struct cfs_job *j)
         uint64_t t = cfs_phase_start(j);
         int r;
 
-        if (!cfs_settle(j))
+        if (!ri_strays_settle(j->fd->strays, &j->job))
                 return;
         cfs_fd_changed(j->fd);
         r = ceph_ftruncate(j->mount->cm, j->fd->fd, 0);
@@ -123,10 +123,10 @@ static void open_end(struct cfs_job *j)
                 return;
         }
         f->fd = j->new_fd;
-        f->fd->strays = cfs_strays_ref(f->line->strays);
+        f->fd->strays = ri_strays_ref(f->line->strays);
         j->new_fd = NULL;
         j->file->impl = f;
-        if (!(j->flags & ROMA_O_TRUNC) || !cfs_strays_any(f->fd)) {
+        if (!(j->flags & ROMA_O_TRUNC) || !ri_strays_any(f->fd->strays)) {
                 open_finish(j);
                 return;
         }

@@ -29,7 +29,8 @@ void cfs_job_unref(struct cfs_job *j)
         cfs_fd_unref(j->new_fd);
         if (j->buf)
                 roma_buf_unref(j->buf);
-        cfs_stray_end(j);
+        if (j->stray)
+                ri_strays_end(j->fd->strays);
         cfs_fd_unref(j->fd);
         cfs_root_unref(j->root);
         free(j->iov_mem);
@@ -219,8 +220,10 @@ static void job_cancel(struct ri_op *op)
 {
         struct cfs_job *j = op->impl;
 
-        if (j->running && j->change && j->fd && !j->keep)
-                cfs_stray(j);
+        if (j->running && j->change && j->fd && !j->keep) {
+                ri_strays_begin(j->fd->strays);
+                j->stray = true;
+        }
         cfs_job_detach(j);
         if (!j->running) {
                 cfs_job_unref(j);

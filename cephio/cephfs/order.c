@@ -8,7 +8,7 @@
 static void line_free(struct cfs_line *line)
 {
         ri_list_del(&line->in_root);
-        cfs_strays_unref(line->strays);
+        ri_strays_unref(line->strays);
         free(line);
 }
 
@@ -18,7 +18,7 @@ void cfs_lines_free(struct cfs_root *r, bool all)
         {
                 struct cfs_line *line = ri_list_entry(it, struct cfs_line, in_root);
 
-                if (!line->refs && (all || atomic_load(&line->strays->refs) == 1))
+                if (!line->refs && (all || !ri_strays_shared(line->strays)))
                         line_free(line);
         }
 }
@@ -29,7 +29,7 @@ static struct cfs_line *line_new(struct cfs_root *r, uint64_t ino)
 
         if (!line)
                 return NULL;
-        line->strays = cfs_strays_new();
+        line->strays = ri_strays_new();
         if (!line->strays) {
                 free(line);
                 return NULL;
@@ -61,7 +61,7 @@ struct cfs_line *cfs_line_ref(struct cfs_root *r, uint64_t ino)
 
 void cfs_line_unref(struct cfs_line *line)
 {
-        if (--line->refs == 0 && atomic_load(&line->strays->refs) == 1)
+        if (--line->refs == 0 && !ri_strays_shared(line->strays))
                 line_free(line);
 }
 
