@@ -16,7 +16,8 @@ bytes() {
   printf "$(sed 's/../\\x&/g' <<<"$1")"
 }
 
-# made ID DATA: a chunk file of version 7 with these data; its name.
+# made ID DATA [HEADER [CRC]]: a chunk file of version 7 with these data; its name. HEADER is 4096, CRC what the table has for blocks
+# that are not there.
 made() {
   local name=chunk_$1_00000007.mfs blocks b table=
   blocks=$((($(stat -c %s "$2") + 65535) / 65536))
@@ -26,11 +27,11 @@ made() {
     table+=$(dd if="$2" bs=65536 skip=$b count=1 status=none | gzip -1 | tail -c 8 | head -c 4 | od -An -tx1 |
       sed 's/ *\(..\) \(..\) \(..\) \(..\) */\4\3\2\1/')
   done
-  for ((; b < 1024; b++)); do table+=d7978eeb; done
+  for ((; b < 1024; b++)); do table+=${4:-d7978eeb}; done
   {
     printf 'MFSC 1.1'
     bytes "${1}00000007"
-    head -c $((4096 - 20)) /dev/zero
+    head -c $((${3:-4096} - 20)) /dev/zero
     bytes "$table"
     cat "$2"
   } >"$name"
@@ -171,3 +172,65 @@ says "block 20-20: bytes behind the end of the file, where zeros should be"
 says "block 21-40: "
 says ", behind the end of the original, first difference at byte "
 echo "what lies behind the end of the original is not the same as it"
+
+# The old header of 1024 bytes, and files that were cut: the size no longer tells which header it is.
+# cut NAME SIZE BLOCKS HEADER: cut there, it has so many good blocks behind such a header, and they are taken out.
+cut() {
+  head -c "$2" whole >"$1"
+  expect 1 "$roma" chunkfile --json "$1"
+  says "\"header\":$4,\"blocks\":$3,"
+  # The rest of the block in which it was cut matches nothing.
+  grep -qE "\"damaged_blocks\":\[($3)?\]" out || fail "other blocks are called damaged: $(cat out)"
+  expect 1 "$roma" chunkfile -f "$1" taken
+  cmp -s <(head -c $(($3 * 65536)) data) <(head -c $(($3 * 65536)) taken) || fail "other bytes were taken out"
+}
+tail -c +67108865 original >data
+for crc in d7978eeb 00000000; do
+  name=$(made 0000000000000ABC data 1024 $crc)
+  cp "$name" whole
+  expect 0 "$roma" chunkfile --against original "$name"
+  # In the middle of a block, at the end of one where a new header would be expected, and where a new file would be whole.
+  cut "$name" $((5120 + 5 * 65536 + 8192)) 5 1024
+  cut "$name" $((8192 + 5 * 65536)) 5 1024
+  cut "$name" $((5120 + 65536)) 1 1024
+done
+name=$(made 0000000000000ABC data)
+cp "$name" whole
+cut "$name" $((8192 + 5 * 65536 + 777)) 5 4096
+cut "$name" $((5120 + 5 * 65536)) 4 4096
+# The first blocks do not match: a later one tells.
+for header in 1024 4096; do
+  name=$(made 0000000000000ABC data $header)
+  for b in 0 1 2; do bytes 00112233 | dd of="$name" bs=1 seek=$((header + 4096 + b * 65536 + 9)) conv=notrunc status=none; done
+  truncate -s $((header + 4096 + 4 * 65536 + 300)) "$name"
+  expect 1 "$roma" chunkfile --json "$name"
+  says "\"header\":$header,\"blocks\":4,"
+  says '"damaged_blocks":[0,1,2'
+done
+# No block is left whole: zeros are of a new header, entries of empty blocks of the table behind an old one.
+name=$(made 0000000000000ABC data)
+truncate -s $((8192 + 30000)) "$name"
+expect 1 "$roma" chunkfile --json "$name"
+says '"header":4096,"blocks":0,'
+name=$(made 0000000000000ABC data 1024)
+truncate -s $((5120 + 30000)) "$name"
+expect 1 "$roma" chunkfile --json "$name"
+says '"header":1024,"blocks":0,'
+# Neither: that is said, and nothing is guessed.
+name=$(made 0000000000000ABC data 1024 00000000)
+truncate -s $((5120 + 30000)) "$name"
+rm -f taken
+expect 1 "$roma" chunkfile "$name"
+says 'where its blocks start cannot be told'
+expect 1 "$roma" chunkfile --json "$name"
+says '"problems":["size","start"]'
+expect 2 "$roma" chunkfile "$name" taken
+expect 2 "$roma" chunkfile --against original "$name"
+grep -qF 'where its blocks start is not known' err || fail "it is not said why: $(cat err)"
+[ ! -e taken ] || fail "something was taken out"
+# Blocks that are all the same match at both places, but not for long.
+head -c $((8 * 65536)) /dev/zero | tr '\0' '\377' >data
+name=$(made 0000000000000ABC data 1024)
+cp "$name" whole
+cut "$name" $((5120 + 7 * 65536 + 100)) 7 1024
+echo "which header a cut file has is found out, or said to be unknown"

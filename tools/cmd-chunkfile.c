@@ -323,6 +323,9 @@ static const struct {
         { DG_CF_PART, "part",
           "which part of an erasure coded chunk it is, if of one at all, is not clear: its name and its "
           "header disagree, or MooseFS has no such part, or none of so many blocks" },
+        { DG_CF_START, "start",
+          "where its blocks start cannot be told: it was cut, and neither they nor the table say whether the "
+          "header has 1024 or 4096 bytes" },
 };
 
 enum { PROBLEMS = sizeof(problems) / sizeof(problems[0]) };
@@ -458,6 +461,8 @@ static void print_json(struct chunkfile *c)
                                                                             : "checksum")));
         }
         add(o, "version", c->cf.version);
+        if (c->cf.header)
+                add(o, "header", c->cf.header);
         add(o, "blocks", c->cf.blocks);
         for (size_t i = 0; i < PROBLEMS; i++)
                 if (c->cf.problems & problems[i].bit)
@@ -487,14 +492,20 @@ static void print_json(struct chunkfile *c)
 
 static bool is_placed(struct chunkfile *c)
 {
-        if (!(c->cf.problems & DG_CF_PART))
-                return true;
-        complain(c->tool,
-                 "chunkfile: %s: where its blocks belong is not known (%016" PRIX64
-                 " in the header%s): nothing is compared or taken out. If you know, put the right number "
-                 "into bytes 8 to 15 and the name of a copy of it",
-                 c->path, c->cf.id, c->cf.named ? ", another in the name or too many blocks" : "");
-        return false;
+        if (c->cf.problems & DG_CF_START)
+                complain(c->tool,
+                         "chunkfile: %s: where its blocks start is not known: nothing is compared or taken "
+                         "out. If "
+                         "you know, take them by hand: they start at byte 5120 (old header) or 8192",
+                         c->path);
+        else if (c->cf.problems & DG_CF_PART)
+                complain(c->tool,
+                         "chunkfile: %s: where its blocks belong is not known (%016" PRIX64
+                         " in the header%s): nothing is compared or taken out. If you know, put the right "
+                         "number "
+                         "into bytes 8 to 15 and the name of a copy of it",
+                         c->path, c->cf.id, c->cf.named ? ", another in the name or too many blocks" : "");
+        return !(c->cf.problems & (DG_CF_START | DG_CF_PART));
 }
 
 int cmd_chunkfile(struct tool *t, int argc, char **argv)

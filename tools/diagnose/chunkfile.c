@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Chunk files as chunkservers keep them: XX/chunk_<chunk>_<version>.mfs. Header of 1024 or 4096 bytes ("MFSC 1.0" or
- * "MFSC 1.1", chunk, version, zeros), table of 1024 CRCs, whole blocks (checked against files of 3.0.117 and 4.59.2). */
+ * "MFSC 1.1", chunk, version, zeros), table of 1024 CRCs, whole blocks (checked against files of 3.0.117 and 4.59.2). Nothing in it
+ * says how long the header is: chunkservers go by the size of the file (hddspacemgr.c, hdd_chunk_getattr), which a cut makes wrong. */
 #include <string.h>
 
 #include "tools/diagnose/diagnose.h"
@@ -42,14 +43,84 @@ uint64_t dg_chunkfile_at(const struct dg_chunkfile *cf, uint32_t block)
         return (uint64_t)cf->header + TABLE + (uint64_t)block * DG_BLOCK;
 }
 
-/* The size decides between the two headers; of a file that was cut, the new one is assumed. */
+/* ---- how long the header is ------------------------------------------------------------------------------- */
+
+/* The file while it is not known. */
+struct probe {
+        dg_read_fn *read;
+        void *arg;
+        uint64_t size;
+        unsigned char *buf; /* of a block */
+};
+
+static bool is_whole(const struct probe *p, uint32_t header, uint32_t block)
+{
+        uint64_t end = (uint64_t)header + TABLE + ((uint64_t)block + 1) * DG_BLOCK;
+
+        return block < DG_BLOCKS && end <= p->size;
+}
+
+/* Whether with this header the block has the checksum that the table would have for it. Zeros are everywhere and say nothing. */
+static bool fits(const struct probe *p, uint32_t header, uint32_t block)
+{
+        unsigned char entry[4];
+        uint32_t crc;
+
+        if (!is_whole(p, header, block) || p->read(p->arg, entry, sizeof(entry), header + 4 * block) < 0)
+                return false;
+        crc = be32(entry);
+        return crc && crc != DG_EMPTY &&
+               p->read(p->arg, p->buf, DG_BLOCK, (uint64_t)header + TABLE + (uint64_t)block * DG_BLOCK) ==
+                       0 &&
+               dg_crc(p->buf, DG_BLOCK) == crc;
+}
+
+/* 0: the blocks do not tell. */
+static uint32_t header_by_blocks(const struct probe *p)
+{
+        for (uint32_t b = 0; is_whole(p, OLD_HEADER, b); b++) {
+                bool old = fits(p, OLD_HEADER, b);
+
+                if (old != fits(p, HEADER, b))
+                        return old ? OLD_HEADER : HEADER;
+        }
+        return 0;
+}
+
+/* Behind an old header comes the table; a new one goes on with zeros. No block at all: the size is as good. */
+static uint32_t header_by_zeros(const struct probe *p)
+{
+        if (p->size <= OLD_HEADER + TABLE || p->read(p->arg, p->buf, HEADER - OLD_HEADER, OLD_HEADER) < 0)
+                return 0;
+        if (dg_is_zero(p->buf, HEADER - OLD_HEADER))
+                return HEADER;
+        for (uint32_t at = 0; at < HEADER - OLD_HEADER; at += 4)
+                if (be32(p->buf + at) == DG_EMPTY)
+                        return OLD_HEADER;
+        return 0;
+}
+
+/* 0: it cannot be told. Of what has not even a table there is nothing to tell. */
+static uint32_t header_of(const struct probe *p)
+{
+        uint64_t rest = p->size >= TABLE ? (p->size - TABLE) % DG_BLOCK : 0;
+        uint32_t header = header_by_blocks(p);
+
+        if (!header)
+                header = header_by_zeros(p);
+        if (!header && (rest == OLD_HEADER || rest == HEADER || p->size <= OLD_HEADER + TABLE))
+                header = rest == OLD_HEADER ? OLD_HEADER : HEADER;
+        return header;
+}
+
 static void measure(struct dg_chunkfile *out)
 {
-        uint64_t data, rest = out->size >= TABLE ? (out->size - TABLE) % DG_BLOCK : 0;
+        uint64_t data;
 
-        out->header = rest == OLD_HEADER ? OLD_HEADER : HEADER;
-        if (rest != OLD_HEADER && rest != HEADER)
-                out->problems |= DG_CF_SIZE;
+        if (!out->header) {
+                out->problems |= DG_CF_START | DG_CF_SIZE;
+                return;
+        }
         if (out->size <= out->header + TABLE) {
                 if (out->size < out->header + TABLE)
                         out->problems |= DG_CF_EMPTY | DG_CF_SIZE;
@@ -58,6 +129,8 @@ static void measure(struct dg_chunkfile *out)
         data = out->size - out->header - TABLE;
         out->rest = (uint32_t)(data % DG_BLOCK);
         data /= DG_BLOCK;
+        if (out->rest)
+                out->problems |= DG_CF_SIZE;
         if (data > DG_BLOCKS || (data == DG_BLOCKS && out->rest)) {
                 out->problems |= DG_CF_SIZE;
                 out->rest = 0;
@@ -65,6 +138,8 @@ static void measure(struct dg_chunkfile *out)
         }
         out->blocks = (uint32_t)data;
 }
+
+/* ---- what it says ----------------------------------------------------------------------------------------- */
 
 static void read_header(const unsigned char *h, size_t n, struct dg_chunkfile *out)
 {
@@ -124,6 +199,7 @@ static void check_block(struct dg_chunkfile *out, uint32_t b, const unsigned cha
 void dg_chunkfile(const char *name, uint64_t size, dg_read_fn *read, void *arg, struct dg_chunkfile *out)
 {
         unsigned char buf[DG_BLOCK];
+        const struct probe probe = { read, arg, size, buf };
         uint64_t have;
 
         memset(out, 0, sizeof(*out));
@@ -134,15 +210,17 @@ void dg_chunkfile(const char *name, uint64_t size, dg_read_fn *read, void *arg, 
         out->size = size;
         read_name(name, out);
         out->part = out->named ? (uint8_t)(out->name_id >> 56) : 0;
+        out->header = header_of(&probe);
         measure(out);
-        have = size < out->header ? size : out->header;
+        have = out->header ? out->header : OLD_HEADER;
+        have = size < have ? size : have;
         if (read(arg, buf, (size_t)have, 0) < 0) {
                 out->problems |= DG_CF_READ;
                 return;
         }
         read_header(buf, (size_t)have, out);
         check_part(out);
-        if (size < out->header + TABLE)
+        if (!out->header || size < out->header + TABLE)
                 return;
         if (read(arg, buf, TABLE, out->header) < 0) {
                 out->problems |= DG_CF_READ;

@@ -284,7 +284,8 @@ enum dg_cf_problem {
         DG_CF_TABLE = 64,       /* the table has entries for blocks that are not there */
         DG_CF_READ = 128,       /* could not be read to its end */
         DG_CF_EMPTY = 256,      /* nothing in it, or not even the header */
-        DG_CF_PART = 512        /* which blocks of which chunk it holds is not known: see dg_chunkfile.part */
+        DG_CF_PART = 512,       /* which blocks of which chunk it holds is not known: see dg_chunkfile.part */
+        DG_CF_START = 1024 /* where its blocks start is not known: nothing behind the header is looked at */
 };
 
 struct dg_chunkfile {
@@ -299,7 +300,7 @@ struct dg_chunkfile {
          * header disagree, or there is no such part, or it is longer than one can be: its blocks have no place. */
         uint8_t part;
         uint64_t size;
-        uint32_t header;          /* 1024 or 4096 */
+        uint32_t header;          /* 1024 or 4096; 0 with DG_CF_START */
         uint32_t blocks;          /* whole ones */
         uint32_t rest;            /* bytes of a block that was cut */
         uint32_t bad;             /* blocks that do not match their CRC */
