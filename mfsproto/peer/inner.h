@@ -107,6 +107,8 @@ struct mfs_peer {
         unsigned fired;
         uint64_t noise;
 
+        uint64_t disturbed; /* blocks, cs.c */
+
         /* audit.c */
         struct ri_str violations;
         size_t broken[MFS_RULES + 1]; /* the last: mistakes of the peer itself */
@@ -241,6 +243,17 @@ void peer_copy_truncate(struct peer_copy *k, uint32_t length);
 bool peer_copy_clone(struct peer_server *s, const struct peer_copy *from, uint64_t id, uint32_t version);
 uint32_t peer_copy_checksum(const struct peer_copy *k);
 void peer_copy_drop(struct peer_server *s, uint64_t id);
+
+/* parts.c: cfg.parts. */
+unsigned peer_parts_all(const struct mfs_peer *p); /* with the one that is the XOR; 0: there are none */
+uint8_t peer_part_id(const struct mfs_peer *p, unsigned part);
+/* As those for copies; the id may name a part. */
+uint8_t peer_part_open(struct peer_server *s, uint64_t id, uint32_t version, struct peer_copy **k);
+uint8_t peer_part_read(const struct mfs_peer *p, uint64_t id, const struct peer_copy *k, uint32_t at,
+                       uint8_t *to, uint32_t n);
+/* Its table; returns how many blocks it stores. */
+uint32_t peer_part_table(const struct mfs_peer *p, uint64_t id, const struct peer_copy *k,
+                         uint32_t crc[WIRE_BLOCKS_PER_CHUNK]);
 void peer_copies_free(struct peer_server *s);
 
 /* ---- files: tree.c, chunks.c ------------------------------------------------------------------------------- */

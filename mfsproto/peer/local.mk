@@ -21,6 +21,7 @@ libroma_peer_la_SOURCES = \
 	mfsproto/peer/master.c \
 	mfsproto/peer/names.c \
 	mfsproto/peer/nodes.c \
+	mfsproto/peer/parts.c \
 	mfsproto/peer/peer.c \
 	mfsproto/peer/peer.h \
 	mfsproto/peer/script.c \
@@ -43,6 +44,10 @@ tests_unit_test_mfs_peer_LDADD = libroma-peer.la $(LDADD)
 
 long_tests += tests/unit/test-conform
 tests_unit_test_conform_LDADD = libroma-peer.la $(LDADD)
+
+# Servers with one file and faults on their disks, for scripts.
+check_PROGRAMS += tests/faults/peer-file
+tests_faults_peer_file_LDADD = libroma-peer.la $(LDADD)
 
 # Run by tests/faults/peer-matrix.sh.
 check_PROGRAMS += tests/faults/peer-matrix

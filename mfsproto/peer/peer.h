@@ -73,7 +73,10 @@ struct mfs_peer_cfg {
         uint32_t readdir_most;   /* entries in one answer of a 4.x master; 0: all */
         bool endless;            /* each folder lists itself as a folder in it */
         enum mfs_peer_bug bug;
-        uint16_t port;                  /* of the master; any that is free */
+        unsigned
+                parts; /* 4 or 8 (4.x): what is planted is read as the parts of erasure coded chunks, and not written */
+        unsigned restless; /* chunkservers (bit i is server i) that give other bytes at each read */
+        uint16_t port;     /* of the master; any that is free */
         const struct mfs_peer_tap *tap; /* must live as long as the peer */
 };
 
