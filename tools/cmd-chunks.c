@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* roma chunks URI...: where the chunks of a MooseFS object are, and with --crc whether the copies agree. pieces.c does so for
- * the other stores. */
+/* roma chunks URI...: where the chunks of a MooseFS object are, with --crc whether the copies agree, and with --deep whether their
+ * bytes are as their tables say. pieces.c does so for the other stores. */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -8,7 +9,7 @@
 
 #include <roma/mfs.h>
 
-#include "tools/diagnose/diagnose.h"
+#include "tools/look.h"
 #include "tools/pieces.h"
 
 /* What one copy said about its checksums. */
@@ -20,6 +21,7 @@ struct verdict {
         roma_mfs_crcs crcs;
         const struct verdict *reference; /* an earlier copy of the same content, or itself */
         bool agrees;
+        uint32_t bad, unread, changed; /* blocks, in a deep look */
 };
 
 struct reply {
@@ -28,15 +30,21 @@ struct reply {
         const struct location *at;
 };
 
-static const char *state_name(unsigned state)
-{
-        static const char *const names[] = { [ROMA_MFS_VALID] = "valid",
-                                             [ROMA_MFS_REMOVAL] = "marked for removal",
-                                             [ROMA_MFS_WRONG_VERSION] = "wrong version",
-                                             [ROMA_MFS_REMOVAL_VERSION] = "wrong version, marked for removal",
-                                             [ROMA_MFS_INVALID] = "damaged" };
+/* One chunk of those that are shown. */
+struct view {
+        struct tool *tool;
+        const struct location *at;
+        const roma_mfs_chunk *chunk;
+        uint64_t size;     /* bytes of the file in it: 0 of one behind its end */
+        struct verdict *v; /* of each copy; NULL: they were not asked */
+        struct look look;  /* with v: the tables, and what a deep look has read */
+};
 
-        return state < sizeof(names) / sizeof(names[0]) ? names[state] : "unknown state";
+static uint64_t size_of(const roma_mfs_map *map, const roma_mfs_chunk *c)
+{
+        uint64_t start = c->index * ROMA_MFS_CHUNK_SIZE, left = map->length > start ? map->length - start : 0;
+
+        return left < ROMA_MFS_CHUNK_SIZE ? left : ROMA_MFS_CHUNK_SIZE;
 }
 
 static bool worth_asking(const roma_mfs_copy *copy)
@@ -94,6 +102,46 @@ static struct verdict *ask(struct tool *t, const struct location *l, const roma_
         return v;
 }
 
+static void take_tables(struct view *w)
+{
+        for (size_t i = 0; i < w->look.k.copies; i++) {
+                struct dg_copy *k = &w->look.k.copy[i];
+
+                k->usable = w->v[i].asked && w->v[i].code == ROMA_OK;
+                k->blocks = w->v[i].crcs.blocks;
+                memcpy(k->crc, w->v[i].crcs.crc, sizeof(k->crc));
+        }
+}
+
+/* A block that differs from the table of before was written meanwhile: that is no damage, and the tables stay what is compared. */
+static void read_all(struct looker *l, struct view *w)
+{
+        look_deep(l, &w->look);
+        for (size_t i = 0; i < w->look.k.copies; i++) {
+                struct dg_copy *k = &w->look.k.copy[i];
+                struct verdict *v = &w->v[i];
+
+                for (uint32_t b = 0; k->usable && b < k->blocks; b++) {
+                        v->bad += k->seen[b] == DG_BAD;
+                        v->changed += k->seen[b] == DG_GOOD && k->crc[b] != v->crcs.crc[b];
+                        v->unread += k->seen[b] == DG_UNREAD;
+                        if (k->seen[b] == DG_UNREAD)
+                                k->seen[b] = DG_AWAY;
+                        k->crc[b] = v->crcs.crc[b];
+                }
+        }
+}
+
+static void print_read(struct tool *t, const struct verdict *v)
+{
+        if (v->bad)
+                out(t, ", %u CRC BAD", v->bad);
+        if (v->unread)
+                out(t, ", %u not read", v->unread);
+        if (!v->bad && !v->unread)
+                out(t, ", all read");
+}
+
 static void print_verdict(struct tool *t, const struct verdict *v)
 {
         if (!v || !v->asked)
@@ -105,24 +153,31 @@ static void print_verdict(struct tool *t, const struct verdict *v)
         out(t, "  %u blocks, table %08x", v->crcs.blocks, v->crcs.checksum);
         if (v->reference != v)
                 out(t, v->agrees ? ", the same" : ", DIFFERS");
+        if (t->opt.deep)
+                print_read(t, v);
 }
 
-static void print_text(struct tool *t, const roma_mfs_chunk *c, const struct verdict *v)
+static void print_text(struct view *w)
 {
+        const roma_mfs_chunk *c = w->chunk;
+        const struct verdict *v = w->v;
+        struct tool *t = w->tool;
+
         if (!c->id) {
-                out(t, "%6u  hole\n", c->index);
+                out(t, "%6u  hole  %" PRIu64 " bytes\n", c->index, w->size);
                 return;
         }
         if (!c->copies)
-                out(t, "%6u  %016llX  version %u  %s\n", c->index, (unsigned long long)c->id, c->version,
+                out(t, "%6u  %016llX  version %u  %" PRIu64 " bytes  %s\n", c->index,
+                    (unsigned long long)c->id, c->version, w->size,
                     c->zeros ? "lost, reads as zeros" : "no server has a copy");
         for (size_t i = 0; i < c->copies; i++) {
                 const roma_mfs_copy *copy = &c->copy[i];
-                out(t, "%6u  %016llX  version %u  %-21s  ", c->index, (unsigned long long)c->id, c->version,
-                    copy->server);
+                out(t, "%6u  %016llX  version %u  %" PRIu64 " bytes  %-21s  ", c->index,
+                    (unsigned long long)c->id, c->version, w->size, copy->server);
                 if (copy->part)
                         out(t, "part %02x, ", copy->part);
-                out(t, "%s", state_name(copy->state));
+                out(t, "%s", look_state(copy->state));
                 print_verdict(t, v ? &v[i] : NULL);
                 out(t, "\n");
         }
@@ -133,13 +188,26 @@ static void add(json_t *o, const char *field, uint64_t value)
         json_object_set_new(o, field, json_of(json_integer((json_int_t)value)));
 }
 
-static json_t *copy_json(const roma_mfs_copy *copy, const struct verdict *v)
+static void add_read(json_t *o, const struct dg_copy *k, const struct verdict *v)
+{
+        json_t *bad = json_of(json_array());
+
+        for (uint32_t b = 0; b < DG_BLOCKS; b++)
+                if (k->seen[b] == DG_BAD)
+                        json_array_append_new(bad, json_of(json_integer(b)));
+        json_object_set_new(o, "damaged_blocks", bad);
+        add(o, "unread_blocks", v->unread);
+        add(o, "changed_blocks", v->changed);
+}
+
+/* seen: what was read of it; NULL: nothing was. */
+static json_t *copy_json(const roma_mfs_copy *copy, const struct verdict *v, const struct dg_copy *seen)
 {
         json_t *o = json_of(json_object());
         char sum[16];
 
         json_name(o, "server", copy->server);
-        json_name(o, "state", state_name(copy->state));
+        json_name(o, "state", look_state(copy->state));
         if (copy->part)
                 add(o, "part", copy->part);
         if (v && v->asked && v->code != ROMA_OK) {
@@ -150,35 +218,73 @@ static json_t *copy_json(const roma_mfs_copy *copy, const struct verdict *v)
                 snprintf(sum, sizeof(sum), "%08x", v->crcs.checksum);
                 json_name(o, "table", sum);
                 json_object_set_new(o, "agrees", json_boolean(v->agrees));
+                if (seen)
+                        add_read(o, seen, v);
         }
         return o;
 }
 
-static void print_json(struct tool *t, const struct location *l, const roma_mfs_chunk *c,
-                       const struct verdict *v)
+static void print_json(struct view *w)
 {
+        const roma_mfs_chunk *c = w->chunk;
         json_t *o = json_of(json_object()), *copies = json_of(json_array());
         char id[24];
 
         snprintf(id, sizeof(id), "%016llX", (unsigned long long)c->id);
-        json_name(o, "key", l->key);
+        json_name(o, "key", w->at->key);
         add(o, "index", c->index);
         json_name(o, "id", id);
         add(o, "version", c->version);
+        add(o, "size", w->size);
         json_object_set_new(o, "hole", json_boolean(c->id == 0));
         json_object_set_new(o, "zeros", json_boolean(c->zeros));
-        for (size_t i = 0; i < c->copies; i++)
-                json_array_append_new(copies, copy_json(&c->copy[i], v ? &v[i] : NULL));
+        for (size_t i = 0; i < c->copies; i++) {
+                bool seen = w->v && w->tool->opt.deep && i < w->look.k.copies;
+                json_array_append_new(copies, copy_json(&c->copy[i], w->v ? &w->v[i] : NULL,
+                                                        seen ? &w->look.k.copy[i] : NULL));
+        }
         json_object_set_new(o, "copies", copies);
-        out_json(t, o);
+        out_json(w->tool, o);
 }
 
-static void damaged(struct tool *t, const struct location *l, const roma_mfs_chunk *c, size_t copy,
-                    const char *why)
+static void damaged(struct view *w, size_t copy, const char *why)
 {
-        complain(t, "chunks %s: chunk %u (%016llX) on %s %s; read the other copies before one more is lost",
-                 l->shown, c->index, (unsigned long long)c->id, c->copy[copy].server, why);
-        status_raise(t, EXIT_INTEGRITY);
+        complain(w->tool,
+                 "chunks %s: chunk %u (%016llX) on %s %s; read the other copies before one more is lost",
+                 w->at->shown, w->chunk->index, (unsigned long long)w->chunk->id, w->chunk->copy[copy].server,
+                 why);
+        status_raise(w->tool, EXIT_INTEGRITY);
+}
+
+/* Not read, or not what the table said a moment ago: nothing is known of these blocks. */
+static void uncertain(struct view *w, size_t copy, uint32_t blocks, const char *what, const char *why)
+{
+        complain(w->tool, "chunks %s: chunk %u (%016llX) on %s: %u block%s %s: %s", w->at->shown,
+                 w->chunk->index, (unsigned long long)w->chunk->id, w->chunk->copy[copy].server, blocks,
+                 blocks == 1 ? "" : "s", what, why);
+        status_raise(w->tool, EXIT_OTHER);
+}
+
+static void judge_blocks(struct view *w, size_t i)
+{
+        const struct verdict *v = &w->v[i];
+        char text[120];
+
+        if (v->bad) {
+                snprintf(text, sizeof(text), "has %u block%s that do%s not match the checksum kept with %s",
+                         v->bad, v->bad == 1 ? "" : "s", v->bad == 1 ? "es" : "",
+                         v->bad == 1 ? "it" : "them");
+                damaged(w, i, text);
+        }
+        if (v->unread && !w->tool->stopping)
+                uncertain(
+                        w, i, v->unread, "not read",
+                        w->look.copy[i].unread_message
+                                ? w->look.copy[i].unread_message
+                                : "its server had a CRC error, and a second one too soon can make it give up "
+                                  "the disk; look again later, or see --error-gap");
+        if (v->changed)
+                uncertain(w, i, v->changed, "changed while they were read", "somebody writes to the file");
 }
 
 static bool any_asked(const roma_mfs_chunk *c, const struct verdict *v)
@@ -191,24 +297,28 @@ static bool any_asked(const roma_mfs_chunk *c, const struct verdict *v)
 
 /* Copies that differ are damage, and so is a chunk of which no good one is left; a copy that does not answer is a failure of its
  * own. */
-static void judge(struct tool *t, const struct location *l, const roma_mfs_chunk *c, struct verdict *v)
+static void judge(struct view *w)
 {
+        const roma_mfs_chunk *c = w->chunk;
+        struct verdict *v = w->v;
+
         if (!any_asked(c, v)) {
-                complain(t,
+                complain(w->tool,
                          "chunks %s: chunk %u (%016llX) has no good copy on any server that is connected; "
                          "see roma diagnose",
-                         l->shown, c->index, (unsigned long long)c->id);
-                status_raise(t, EXIT_INTEGRITY);
+                         w->at->shown, c->index, (unsigned long long)c->id);
+                status_raise(w->tool, EXIT_INTEGRITY);
         }
         for (size_t i = 0; i < c->copies; i++) {
                 if (v[i].asked && v[i].code != ROMA_OK) {
                         const roma_result r = { .code = v[i].code, .message = v[i].message, .server = "" };
-                        report_failure(t, &r, l->shown);
+                        report_failure(w->tool, &r, w->at->shown);
                 } else if (v[i].asked && !v[i].agrees) {
-                        damaged(t, l, c, i, "has other checksums than the first copy");
+                        damaged(w, i, "has other checksums than the first copy");
                 } else if (c->copy[i].state == ROMA_MFS_INVALID) {
-                        damaged(t, l, c, i, "is known to be damaged");
+                        damaged(w, i, "is known to be damaged");
                 }
+                judge_blocks(w, i);
                 free(v[i].message);
         }
 }
@@ -227,63 +337,86 @@ static size_t cells(uint32_t blocks)
         return n < blocks ? n : blocks;
 }
 
-/* Red for what differs; the letters say the same without colour. */
+/* How a terminal shows a cell; the letters say the same without colour. */
+static const char *colour_of(char cell)
+{
+        switch (cell) {
+        case DG_CELL_OTHER: return "\033[1;31m";
+        case DG_CELL_ZERO: return "\033[1;33m";
+        case DG_CELL_MISSING: return "\033[1;35m";
+        case DG_CELL_ROT: return "\033[1;37;41m";
+        case DG_CELL_UNREAD: return "\033[36m";
+        default: return "";
+        }
+}
+
 static void paint(struct tool *t, const char *row)
 {
         static int colour = -1;
-        bool red = false;
+        const char *now = "";
 
         if (colour < 0)
                 colour = isatty(STDOUT_FILENO) && !getenv("NO_COLOR");
         for (; *row; row++) {
-                bool bad = *row != DG_CELL_SAME && *row != DG_CELL_EMPTY;
-                if (colour && bad != red)
-                        out(t, bad ? "\033[1;31m" : "\033[0m");
-                red = bad;
+                const char *next = colour_of(*row);
+                if (colour && next != now)
+                        out(t, "%s%s", *now ? "\033[0m" : "", next);
+                now = next;
                 out_bytes(t, row, 1);
         }
-        if (colour && red)
+        if (colour && *now)
                 out(t, "\033[0m");
 }
 
-static void fill(struct dg_chunk *k, const roma_mfs_chunk *c, const struct verdict *v)
+/* A row for each copy; a cell is a run of blocks. */
+static void draw(struct view *w)
 {
-        for (size_t i = 0; i < k->copies; i++) {
-                k->copy[i].usable = v[i].asked && v[i].code == ROMA_OK;
-                k->copy[i].part = c->copy[i].part;
-                k->copy[i].blocks = v[i].crcs.blocks;
-                memcpy(k->copy[i].crc, v[i].crcs.crc, sizeof(k->copy[i].crc));
-        }
-}
-
-/* A row for each copy that has a table; a cell is a run of blocks. */
-static void draw(struct tool *t, const roma_mfs_chunk *c, const struct verdict *v)
-{
-        struct dg_chunk k = { .copies = c->copies < DG_COPIES ? c->copies : DG_COPIES };
+        const struct dg_chunk *k = &w->look.k;
+        struct tool *t = w->tool;
         uint32_t blocks = 1;
         char row[CELLS + 1];
         size_t n;
 
-        k.copy = need(calloc(k.copies + 1, sizeof(*k.copy)));
-        fill(&k, c, v);
-        for (size_t i = 0; i < k.copies; i++)
-                if (k.copy[i].usable && k.copy[i].blocks > blocks)
-                        blocks = k.copy[i].blocks;
+        for (size_t i = 0; i < k->copies; i++)
+                if (k->copy[i].usable && k->copy[i].blocks > blocks)
+                        blocks = k->copy[i].blocks;
         n = cells(blocks);
-        for (size_t i = 0; i < k.copies; i++) {
-                if (!k.copy[i].usable)
-                        continue;
-                dg_picture(&k, i, blocks, row, n);
-                out(t, "  %-21s ", c->copy[i].server);
-                paint(t, row);
+        for (size_t i = 0; i < k->copies; i++) {
+                out(t, "  %-21s ", w->chunk->copy[i].server);
+                if (k->copy[i].usable) {
+                        dg_picture(k, i, blocks, row, n);
+                        paint(t, row);
+                } else {
+                        out(t, "(no table: %s)",
+                            w->v[i].asked ? roma_code_text(w->v[i].code)
+                                          : look_state(w->chunk->copy[i].state));
+                }
                 out(t, "\n");
         }
-        free(k.copy);
+}
+
+static void legend_of(struct tool *t, char cell, const char *text)
+{
+        const char row[] = { cell, 0 };
+
+        out(t, "  ");
+        paint(t, row);
+        out(t, " %s", text);
 }
 
 static void legend(struct tool *t)
 {
-        out(t, "  # same  . zeros  D differs  z zeros, others have data  - never stored, others have data\n");
+        legend_of(t, DG_CELL_SAME, "same");
+        legend_of(t, DG_CELL_EMPTY, "zeros");
+        legend_of(t, DG_CELL_OTHER, "differs");
+        legend_of(t, DG_CELL_ZERO, "zeros, others have data\n");
+        legend_of(t, DG_CELL_MISSING, "missing, others have data");
+        if (t->opt.deep) {
+                legend_of(t, DG_CELL_ROT, "CRC bad");
+                legend_of(t, DG_CELL_UNREAD, "not read\n");
+        } else {
+                out(t, "\n  by the tables; no data were read: --deep also finds blocks whose CRC is bad\n");
+        }
 }
 
 static bool pictured(const struct tool *t)
@@ -291,19 +424,40 @@ static bool pictured(const struct tool *t)
         return t->opt.picture && !t->opt.json;
 }
 
-static void print_chunk(struct tool *t, const struct location *l, const roma_mfs_chunk *c)
+static void print_chunk(struct looker *l, struct view *w)
 {
-        struct verdict *v = (t->opt.crc || pictured(t)) && c->id ? ask(t, l, c) : NULL;
+        struct tool *t = w->tool;
 
+        if ((t->opt.crc || t->opt.deep || pictured(t)) && w->chunk->id) {
+                w->v = ask(t, w->at, w->chunk);
+                take_tables(w);
+                if (t->opt.deep)
+                        read_all(l, w);
+        }
         if (t->opt.json)
-                print_json(t, l, c, v);
+                print_json(w);
         else
-                print_text(t, c, v);
-        if (v && pictured(t))
-                draw(t, c, v);
-        if (v)
-                judge(t, l, c, v);
-        free(v);
+                print_text(w);
+        if (w->v && pictured(t))
+                draw(w);
+        if (w->v)
+                judge(w);
+        free(w->v);
+}
+
+static void print_chunks(struct tool *t, const struct location *at, const roma_mfs_map *map)
+{
+        struct looker l;
+
+        looker_init(&l, t, at->place);
+        for (size_t i = 0; i < map->chunks && !t->stopping; i++) {
+                struct view w = { .tool = t, .at = at, .chunk = &map->chunk[i] };
+                w.size = size_of(map, w.chunk);
+                look_init(&l, &w.look, w.chunk, map->length);
+                print_chunk(&l, &w);
+                look_free(&w.look);
+        }
+        looker_free(&l);
 }
 
 static void got_map(struct flight *f, const roma_result *r)
@@ -336,8 +490,7 @@ static void one(struct tool *t, const struct location *l)
                 if (pictured(t) && map->chunks)
                         legend(t);
         }
-        for (size_t i = 0; i < map->chunks && !t->stopping; i++)
-                print_chunk(t, l, &map->chunk[i]);
+        print_chunks(t, l, map);
         roma_mfs_map_unref(reply.map);
 }
 

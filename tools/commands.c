@@ -103,21 +103,23 @@ const struct command commands[] = {
           "Prints a digest of each object in the form of md5sum and sha256sum, in the order of the names.\n",
           OPT_RECURSIVE | OPT_ALGORITHM | OPT_JOBS },
         { "chunks", cmd_chunks, "URI...", "where the chunks or objects of a file are",
-          "One line for each copy: index of the chunk, its id and version, the chunkserver, the state that "
-          "the\n"
-          "master knows. With --crc every copy is asked for its table of checksums, the tables are "
-          "compared,\n"
-          "and copies that differ are exit code 7; on a terminal that is always done, and each copy is shown "
-          "as\n"
-          "a row of cells. Only chunkservers that are connected now are shown. A chunk behind the end of "
-          "the\n"
-          "file is shown too.\n\n"
+          "One line for each copy: index of the chunk, its id and version, how many bytes of the file are in "
+          "it,\n"
+          "the chunkserver, the state that the master knows. With --crc every copy is asked for its table "
+          "of\n"
+          "checksums, the tables are compared, and copies that differ are exit code 7; on a terminal that "
+          "is\n"
+          "always done, and each copy is shown as a row of cells. With --deep all bytes are read too: blocks "
+          "that\n"
+          "do not match their checksum are exit code 7. Only chunkservers that are connected now are shown. "
+          "A\n"
+          "chunk behind the end of the file is shown too, with 0 bytes.\n\n"
           "On CephFS and RADOS one line for each object of the pool: name, length, placement group, OSDs. "
           "With\n"
-          "--crc all copies are read and what scrubs have found is asked for. On S3 the parts, as far as "
-          "the\n"
-          "server tells.\n",
-          OPT_CRC },
+          "--crc or --deep all copies are read and what scrubs have found is asked for. On S3 the parts, as "
+          "far as\n"
+          "the server tells.\n",
+          OPT_CRC | OPT_DEEP },
         { "chunkfile", cmd_chunkfile, "FILE [LOCAL]", "checks a chunk file from a chunkserver's disk",
           "Checks header, checksum table and blocks of a chunk file (XX/chunk_..._....mfs), compares it with "
           "--against\n"

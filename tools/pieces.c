@@ -250,7 +250,8 @@ static void draw(struct tool *t, const roma_layout *y)
         rows = servers(y, id);
         if (!rows)
                 return;
-        out(t, "  # there  s other length  - missing  ! unreadable\n");
+        out(t, "  # there  s other length  - missing  ! unreadable%s\n",
+            t->opt.crc || t->opt.deep ? "" : " (nothing was read: --deep)");
         for (size_t r = 0; r < rows; r++) {
                 out(t, "  osd.%-8d ", id[r]);
                 for (size_t c = 0; c < n; c++) {
@@ -278,7 +279,8 @@ static void judge(struct tool *t, const struct location *l, const roma_layout *y
 
 void pieces_show(struct tool *t, const struct location *l)
 {
-        unsigned flags = ROMA_LAYOUT_LOOK | (t->opt.crc ? ROMA_LAYOUT_COPIES | ROMA_LAYOUT_NOTED : 0u);
+        unsigned flags =
+                ROMA_LAYOUT_LOOK | (t->opt.crc || t->opt.deep ? ROMA_LAYOUT_COPIES | ROMA_LAYOUT_NOTED : 0u);
         struct answer a;
         roma_layout *y = pieces_of(t, &a, l, flags);
 

@@ -26,7 +26,7 @@ blocks() { split -b 65536 --filter=cksum "$1"; }
 # the file, from the chunk files themselves.
 damage() {
   local i=1 v file counted
-  counted=$(roma chunks "$here/$1" | awk -v n="$3" '$1 == n && $6 == "valid" { print $5 }')
+  counted=$(roma chunks "$here/$1" | awk -v n="$3" '$1 == n && $8 == "valid" { print $7 }')
   shift
   tail -c "+$(($2 * 67108864 + 1))" "$3" | head -c 67108864 >piece
   truncate -s %65536 piece

@@ -83,28 +83,48 @@ expect 0 roma gc --older-than 0 "$here" >out
 grep -q '^1 removed' out || fail "gc: $(cat out)"
 [ "$(roma ls --all "$here" | grep -c '^\.roma~')" = 0 ] || fail "gc left a temporary"
 
-# Two copies, and then one whose first block is another one, with the right checksum for it
 [ -n "$ROMA_MFS_MOUNT" ] || skip "no FUSE mount: the rest needs mfssetsclass"
 mkdir "$ROMA_MFS_MOUNT/tools-$$/two"
 "${ns[@]}" mfssetsclass 2 "$ROMA_MFS_MOUNT/tools-$$/two" >out || fail "mfssetsclass: $(cat out)"
+# holder: the chunk that `out` is about, a chunk file of it and the chunkserver that has it: $id, $file, $changed.
+holder() {
+  local i data folders
+  id=$(sed -n 's/^ *0  \([0-9A-F]\{16\}\) .*/\1/p' out | head -n 1)
+  for i in 1 2 3; do
+    data=ROMA_MFS_CS${i}_DATA
+    read -ra folders <<<"${!data}"
+    changed=cs$i file=$(find "${folders[@]}" -name "chunk_${id}_*.mfs" -print -quit)
+    [ -z "$file" ] || return 0
+  done
+  fail "no chunkserver has chunk $id"
+}
+# Two copies, and one in which a bit has rotted: the tables agree, and only who reads the data sees it. Then the server is left in peace.
+expect 0 roma put tree/sub/3000000 "$here/two/rotten"
+expect 0 roma chunks --deep --picture "$here/two/rotten" >out
+[ "$(grep -c ' #\{46\}$' out)" = 2 ] || fail "the picture: $(cat out)"
+holder
+"$cluster" kill $changed --dir "$ROMA_MFS_DIR"
+byte=$(od -An -tu1 -j $((8192 + 200000)) -N 1 "$file")
+# shellcheck disable=SC2059 # the format is made of it
+printf "\\$(printf %o $((byte ^ 8)))" | dd of="$file" bs=1 seek=$((8192 + 200000)) conv=notrunc status=none
+"$cluster" restart $changed --dir "$ROMA_MFS_DIR"
+"$cluster" wait --dir "$ROMA_MFS_DIR"
+expect 0 roma chunks --crc --picture "$here/two/rotten" >out
+grep -q 'no data were read' out || fail "that no data were read is not said: $(cat out)"
+expect 7 roma chunks --deep --picture "$here/two/rotten" >out
+[ "$(grep -c ' ###!?\{42\}$' out)" = 1 ] || fail "the picture: $(cat out)"
+grep -q ' #\{46\}$' out || fail "the picture: $(cat out)"
+says 'has 1 block that does not match'
+
+# And one whose first block is another one, with the right checksum for it.
 expect 0 roma put tree/sub/3000000 "$here/two/x"
 expect 0 roma chunks "$here/two/x" >out
-[ "$(grep -c ' valid$' out)" = 2 ] || fail "chunks: $(cat out)"
+[ "$(grep -c '  3000000 bytes  .* valid$' out)" = 2 ] || fail "chunks: $(cat out)"
 expect 0 roma chunks --json "$here/two/x" >out2
-grep -q '"index":0,' out2 || fail "chunks --json: $(cat out2)"
+grep -q '"index":0,.*,"size":3000000,' out2 || fail "chunks --json: $(cat out2)"
 expect 0 roma chunks --crc "$here/two/x" >out
 grep -q 'the same' out || fail "chunks --crc: $(cat out)"
-id=$(sed -n 's/^ *0  \([0-9A-F]\{16\}\) .*/\1/p' out | head -n 1)
-changed=
-for i in 1 2 3; do
-  data=ROMA_MFS_CS${i}_DATA
-  read -ra folders <<<"${!data}"
-  file=$(find "${folders[@]}" -name "chunk_${id}_*.mfs" -print -quit)
-  [ -n "$file" ] || continue
-  changed=cs$i
-  break
-done
-[ -n "$changed" ] || fail "no chunkserver has chunk $id"
+holder
 "$cluster" kill $changed --dir "$ROMA_MFS_DIR"
 printf '\327\227\216\353' | dd of="$file" bs=1 seek=4096 conv=notrunc status=none
 dd if=/dev/zero of="$file" bs=65536 count=1 oflag=seek_bytes seek=8192 conv=notrunc status=none

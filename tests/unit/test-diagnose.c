@@ -680,6 +680,10 @@ START_TEST(pictures)
         ck_assert_str_eq(row, "z#####--");
         dg_picture(&chunk, 0, 1, row, 1);
         ck_assert_str_eq(row, "#");
+        /* What was not read is not called the same, and what the tables say against it is worse. */
+        copy[1].seen[3] = copy[1].seen[4] = DG_AWAY;
+        dg_picture(&chunk, 1, 5, row, 5);
+        ck_assert_str_eq(row, "###z?");
 }
 END_TEST
 

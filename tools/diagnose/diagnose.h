@@ -247,7 +247,8 @@ enum dg_cell {
         DG_CELL_OTHER = 'D',   /* data, and others have something else */
         DG_CELL_ZERO = 'z',    /* zeros, and others have data */
         DG_CELL_MISSING = '-', /* never stored, and others have data */
-        DG_CELL_ROT = '!'      /* does not match its CRC */
+        DG_CELL_ROT = '!',     /* does not match its CRC */
+        DG_CELL_UNREAD = '?'   /* DG_AWAY, and no table says anything against it */
 };
 /* The first `blocks` (1..1024) of a copy as n cells, each the worst of its blocks; cells has room for n + 1. */
 void dg_picture(const struct dg_chunk *chunk, size_t copy, uint32_t blocks, char *cells, size_t n);

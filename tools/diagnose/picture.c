@@ -3,8 +3,8 @@
 #include "tools/diagnose/diagnose.h"
 
 /* Worst first: a cell stands for several blocks and shows the worst of them. */
-static const char order[] = { DG_CELL_ROT,  DG_CELL_OTHER, DG_CELL_MISSING,
-                              DG_CELL_ZERO, DG_CELL_SAME,  DG_CELL_EMPTY };
+static const char order[] = { DG_CELL_ROT,    DG_CELL_OTHER, DG_CELL_MISSING, DG_CELL_ZERO,
+                              DG_CELL_UNREAD, DG_CELL_SAME,  DG_CELL_EMPTY };
 
 static char cell_of(const struct dg_chunk *k, size_t copy, uint32_t block)
 {
@@ -16,6 +16,8 @@ static char cell_of(const struct dg_chunk *k, size_t copy, uint32_t block)
         for (size_t i = 0; i < k->copies; i++)
                 differs |= k->copy[i].usable && k->copy[i].part == c->part &&
                            k->copy[i].crc[block] != c->crc[block];
+        if (!differs && c->seen[block] == DG_AWAY)
+                return DG_CELL_UNREAD;
         if (!differs)
                 return c->crc[block] == DG_EMPTY ? DG_CELL_EMPTY : DG_CELL_SAME;
         if (c->crc[block] != DG_EMPTY)

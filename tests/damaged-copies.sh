@@ -1,0 +1,72 @@
+#!/bin/bash
+# roma chunks and roma salvage against servers in memory whose disks or memory are bad: what is read is shown, what is not is said,
+# and a salvage that does not come to its end leaves nothing that could be taken for a result.
+set -u -o pipefail
+# shellcheck source=tests/functions.sh
+. "$SRC_DIR/tests/functions.sh"
+roma=$BUILD_DIR/roma peer=$BUILD_DIR/tests/faults/peer-file
+[ -x "$roma" ] || skip "the program is not built"
+[ -x "$peer" ] || skip "this roma was built without MooseFS"
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+cd "$scratch" || fail "no scratch folder"
+export roma
+unset NO_COLOR
+
+# at CODE WORDS COMMAND: with bash, as a client of a cluster with the file `data`.
+at() {
+  local code=0
+  # shellcheck disable=SC2086 # words
+  force=${force:-} timeout 60 "$peer" data $2 -- bash -uc "$3" >out 2>err || code=$?
+  [[ $code =~ ^$1$ ]] || fail "exit code $code, not $1, of: $3 ($2): $(cat out err)"
+}
+says() { grep -qF -- "$1" out || fail "'$1' is not said: $(cat out err)"; }
+complains() { grep -qF -- "$1" err || fail "'$1' is not complained of: $(cat out err)"; }
+hidden() { find . -name '.roma~*' | grep -q . && fail "hidden files are left: $(ls -A)"; }
+
+# 40 blocks, of which 10 to 19 are zeros.
+head -c $((40 * 65536 - 777)) /dev/urandom >data
+dd if=/dev/zero of=data bs=65536 seek=10 count=10 conv=notrunc status=none
+size=$(stat -c %s data)
+
+# ---- chunks -------------------------------------------------------------------------------------------------
+
+# shellcheck disable=SC2016 # the variables are those of the client
+{
+  at 0 '' '"$roma" chunks "$ROMA_PEER_URI"'
+  says "version 1  $size bytes  127.0.0.1:"
+  at 0 '' '"$roma" chunks --json "$ROMA_PEER_URI"'
+  says "\"version\":1,\"size\":$size,"
+  # Without --deep no data are read, and it is said so.
+  at 0 rot=1:200000 '"$roma" chunks --picture "$ROMA_PEER_URI"'
+  says '  # same  . zeros  D differs  z zeros, others have data'
+  says 'no data were read: --deep also finds blocks whose CRC is bad'
+  [ "$(grep -c ' ##########\.\.\.\.\.\.\.\.\.\.####################$' out)" = 2 ] || fail "the picture: $(cat out)"
+  at 0 '' '"$roma" chunks --deep "$ROMA_PEER_URI"'
+  [ "$(grep -c ', all read$' out)" = 2 ] || fail "what was read is not said: $(cat out)"
+  # One bad block: what comes behind it is left alone, since a second one could cost the disk. The other copy is read.
+  at 7 rot=1:200000 '"$roma" chunks --deep --picture "$ROMA_PEER_URI"'
+  says ' ###!????????????????????????????????????'
+  says ' ##########..........####################'
+  says ', the same, 1 CRC BAD, 36 not read'
+  says '  ! CRC bad  ? not read'
+  complains 'has 1 block that does not match the checksum kept with it'
+  complains '36 blocks not read: its server had a CRC error'
+  ! grep -q -P '\x1b' out || fail "colour where there is no terminal: $(cat -v out)"
+  awk 'length > 80 && (/^  / && !/version/)' out | grep -q . && fail "the picture is wider than 80: $(cat out)"
+  # At one's own risk all is read, also the second one.
+  at 7 'rot=1:200000 rot=1:1700000' '"$roma" chunks --deep --error-gap 0 --picture "$ROMA_PEER_URI"'
+  says ' ###!######..........#####!##############'
+  says ', 2 CRC BAD'
+  at 7 'rot=1:200000 rot=1:1700000' '"$roma" chunks --deep --error-gap 0 --json "$ROMA_PEER_URI"'
+  says '"damaged_blocks":[3,25],"unread_blocks":0'
+  says '"damaged_blocks":[],"unread_blocks":0'
+}
+# On a terminal of 80 columns.
+if command -v script >/dev/null; then
+  # shellcheck disable=SC2016
+  at 7 rot=0:200000 'script -qec "stty cols 80; $roma chunks --deep $ROMA_PEER_URI" /dev/null'
+  grep -q -P '###\x1b\[1;37;41m!\x1b\[0m\x1b\[36m\?+\x1b\[0m' out || fail "no colours on a terminal: $(cat -v out)"
+fi
+echo "chunks shows sizes and what was read"
+
