@@ -70,3 +70,23 @@ if command -v script >/dev/null; then
 fi
 echo "chunks shows sizes and what was read"
 
+# ---- a server whose bytes change ----------------------------------------------------------------------------
+
+# shellcheck disable=SC2016
+{
+  # Whatever is asked for first, a block that never stays the same is not asked for without end, and the steady copy is taken.
+  for restless in 1 2; do
+    at '[01]' restless=$restless '"$roma" salvage -f --error-gap 0 "$ROMA_PEER_URI" saved'
+    cmp -s data saved || fail "the copy that is steady was not taken"
+    at 0 restless=$restless '"$roma" salvage -f --error-gap 0 --against data "$ROMA_PEER_URI" saved'
+    cmp -s data saved || fail "the copy that is as the original was not taken"
+  done
+  # No other has the block: one of the bytes that came, and it is called that.
+  at 1 'copies=1 restless=1 restless=2' '"$roma" salvage -f --error-gap 0 "$ROMA_PEER_URI" saved'
+  [ "$(cmp -l data saved | wc -l)" -le 30 ] || fail "more differs than what was disturbed"
+  awk -F '\t' '!/^#/ { n[$3] += $2 } END { exit !(n["certain"] == 655360 && n["chosen"] == '$((size - 655360))') }' saved.map ||
+    fail "the map: $(cat saved.map)"
+  [ "$(grep -c 'chosen.*unstable: its server gives other bytes at each read$' saved.map)" = 2 ] || fail "the map: $(cat saved.map)"
+}
+echo "a server whose bytes change ends no salvage and makes nothing certain"
+

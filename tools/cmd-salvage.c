@@ -9,7 +9,10 @@
 
 #include "tools/mix.h"
 
-enum { RUN = 16 /* blocks read at once */ };
+enum {
+        RUN = 16,  /* blocks read at once */
+        TRIES = 3, /* for a block that has other bytes at each read */
+};
 
 /* What became of a run of bytes. */
 struct stretch {
@@ -73,6 +76,8 @@ struct work {
         uint32_t blocks; /* of the file, in this chunk */
         struct dg_vote vote[DG_BLOCKS];
         bool done[DG_BLOCKS];
+        uint32_t restless; /* copies that gave other bytes than a moment before: bit i is copy i */
+        uint8_t changes[DG_COPIES][DG_BLOCKS];
 };
 
 struct run {
@@ -90,6 +95,23 @@ static uint64_t offset_of(const struct work *w, uint32_t block)
         return (uint64_t)w->look.k.index * ROMA_MFS_CHUNK_SIZE + (uint64_t)block * DG_BLOCK;
 }
 
+/* These bytes are others than the copy had a moment ago: it may have been written meanwhile, and may be voted for again. A server
+ * that gives other bytes each time is passed over, and where nobody else has the block, what came last is taken. */
+static bool take_changed(struct run *u, uint32_t b, uint32_t crc)
+{
+        struct work *w = u->w;
+        struct dg_copy *k = &w->look.k.copy[u->copy];
+
+        w->restless |= 1u << u->copy;
+        k->crc[b] = crc;
+        if (k->seen[b] == DG_RESTLESS)
+                return true;
+        if (++w->changes[u->copy][b] == TRIES)
+                k->seen[b] = DG_RESTLESS;
+        u->failed = true;
+        return false;
+}
+
 static void got_run(struct flight *f, const roma_result *r)
 {
         struct run *u = (struct run *)f; /* its first member */
@@ -98,12 +120,10 @@ static void got_run(struct flight *f, const roma_result *r)
 
         for (u->good = 0; u->good < came; u->good++) {
                 uint32_t b = u->first + u->good, crc = dg_crc(u->buf + (size_t)u->good * DG_BLOCK, DG_BLOCK);
-                if (crc != k->crc[b]) {
-                        k->crc[b] = crc; /* written meanwhile: vote again */
-                        u->failed = true;
+                if (crc != k->crc[b] && !take_changed(u, b, crc))
                         return;
-                }
-                k->seen[b] = DG_GOOD;
+                if (k->seen[b] != DG_RESTLESS)
+                        k->seen[b] = DG_GOOD;
         }
         if (r->code == ROMA_OK)
                 return;
@@ -174,10 +194,10 @@ static void start_run(struct work *w, struct run *u, size_t copy, uint32_t first
         const roma_opts opts = request_opts(w->v->tool);
         const struct look *look = &w->look;
         bool right = look->k.copy[copy].current || look->k.copy[copy].same_version;
-        uint32_t version = right ? look->chunk->version : 0;
+        uint32_t version = right ? look->chunk->version : 0, most = w->restless >> copy & 1 ? 1 : RUN;
 
         *u = (struct run){ .w = w, .copy = copy, .first = first, .buf = u->buf };
-        while (u->count < RUN && first + u->count < w->blocks && !w->done[first + u->count] &&
+        while (u->count < most && first + u->count < w->blocks && !w->done[first + u->count] &&
                (w->vote[first + u->count].with >> copy & 1))
                 u->count++;
         look->copy[copy].server->reading = true;
@@ -187,13 +207,26 @@ static void start_run(struct work *w, struct run *u, size_t copy, uint32_t first
                                                (uint64_t)first * DG_BLOCK, &opts, flight_done, &u->flight));
 }
 
+/* It was voted for before it was known what would come. */
+static void judge_restless(struct work *w, uint32_t block, const struct dg_copy *k)
+{
+        struct dg_vote *vote = &w->vote[block];
+
+        if (k->seen[block] != DG_RESTLESS || !w->look.k.has_want || k->crc[block] != w->look.k.want[block])
+                return;
+        vote->certainty = DG_CERTAIN;
+        vote->reason = NULL;
+}
+
 static void finish_run(struct work *w, struct run *u)
 {
-        if (u->good && write_out(w->v, u->buf, offset_of(w, u->first), within(w, u->first, u->good)))
-                for (uint32_t i = 0; i < u->good; i++) {
-                        w->done[u->first + i] = true;
-                        w->vote[u->first + i].copy = (int)u->copy;
-                }
+        if (!u->good || !write_out(w->v, u->buf, offset_of(w, u->first), within(w, u->first, u->good)))
+                return;
+        for (uint32_t i = 0; i < u->good; i++) {
+                w->done[u->first + i] = true;
+                w->vote[u->first + i].copy = (int)u->copy;
+                judge_restless(w, u->first + i, &w->look.k.copy[u->copy]);
+        }
 }
 
 /* One piece from each server that has one to give. The number of runs; 0: none can be read now. */

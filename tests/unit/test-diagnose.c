@@ -559,6 +559,25 @@ START_TEST(votes)
         ck_assert_int_eq(v.certainty, DG_LOST);
         ck_assert_ptr_nonnull(strstr(v.reason, "try again"));
 
+        fresh(2, 40,
+              false); /* one that is other at each read is taken where there is nothing else, and is not certain */
+        copy[0].seen[5] = DG_RESTLESS;
+        dg_choose(&chunk, 5, 0, &v);
+        ck_assert_int_eq(v.copy, 1);
+        ck_assert_int_eq(v.certainty, DG_CERTAIN);
+        copy[1].seen[5] = DG_RESTLESS;
+        dg_choose(&chunk, 5, 1, &v);
+        ck_assert_int_eq(v.copy, 0);
+        ck_assert_int_eq(v.certainty, DG_CHOSEN);
+        ck_assert_uint_eq(v.with, 1);
+        ck_assert(!v.zeros && strstr(v.reason, "unstable"));
+        copy[0].current = false;
+        dg_choose(&chunk, 5, -1, &v);
+        ck_assert_int_eq(v.copy, 1);
+        copy[1].seen[5] = DG_BAD;
+        dg_choose(&chunk, 5, -1, &v);
+        ck_assert_int_eq(v.copy, 0);
+
         fresh(2, 40, false); /* two damaged ones of the right version have between them what was there */
         copy[0].current = copy[1].current = false;
         copy[0].same_version = copy[1].same_version = true;

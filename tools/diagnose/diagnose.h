@@ -32,8 +32,8 @@ bool dg_is_zero(const void *bytes, size_t n);
 
 /* ---- tables of one chunk ---------------------------------------------------------------------------------- */
 
-/* What reading a block of a copy brought. DG_AWAY: its server does not give it now. */
-enum dg_seen { DG_UNREAD = 0, DG_GOOD, DG_BAD, DG_AWAY };
+/* What reading a block of a copy brought. DG_AWAY: its server does not give it now. DG_RESTLESS: other bytes each time. */
+enum dg_seen { DG_UNREAD = 0, DG_GOOD, DG_BAD, DG_AWAY, DG_RESTLESS };
 
 struct dg_copy {
         bool usable;       /* it has a table */
@@ -203,7 +203,7 @@ struct dg_vote {
 };
 
 /* Which copy of this block to take. Blocks with seen == DG_BAD or DG_AWAY are out, and what their tables say still counts against
- * others. last: the copy taken for the block before, -1; it
+ * others; those with DG_RESTLESS are taken where there is nothing else, and never certain. last: the copy taken for the block before, -1; it
  * breaks ties, so that a file is not mixed more than it must. */
 void dg_choose(const struct dg_chunk *chunk, uint32_t block, int last, struct dg_vote *out);
 

@@ -11,7 +11,7 @@ static size_t copies_of(const struct dg_chunk *k)
 
 static bool readable(const struct dg_copy *c, uint32_t block)
 {
-        return c->usable && c->part == 0 && c->seen[block] != DG_BAD && c->seen[block] != DG_AWAY;
+        return c->usable && c->part == 0 && (c->seen[block] == DG_UNREAD || c->seen[block] == DG_GOOD);
 }
 
 /* Copies of the right version that cannot be read here, and whose table says that something else belongs here: as many as
@@ -92,6 +92,25 @@ static void lost(const struct dg_chunk *k, uint32_t block, struct dg_vote *out)
                             : "no copy answers";
 }
 
+/* A copy that gives other bytes at each read, of the right version if there is one. */
+static bool restless(const struct dg_chunk *k, uint32_t block, struct dg_vote *out)
+{
+        out->copy = -1;
+        for (size_t i = 0; i < copies_of(k); i++) {
+                const struct dg_copy *c = &k->copy[i];
+
+                if (c->usable && c->part == 0 && c->seen[block] == DG_RESTLESS &&
+                    (out->copy < 0 || (c->current && !k->copy[out->copy].current)))
+                        out->copy = (int)i;
+        }
+        if (out->copy < 0)
+                return false;
+        out->certainty = DG_CHOSEN;
+        out->with = 1u << out->copy;
+        out->reason = "unstable: its server gives other bytes at each read";
+        return true;
+}
+
 void dg_choose(const struct dg_chunk *k, uint32_t block, int last, struct dg_vote *out)
 {
         uint32_t all = 0, best = 0;
@@ -117,7 +136,8 @@ void dg_choose(const struct dg_chunk *k, uint32_t block, int last, struct dg_vot
                 original |= as_original;
         }
         if (!best) {
-                lost(k, block, out);
+                if (!restless(k, block, out))
+                        lost(k, block, out);
                 return;
         }
         for (size_t i = 0; i < copies_of(k); i++) {
