@@ -90,3 +90,27 @@ echo "chunks shows sizes and what was read"
 }
 echo "a server whose bytes change ends no salvage and makes nothing certain"
 
+# ---- erasure coded chunks -----------------------------------------------------------------------------------
+
+# shellcheck disable=SC2016
+{
+  at 0 parts=4 '"$roma" chunks --deep --error-gap 0 "$ROMA_PEER_URI"'
+  [ "$(grep -c ' part 1[0-4], valid .*, all read$' out)" = 5 ] || fail "the parts: $(cat out)"
+  at 0 parts=8 '"$roma" salvage -f --error-gap 0 --against data "$ROMA_PEER_URI" saved'
+  cmp -s data saved || fail "the parts were not put together"
+  # A length inside a block, which has no checksum of its own.
+  for length in 100000 65536 1 $((size - 1)); do
+    for parts in '' parts=4; do
+      at 0 "$parts" '"$roma" salvage -f --error-gap 0 --against data --length '$length' "$ROMA_PEER_URI" saved'
+      cmp -s <(head -c $length data) saved || fail "$length bytes were not put together ($parts)"
+    done
+  done
+  # What is not as the original is not certain, and just that.
+  cp data other
+  printf x | dd of=other bs=1 seek=99990 conv=notrunc status=none
+  at 1 parts=4 '"$roma" salvage -f --error-gap 0 --against other --length 100000 "$ROMA_PEER_URI" saved'
+  [ "$(grep -v '^#' saved.map | cut -f 1-3)" = $'0\t65536\tcertain\n65536\t34464\tchosen' ] || fail "the map: $(cat saved.map)"
+  at 0 parts=4 '"$roma" salvage -f --error-gap 0 --against other --length 99990 "$ROMA_PEER_URI" saved'
+}
+echo "a length inside a block is as certain as the block"
+

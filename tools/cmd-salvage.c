@@ -297,13 +297,29 @@ static void record_blocks(struct work *w)
         }
 }
 
+/* Whether n bytes of this block are those of the original. Of a piece of a block there is no CRC, unless the original ends with it. */
+static bool as_original(struct work *w, uint32_t block, const unsigned char *bytes, size_t n)
+{
+        struct original *o = &w->v->original;
+        uint64_t offset = offset_of(w, block);
+        unsigned char *want;
+        bool same;
+
+        if (w->v->md5_only || n == DG_BLOCK || offset + n >= o->length)
+                return dg_crc_padded(bytes, n) == w->look.k.want[block];
+        want = need(malloc(n));
+        same = original_read(o, want, n, offset) && !memcmp(bytes, want, n);
+        free(want);
+        return same;
+}
+
 /* What became of `got` bytes from this block on. The original knows more than the parts. */
 static void record_parts(struct work *w, uint32_t block, const unsigned char *buf, uint64_t got, bool fits)
 {
         for (uint64_t at = 0; at < got; at += DG_BLOCK, block++) {
                 uint64_t n = got - at < DG_BLOCK ? got - at : DG_BLOCK;
                 bool known = w->look.k.has_want,
-                     right = known ? dg_crc_padded(buf + at, (size_t)n) == w->look.k.want[block] : fits;
+                     right = known ? as_original(w, block, buf + at, (size_t)n) : fits;
 
                 record(w->v, offset_of(w, block), n, right ? DG_CERTAIN : DG_CHOSEN, "parts",
                        right   ? "-"
