@@ -114,3 +114,55 @@ echo "a server whose bytes change ends no salvage and makes nothing certain"
 }
 echo "a length inside a block is as certain as the block"
 
+# ---- what does not come to its end --------------------------------------------------------------------------
+
+# nothing WHAT: neither file nor map, nor parts of them.
+nothing() {
+  hidden
+  [ ! -e broken ] || fail "$1 left a file"
+  [ ! -e broken.map ] || fail "$1 left a map: $(cat broken.map)"
+}
+# The first 10 blocks come, then the server stands still.
+# shellcheck disable=SC2016
+interrupted='
+  env --default-signal=INT "$roma" salvage $force --error-gap 0 "$ROMA_PEER_URI" broken &
+  until [ -n "$(find . -name ".roma~*" -size +600k)$(find . -name broken -newer start -size +600k)" ]; do sleep 0.1; done
+  kill -INT $!
+  wait $!'
+touch start
+force='' at 130 'copies=1 script=cs+CSTOCL_READ_DATA+15+hang' "$interrupted"
+nothing Ctrl-C
+# Under a limit of 300 KiB for a file.
+# shellcheck disable=SC2016
+at 2 '' 'trap "" XFSZ; ulimit -f 300; "$roma" salvage --error-gap 0 "$ROMA_PEER_URI" broken'
+nothing "a full disk"
+complains 'broken was not made'
+# What was there before is there still, with its own map.
+echo older >broken
+echo "of it" >broken.map
+force=-f at 130 'copies=1 script=cs+CSTOCL_READ_DATA+15+hang' "$interrupted"
+hidden
+[ "$(cat broken broken.map)" = $'older\nof it' ] || fail "Ctrl-C replaced what was there"
+# shellcheck disable=SC2016
+{
+  at 2 '' '"$roma" salvage --error-gap 0 "$ROMA_PEER_URI" broken'
+  complains 'broken: it exists (-f replaces it)'
+  # A link stays one, and what it leads to is replaced.
+  ln -s broken link
+  at 0 '' '"$roma" salvage -f --error-gap 0 "$ROMA_PEER_URI" link'
+  [ -L link ] || fail "a link was replaced"
+  cmp -s data broken || fail "what a link leads to was not replaced"
+  ln -s /dev/null device
+  at 2 '' '"$roma" salvage -f --error-gap 0 "$ROMA_PEER_URI" device'
+  complains 'is not a regular file'
+  # The source goes while it is read: what was there may be in the file, and no map says that it is.
+  at 2 'copies=1 script=cs+CSTOCL_READ_DATA+15+delay+3000' '
+    "$roma" salvage -f --error-gap 0 "$ROMA_PEER_URI" broken &
+    until [ -n "$(find . -name ".roma~*" -size +600k)" ]; do sleep 0.1; done
+    "$roma" rm "$ROMA_PEER_URI"
+    wait $!'
+  complains 'nothing in broken is certain, and it gets no map'
+  [ ! -e broken.map ] || fail "a map of what changed"
+  hidden
+}
+echo "a salvage that does not come to its end leaves nothing that says more than is known"

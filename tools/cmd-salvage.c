@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* roma salvage URI OUT: the best file that can be put together from all copies, block by block, and a map of what is certain. Only
- * OUT and OUT.map are written. */
+ * OUT and OUT.map are written, and they get their names when both are whole: what is there under these names is true. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tools/mix.h"
@@ -32,6 +34,10 @@ struct salvage {
         roma_file *out, *whole;
         char *map_path;
         FILE *map_file;
+        char *out_key, *map_key;       /* of the store of files: where they are to be in the end, */
+        char *hidden_out, *hidden_map; /* and while they are made; NULL: there is none */
+        bool named;                    /* the file has its name */
+        bool changed;                  /* the source did, while it was read: nothing is certain */
         struct stretch last;
         uint64_t bytes[DG_LOST + 1];
         bool failed;
@@ -417,14 +423,13 @@ static void got_file(struct flight *f, const roma_result *r)
                 report_failure(f->tool, r, o->shown);
 }
 
-static roma_file *open_file(struct tool *t, const struct location *at, unsigned flags)
+static roma_file *open_file(struct tool *t, const struct location *at, const char *key, unsigned flags)
 {
         const roma_opts opts = request_opts(t);
         struct opened o = { .shown = at->shown };
 
-        flight_track(
-                t, &o.flight, got_file,
-                roma_aio_file_open(at->place->store, at->key, flags, 0666, &opts, flight_done, &o.flight));
+        flight_track(t, &o.flight, got_file,
+                     roma_aio_file_open(at->place->store, key, flags, 0666, &opts, flight_done, &o.flight));
         flight_drive(t);
         return o.file;
 }
@@ -459,10 +464,132 @@ static bool close_file(struct tool *t, roma_file *file, const char *shown)
         return good;
 }
 
+/* ---- names ------------------------------------------------------------------------------------------------ */
+
+/* Keys of the store of files are paths without their first slash. */
+static char *path_of(const char *key)
+{
+        return need_format("/%s", key);
+}
+
+/* A hidden name beside this one, of the kind that `roma gc` removes when it was left. */
+static char *hidden_beside(const char *key)
+{
+        static const char letters[] = "0123456789abcdefghijklmnopqrstuvwxyz";
+        unsigned char random[16];
+        char name[sizeof(random) + 1] = "";
+
+        need(getrandom(random, sizeof(random), 0) == sizeof(random) ? random : NULL);
+        for (size_t i = 0; i < sizeof(random); i++)
+                name[i] = letters[random[i] % (sizeof(letters) - 1)];
+        return need_format("%.*s.roma~%s", (int)(name_base(key) - key), key, name);
+}
+
+static void drop_hidden(char **key)
+{
+        char *path;
+
+        if (!*key)
+                return;
+        path = path_of(*key);
+        unlink(path);
+        free(path);
+        free(*key);
+        *key = NULL;
+}
+
+/* False after a message: something is there that is not to be replaced. */
+static bool is_free(struct salvage *v, const char *key, const char *shown)
+{
+        char *path = path_of(key);
+        struct stat st;
+        bool there = lstat(path, &st) == 0, regular = there && stat(path, &st) == 0 && S_ISREG(st.st_mode);
+        bool may = !there || (regular && v->tool->opt.force);
+
+        if (!may)
+                complain(v->tool, "salvage: %s: %s", shown,
+                         regular ? "it exists (-f replaces it)" : "it exists and is not a regular file");
+        free(path);
+        return may;
+}
+
+/* A link is followed: its name stays what it is. */
+static char *key_behind_links(const struct location *at)
+{
+        char *path = path_of(at->key), *real = realpath(path, NULL),
+             *key = need_copy(real ? real + 1 : at->key);
+
+        free(real);
+        free(path);
+        return key;
+}
+
+static bool rename_to(struct salvage *v, char **from, const char *to, const char *shown)
+{
+        const roma_opts opts = request_opts(v->tool);
+        struct answer a = { 0 };
+
+        ANSWER(v->tool, &a,
+               roma_aio_rename(v->to.place->store, *from, to, v->tool->opt.force ? 0 : ROMA_RENAME_NOREPLACE,
+                               &opts, flight_done, &a.flight));
+        answer_wait(v->tool, &a);
+        if (a.code != ROMA_OK) {
+                report_failure(v->tool, &a.result, shown);
+                v->failed = true;
+        } else {
+                free(*from);
+                *from = NULL;
+        }
+        answer_free(&a);
+        return !v->failed;
+}
+
+/* The map of an earlier file goes before the file does, and that of the new one comes after it: a map that is there is of the file
+ * that is there. */
+static void publish(struct salvage *v)
+{
+        struct tool *t = v->tool;
+
+        if (t->opt.force && unlink(v->map_path) < 0 && errno != ENOENT) {
+                complain(t, "salvage: %s: %s", v->map_path, strerror(errno));
+                v->failed = true;
+                return;
+        }
+        v->named = rename_to(v, &v->hidden_out, v->out_key, v->to.shown);
+        if (v->named && !v->changed)
+                rename_to(v, &v->hidden_map, v->map_key, v->map_path);
+}
+
+/* ---- the file --------------------------------------------------------------------------------------------- */
+
+static bool open_outputs(struct salvage *v)
+{
+        char *path;
+
+        v->out_key = key_behind_links(&v->to);
+        v->map_key = need_format("%s.map", v->to.key);
+        if (!is_free(v, v->out_key, v->to.shown) || !is_free(v, v->map_key, v->map_path))
+                return false;
+        v->hidden_map = hidden_beside(v->map_key);
+        path = path_of(v->hidden_map);
+        v->map_file = fopen(path, "wex");
+        free(path);
+        if (!v->map_file) {
+                complain(v->tool, "salvage: %s: %s", v->map_path, strerror(errno));
+                return false;
+        }
+        v->hidden_out = hidden_beside(v->out_key);
+        v->out = open_file(v->tool, &v->to, v->hidden_out, ROMA_O_WRITE | ROMA_O_CREATE | ROMA_O_EXCL);
+        if (!v->out)
+                return false;
+        fprintf(v->map_file, "# roma salvage 1\n# bytes of the file, how many, certain|chosen|lost, from "
+                             "which copy, why\n");
+        return true;
+}
+
 static bool prepare(struct salvage *v)
 {
         struct tool *t = v->tool;
-        unsigned flags = ROMA_O_WRITE | ROMA_O_CREATE | (t->opt.force ? ROMA_O_TRUNC : ROMA_O_EXCL);
         bool parts = false;
 
         v->map = look_map(&v->l, v->from.key, v->from.shown);
@@ -476,24 +603,9 @@ static bool prepare(struct salvage *v)
         for (size_t i = 0; i < v->map->chunks; i++)
                 for (size_t k = 0; k < v->map->chunk[i].copies; k++)
                         parts |= v->map->chunk[i].copy[k].part != 0;
-        if (parts && !(v->whole = open_file(t, &v->from, ROMA_O_READ)))
+        if (parts && !(v->whole = open_file(t, &v->from, v->from.key, ROMA_O_READ)))
                 return false;
-        v->map_file = fopen(v->map_path, t->opt.force ? "we" : "wex");
-        if (!v->map_file) {
-                complain(t, "salvage: %s: %s%s", v->map_path, strerror(errno),
-                         errno == EEXIST ? " (-f replaces it)" : "");
-                return false;
-        }
-        v->out = open_file(t, &v->to, flags);
-        if (!v->out) {
-                fclose(v->map_file);
-                v->map_file = NULL;
-                remove(v->map_path);
-                return false;
-        }
-        fprintf(v->map_file, "# roma salvage 1\n# bytes of the file, how many, certain|chosen|lost, from "
-                             "which copy, why\n");
-        return true;
+        return open_outputs(v);
 }
 
 static void set_length(struct salvage *v)
@@ -513,12 +625,13 @@ static void check_unchanged(struct salvage *v)
 {
         roma_mfs_map *now = look_map(&v->l, v->from.key, v->from.shown);
 
-        if (!now || !look_same_map(v->map, now)) {
+        v->changed = !now || !look_same_map(v->map, now);
+        if (v->changed)
                 complain(v->tool,
-                         "salvage: %s changed while it was read: do it again when nobody writes to it",
-                         v->from.shown);
-                v->failed = true;
-        }
+                         "salvage: %s %s while it was read: nothing in %s is certain, and it gets no map; do "
+                         "it "
+                         "again when nobody writes",
+                         v->from.shown, now ? "changed" : "may have changed", v->to.shown);
         roma_mfs_map_unref(now);
 }
 
@@ -549,7 +662,7 @@ static void check_md5(struct salvage *v)
         struct answer a = { 0 };
 
         ANSWER(v->tool, &a,
-               roma_aio_hash(v->to.place->store, v->to.key, ROMA_MD5, NULL, flight_done, &a.flight));
+               roma_aio_hash(v->to.place->store, v->hidden_out, ROMA_MD5, NULL, flight_done, &a.flight));
         answer_wait(v->tool, &a);
         if (a.code != ROMA_OK) {
                 report_failure(v->tool, &a.result, v->to.shown);
@@ -585,6 +698,15 @@ static void tell(struct salvage *v)
 {
         struct tool *t = v->tool;
 
+        if (v->failed) {
+                complain(t,
+                         v->named ? "salvage: %s is there, without its map"
+                                  : "salvage: %s was not made: it gets its name when it is whole",
+                         v->to.shown);
+                return;
+        }
+        if (v->changed)
+                return;
         if (t->opt.json) {
                 json_t *o = json_of(json_object());
                 json_name(o, "key", v->from.shown);
@@ -603,6 +725,39 @@ static void tell(struct salvage *v)
         out(t, "\n");
 }
 
+static void close_map(struct salvage *v)
+{
+        if (!v->map_file)
+                return;
+        if ((fflush(v->map_file) | fsync(fileno(v->map_file))) || ferror(v->map_file)) {
+                complain(v->tool, "salvage: %s could not be written: %s", v->map_path, strerror(errno));
+                v->failed = true;
+        }
+        fclose(v->map_file);
+        v->map_file = NULL;
+}
+
+/* All that is known is in the hidden files, and on the disk. */
+static void complete(struct salvage *v)
+{
+        struct tool *t = v->tool;
+
+        if (v->md5_only)
+                search_md5(v);
+        all_chunks(v);
+        flush_stretch(v);
+        if (!v->failed && !t->stopping)
+                check_unchanged(v);
+        if (!v->failed && !t->stopping)
+                make_safe(v);
+        if (!close_file(t, v->out, v->to.shown))
+                v->failed = true;
+        v->out = NULL;
+        if (v->md5_only && !v->failed && !t->stopping)
+                check_md5(v);
+        close_map(v);
+}
+
 static void run(struct salvage *v)
 {
         struct tool *t = v->tool;
@@ -612,32 +767,33 @@ static void run(struct salvage *v)
                 v->failed = true;
                 return;
         }
-        if (v->md5_only)
-                search_md5(v);
-        all_chunks(v);
+        complete(v);
         if (!v->failed && !t->stopping)
-                check_unchanged(v);
-        flush_stretch(v);
-        if (!v->failed && !t->stopping)
-                make_safe(v);
-        if (!close_file(t, v->out, v->to.shown))
-                v->failed = true;
-        v->out = NULL;
-        if (v->md5_only && !v->failed && !t->stopping)
-                check_md5(v);
-        if (fflush(v->map_file) || fsync(fileno(v->map_file))) {
-                complain(t, "salvage: %s: %s", v->map_path, strerror(errno));
-                v->failed = true;
-        }
-        if (ferror(v->map_file) | fclose(v->map_file)) {
-                complain(t, "salvage: %s could not be written", v->map_path);
-                v->failed = true;
-        }
-        v->map_file = NULL;
+                publish(v);
         if (t->stopping)
                 return;
         tell(v);
-        t->status = v->failed || t->status ? 2 : v->bytes[DG_CHOSEN] || v->bytes[DG_LOST] ? 1 : 0;
+        t->status = v->failed || v->changed || t->status       ? 2
+                    : v->bytes[DG_CHOSEN] || v->bytes[DG_LOST] ? 1
+                                                               : 0;
+}
+
+/* What did not get its name is removed. */
+static void clean_up(struct salvage *v)
+{
+        if (v->map_file)
+                fclose(v->map_file);
+        drop_hidden(&v->hidden_out);
+        drop_hidden(&v->hidden_map);
+        free(v->out_key);
+        free(v->map_key);
+        close_file(v->tool, v->whole, v->from.shown);
+        original_close(&v->original);
+        roma_mfs_map_unref(v->map);
+        looker_free(&v->l);
+        free(v->map_path);
+        location_free(&v->from);
+        location_free(&v->to);
 }
 
 static bool arguments(struct salvage *v, char **argv)
@@ -677,13 +833,7 @@ int cmd_salvage(struct tool *t, int argc, char **argv)
                 looker_init(&v.l, t, v.from.place);
                 run(&v);
         }
-        close_file(t, v.whole, v.from.shown);
-        original_close(&v.original);
-        roma_mfs_map_unref(v.map);
-        looker_free(&v.l);
-        free(v.map_path);
-        location_free(&v.from);
-        location_free(&v.to);
+        clean_up(&v);
         if (!t->signal && (v.failed || t->status > 1))
                 t->status = 2;
         return t->status;

@@ -155,7 +155,9 @@ const struct command commands[] = {
           "master calls damaged or of another version. Blocks that the original (--against) confirms come\n"
           "first, then those on which most copies agree, then data rather than zeros. LOCAL.map says which "
           "bytes\n"
-          "are certain, chosen or lost. Nothing is written but LOCAL and LOCAL.map.\n\n"
+          "are certain, chosen or lost. Nothing is written but LOCAL and LOCAL.map, and both get their names "
+          "when\n"
+          "they are whole: what was interrupted leaves nothing.\n\n"
           "Exit code: 0 all is certain, 1 something is chosen or lost, 2 it failed.\n",
           OPT_AGAINST | OPT_GAP | OPT_LENGTH },
         { "ping", cmd_ping, "URI...", "is the server there, and who is it",
