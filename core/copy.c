@@ -571,10 +571,9 @@ static bool draw_start(struct copy *c)
         if (c->size == ROMA_SIZE_UNKNOWN || c->digester || c->opts.verify == ROMA_REPLICAS ||
             !r->ops->source || !ri_writer_draws(c->writer))
                 return false;
-        c->draw.source = r->ops->source(c->reader);
+        c->draw.source = r->ops->source(c->reader, &c->draw.offset, &c->draw.length);
         if (!c->draw.source)
                 return false;
-        c->draw.length = c->size;
         c->draw.name = r->object;
         c->draw.moved = drawn_moved;
         c->teller.run = tell;

@@ -386,11 +386,11 @@ static bool fr_lanes(roma_reader *base, uint64_t stripe)
 /* A short one is not worth it; and what a server keeps a CRC-32 of is compared as it is handed out. */
 static bool may_be_source(const struct file_reader *r, const roma_attr *attr)
 {
-        return r->base.store->be->file_source && !r->summer && r->lane[0].at == 0 && r->end == attr->length &&
-               r->end > RI_PIECE;
+        return r->base.store->be->file_source && (attr->mask & ROMA_ATTR_LENGTH) && !r->summer &&
+               r->end - r->lane[0].at > RI_PIECE;
 }
 
-static struct ri_source *fr_source(roma_reader *base)
+static struct ri_source *fr_source(roma_reader *base, uint64_t *offset, uint64_t *length)
 {
         struct file_reader *r = ri_container_of(base, struct file_reader, base);
         struct ri_source *s;
@@ -398,8 +398,11 @@ static struct ri_source *fr_source(roma_reader *base)
         if (!may_be_source(r, &base->attr) || !ri_list_empty(&r->pieces))
                 return NULL;
         s = base->store->be->file_source(r->file);
-        if (s)
-                r->lane[0].at = r->end;
+        if (!s)
+                return NULL;
+        *offset = r->lane[0].at;
+        *length = r->end - *offset;
+        r->lane[0].at = r->end;
         return s;
 }
 

@@ -13,9 +13,9 @@ struct ri_reader_ops {
         /* From the next piece on pieces come from two stripes of so many bytes in turns, each in order, and res.offset says
          * where a piece belongs. Before the first next, a whole object. false: not done. NULL: never. */
         bool (*lanes)(roma_reader *r, uint64_t stripe);
-        /* All its bytes as something that can be read again, a reference for whoever asks; from then on `next` tells the end
-         * alone. NULL: it cannot be, and nothing has changed. Before the first next. NULL: never. */
-        struct ri_source *(*source)(roma_reader *r);
+        /* All its bytes, *length from *offset of it on, as something that can be read again, a reference for whoever asks; from then on
+         * `next` tells the end alone. NULL: it cannot be, and nothing has changed. Before the first next. NULL: never. */
+        struct ri_source *(*source)(roma_reader *r, uint64_t *offset, uint64_t *length);
         /* Frees the reader; no next is in flight. now: without waiting for anything. */
         void (*close)(roma_reader *r, bool now);
 };

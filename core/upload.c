@@ -257,8 +257,11 @@ static roma_op to_part(void *arg, const roma_writer_opts *opts, roma_done *done,
         struct part_ends *e = arg;
         roma_writer_opts o = *opts;
 
-        if (e->path)
-                o.size_hint = e->length; /* of the file only a piece is read */
+        /* Of the file only a piece is read. */
+        if (e->path && e->length != ROMA_SIZE_UNKNOWN)
+                o.size_hint = e->length;
+        else if (e->path && o.size_hint != ROMA_SIZE_UNKNOWN)
+                o.size_hint = o.size_hint > e->offset ? o.size_hint - e->offset : 0;
         return roma_aio_upload_part_open(e->store, e->key, e->id, e->number, &o, done, done_arg);
 }
 

@@ -12,6 +12,7 @@
 /* What a writer draws from. It lives as long as the operation. */
 struct ri_draw {
         struct ri_source *source;
+        uint64_t offset; /* of the first byte in it */
         uint64_t length;
         const char *name; /* of the source, for sentences */
         /* So many bytes more are on their way. Nothing may end in it. */
@@ -30,7 +31,7 @@ struct ri_writer_ops {
         void (*write)(struct ri_op *op, roma_writer *w, const void *data, size_t len, roma_buf *buf,
                       uint64_t offset);
         /* As a write, of all bytes of the object, which the writer reads itself, where and when it likes, until the operation
-         * ends; res.bytes, res.crc32. draws: whether this writer would. May be NULL. */
+         * ends, or, of a source that it keeps, until the commit; res.bytes, res.crc32. draws: whether this writer would. May be NULL. */
         bool (*draws)(const roma_writer *w);
         void (*draw)(struct ri_op *op, roma_writer *w, struct ri_draw *d);
         /* As a write, of the bytes of another object of the store. May be NULL. */

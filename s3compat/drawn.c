@@ -35,6 +35,16 @@ void s3_part_broken(const struct s3_part *p, int err, struct ri_error *e)
                              p->name, p->offset + p->length - 1);
 }
 
+bool s3_part_was_sent(const struct s3_part *p, struct s3_request *r)
+{
+        if (!p->source || r->at == p->length)
+                return true;
+        ri_error_set(&r->error, ROMA_EPROTOCOL, r->server,
+                     "UploadPart: the server answered when it had %" PRIu64 " of %" PRIu64 " bytes", r->at,
+                     p->length);
+        return false;
+}
+
 static size_t stop(struct s3_part *p, int err)
 {
         s3_part_broken(p, err, &p->r->error);

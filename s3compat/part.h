@@ -65,6 +65,8 @@ void s3_part_digest(struct s3_part *p, int kind, void (*moved)(struct s3_part *p
                     void (*digested)(struct s3_part *p));
 /* The headers by which a server checks the part; what they need has been digested. */
 void s3_part_protect(const struct s3_part *p, struct s3_request *r, enum s3_checksum sum);
+/* Whether all of it went out before a good answer came. false: r->error is set. */
+bool s3_part_was_sent(const struct s3_part *p, struct s3_request *r);
 /* What the server says it has, against what was sent. false: they differ, and r->error is set. */
 bool s3_part_confirmed(const struct s3_part *p, struct s3_request *r, enum s3_checksum sum);
 /* The ETag of an object of n parts: MD5 of their MD5s and their number. first: ETag of the first part, the next is `stride`

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A part of an upload: it is held in memory until the server has confirmed it, so that a try that failed can be repeated. */
+/* A part of an upload. What is written is held in memory until the server has confirmed it, so that a try that failed can be
+ * repeated. What is drawn from a local file is read for its checksums and, at the commit, read again as it is sent: no part is
+ * there before the source has been found unchanged, and one that reads otherwise then is not sent to its end. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,11 +14,15 @@ struct s3u {
         struct s3_part *part;
         struct ri_op *op; /* the commit */
         enum s3_checksum sum;
+        struct ri_op *drawing; /* the draw */
+        struct ri_draw *draw;  /* of it */
+        char *name;            /* of what is drawn */
 };
 
 static void s3u_free(struct s3u *f)
 {
         s3_part_free(f->part);
+        free(f->name);
         free(f);
 }
 
@@ -111,7 +117,7 @@ static void sent(struct s3_request *r)
 
         if (!r->error.code && !etag)
                 ri_error_set(&r->error, ROMA_EPROTOCOL, r->server, "UploadPart: the server gave no ETag");
-        if (!r->error.code)
+        if (!r->error.code && s3_part_was_sent(p, r))
                 s3_part_confirmed(p, r, f->sum);
         if (r->error.code) {
                 fail(f, &r->error);
@@ -122,6 +128,12 @@ static void sent(struct s3_request *r)
         gone(f);
         ri_op_set_attr(op, &a);
         ri_op_finish(op);
+}
+
+/* The checksum that goes into the head of the request; -1: none that has to be digested. */
+static int digest_kind(const struct s3u *f)
+{
+        return f->sum == S3_SUM_MD5 ? RI_MD5 : f->sum == S3_SUM_SIGNED ? RI_SHA256 : -1;
 }
 
 static void send_part(struct s3_part *p)
@@ -144,6 +156,7 @@ static void send_part(struct s3_part *p)
         p->r = r;
         r->arg = p;
         r->done = sent;
+        r->drawn = p->source ? p : NULL;
         r->body = p->span;
         r->spans = p->spans;
         r->length = p->length;
@@ -172,10 +185,100 @@ static void part_commit(struct ri_op *op, roma_writer *w)
         op->impl = f;
         op->cancel = commit_cancel;
         ri_op_waits(op, "the part to be confirmed", f->st->profile.host);
-        if (f->sum == S3_SUM_SIGNED || f->sum == S3_SUM_MD5)
-                s3_part_digest(f->part, f->sum == S3_SUM_MD5 ? RI_MD5 : RI_SHA256, NULL, send_part);
+        if (digest_kind(f) >= 0 && !f->part->source)
+                s3_part_digest(f->part, digest_kind(f), NULL, send_part);
         else
                 send_part(f->part);
+}
+
+/* Drawing */
+
+static bool part_draws(const roma_writer *w)
+{
+        return w->size_hint != ROMA_SIZE_UNKNOWN && w->size_hint;
+}
+
+static struct ri_op *end_draw(struct s3u *f)
+{
+        struct ri_op *op = f->drawing;
+
+        f->drawing = NULL;
+        f->draw = NULL;
+        op->cancel = NULL;
+        op->impl = NULL;
+        return op;
+}
+
+/* Whoever waited for it is gone; the part can only be aborted now. */
+static void draw_cancel(struct ri_op *op)
+{
+        struct s3u *f = op->impl;
+
+        end_draw(f);
+        s3_part_free(f->part);
+        f->part = NULL;
+}
+
+static void draw_moved(struct s3_part *p)
+{
+        struct s3u *f = p->owner;
+
+        s3_progress(f->drawing);
+        f->draw->moved(f->draw, p->looked - p->seen);
+        p->seen = p->looked;
+}
+
+static void draw_done(struct s3_part *p)
+{
+        struct s3u *f = p->owner;
+        struct ri_error e = { 0 };
+        struct ri_op *op;
+
+        if (p->broken)
+                s3_part_broken(p, p->read_err, &e);
+        else if (p->digest_error[0])
+                ri_error_set(&e, ROMA_ESYSTEM, NULL, "%s", p->digest_error);
+        else
+                draw_moved(p);
+        if (p->broken)
+                f->draw->failed = e;
+        p->seen = 0;
+        op = end_draw(f);
+        if (e.code) {
+                ri_op_fail_error(op, &e);
+                return;
+        }
+        op->res.bytes = p->length;
+        op->res.crc32 = p->crc32;
+        op->res.has_crc32 = 1;
+        ri_op_finish(op);
+}
+
+static void part_draw(struct ri_op *op, roma_writer *w, struct ri_draw *d)
+{
+        struct s3u *f = w->impl;
+        struct s3_part *p = NULL;
+
+        if (d->length > f->part->capacity) {
+                ri_op_fail(op, ROMA_ESOURCE, "more bytes come than were promised");
+                return;
+        }
+        f->name = strdup(d->name);
+        if (f->name)
+                p = s3_part_drawn(f->st, f, w->part, d->source, d->offset, d->length);
+        if (!p) {
+                ri_op_fail(op, ROMA_ENOMEM, "no memory for a part");
+                return;
+        }
+        p->name = f->name;
+        s3_part_free(f->part);
+        f->part = p;
+        f->drawing = op;
+        f->draw = d;
+        op->impl = f;
+        op->cancel = draw_cancel;
+        ri_op_waits(op, "the source", NULL);
+        s3_part_digest(p, digest_kind(f), draw_moved, draw_done);
 }
 
 static void part_abort(struct ri_op *op, roma_writer *w, const struct ri_error *why)
@@ -198,6 +301,8 @@ static void part_drop(roma_writer *w)
 const struct ri_writer_ops s3_part_writer = {
         .open = part_open,
         .write = part_write,
+        .draws = part_draws,
+        .draw = part_draw,
         .commit = part_commit,
         .abort = part_abort,
         .drop = part_drop,

@@ -119,11 +119,8 @@ static void part_done(struct s3_request *r)
 
         if (!r->error.code && !etag)
                 ri_error_set(&r->error, ROMA_EPROTOCOL, r->server, "UploadPart: the server gave no ETag");
-        if (!r->error.code && p->source && r->at != p->length)
-                ri_error_set(&r->error, ROMA_EPROTOCOL, r->server,
-                             "UploadPart: the server answered when it had %" PRIu64 " of %" PRIu64 " bytes",
-                             r->at, p->length);
-        if (!r->error.code && s3_part_confirmed(p, r, f->st->profile.checksum) && remember(f, p, etag) < 0)
+        if (!r->error.code && s3_part_was_sent(p, r) && s3_part_confirmed(p, r, f->st->profile.checksum) &&
+            remember(f, p, etag) < 0)
                 ri_error_set(&r->error, ROMA_ENOMEM, NULL, "no memory for the list of parts");
         e = r->error;
         f->in_flight--;
@@ -346,8 +343,8 @@ void s3w_draw_parts(struct s3w *f)
 {
         while (!f->failed && f->in_flight < IN_FLIGHT && f->drawn < f->draw->length) {
                 uint64_t left = f->draw->length - f->drawn, size = s3w_part_size(f);
-                struct s3_part *p = s3_part_drawn(f->st, f, f->next_number + 1, f->draw->source, f->drawn,
-                                                  left < size ? left : size);
+                struct s3_part *p = s3_part_drawn(f->st, f, f->next_number + 1, f->draw->source,
+                                                  f->draw->offset + f->drawn, left < size ? left : size);
 
                 if (!p) {
                         s3w_fail_with(f, ROMA_ENOMEM, "no memory for a part of the object");

@@ -180,4 +180,74 @@ send 7
 says "changed while it was read"
 nothing_shown
 
+# A piece of a file as a part of an upload: nothing is sent before it has been read whole.
+
+# piece CASE: a file; its piece begins and ends where nothing else does
+piece() {
+  begin "$1"
+  rm -f "$local"
+  head -c $((3 * part)) /dev/urandom >"$local"
+}
+upload() { # EXIT CHECKSUM
+  more="&checksum=${2:-none}" go "$1" upload part --upload-id UP1 --part 1 --offset $((part - 7)) --length $((part + 99)) "$local" s3://b/kQUERY
+}
+piece_arrived() {
+  tail -c +$((part - 6)) "$local" | head -c $((part + 99)) | cmp -s - "$folder/part.1" || fail "the server has other bytes than the file"
+}
+# once COMMAND...: when the server has the part, before it answers
+once() {
+  (
+    for _ in $(seq 600); do
+      grep -q '^PUT /b/k?partNumber=' "$work/log" 2>/dev/null && break
+      sleep 0.05
+    done
+    "$@"
+    : >"$folder/go"
+  ) &
+}
+
+for sum in none md5 signed crc32; do
+  piece "a piece of a file, checksum=$sum"
+  good 1
+  upload 0 $sum
+  piece_arrived
+  asked 1
+done
+for fault in '@drop' '@break 300000' '@early'; do
+  piece "a piece of a file, again after $fault"
+  answer "$fault" '@close' 'HTTP/1.1 503 Slow Down' 'Content-Length: 0' ''
+  good 1
+  upload 0 md5
+  piece_arrived
+done
+piece "a piece changes before it is sent again"
+answer '@wait' 'HTTP/1.1 500 Internal Server Error' 'Content-Length: 0' ''
+good 3
+once flip $((part + 1000))
+upload 8
+says "and then"
+[ ! -e "$folder/part.1" ] || cmp -s "$folder/part.1" <(tail -c +$((part - 6)) "$local" | head -c $((part + 99))) && fail "the server has a part"
+
+piece "a piece that is not there"
+truncate -s $part "$local"
+good 1
+upload 7
+asked 0
+
+# Of a long part no more is in memory than of a short one.
+peak_of() { # MIB: sets kib
+  begin "memory of a part of $1 MiB"
+  rm -f "$local"
+  truncate -s "$1M" "$local"
+  answer 'HTTP/1.1 200 OK' 'ETag: "x"' 'Content-Length: 0' ''
+  program=tests/integration/peak go 0 "$BUILD_DIR/roma" upload part --upload-id UP1 --part 1 "$local" s3://b/kQUERY
+  kib=$(tail -n 1 "$folder/out" | cut -d' ' -f1)
+}
+if [ -x "$BUILD_DIR/tests/integration/peak" ]; then
+  peak_of 8
+  least=$kib
+  peak_of 300
+  [ "$kib" -lt $((least + 64 * 1024)) ] || fail "$kib KiB, and $least for one of 8 MiB"
+fi
+
 finish drawn
