@@ -665,6 +665,21 @@ static void finish_chunk(roma_wire *w, struct line *cs, uint64_t chunk)
         say(w, cs, 0, WIRE_CLTOCS_WRITE_FINISH);
 }
 
+/* A whole session on n servers: a byte at the start of the chunk. */
+static void write_chunk(roma_wire *w, struct line *cs, uint64_t chunk, unsigned n)
+{
+        session(w, cs, chunk, n);
+        write_byte(w, cs, chunk, 1, 0);
+        finish_chunk(w, cs, chunk);
+}
+
+static void grant_and_write(roma_wire *w, struct line *m, struct line *cs, uint32_t msgid, uint32_t inode,
+                            uint64_t length, uint64_t chunk, unsigned n)
+{
+        grant(w, m, msgid, inode, length, chunk, n);
+        write_chunk(w, cs, chunk, n);
+}
+
 /* A good upload of one byte into a chunk of one copy: nothing to find. */
 START_TEST(made_well)
 {
@@ -672,10 +687,7 @@ START_TEST(made_well)
         roma_wire *w = start(&s);
         struct line m = dial(w, CLIENT, 1000, MASTER, MASTER_PORT), cs = dial(w, CLIENT, 1001, HEAD, CS_PORT);
 
-        grant(w, &m, 1, 5, 0, 77, 1);
-        session(w, &cs, 77, 1);
-        write_byte(w, &cs, 77, 1, 0);
-        finish_chunk(w, &cs, 77);
+        grant_and_write(w, &m, &cs, 1, 5, 0, 77, 1);
         end_chunk(w, &m, 2, 5, 77, 1, 0);
         hang_up(w, &cs);
         hang_up(w, &m);
@@ -695,10 +707,7 @@ START_TEST(the_end_is_missing)
         roma_wire *w = start(&s);
         struct line m = dial(w, CLIENT, 1000, MASTER, MASTER_PORT), cs = dial(w, CLIENT, 1001, HEAD, CS_PORT);
 
-        grant(w, &m, 1, 5, 0, 77, 1);
-        session(w, &cs, 77, 1);
-        write_byte(w, &cs, 77, 1, 0);
-        finish_chunk(w, &cs, 77);
+        grant_and_write(w, &m, &cs, 1, 5, 0, 77, 1);
         if (missing)
                 m.next[0] += 37; /* which the answer, or that to the FIN, acknowledges */
         if (_i < 2) {
@@ -731,19 +740,14 @@ START_TEST(a_write_that_came_too_late)
         struct line m = dial(w, CLIENT, 1000, MASTER, MASTER_PORT), cs = dial(w, CLIENT, 1001, HEAD, CS_PORT);
         struct line again;
 
-        grant(w, &m, 1, 4, 0, 76, 1);
-        session(w, &cs, 76, 1);
-        write_byte(w, &cs, 76, 1, 0);
-        finish_chunk(w, &cs, 76);
+        grant_and_write(w, &m, &cs, 1, 4, 0, 76, 1);
         end_chunk(w, &m, 2, 4, 76, 1, 0);
         grant(w, &m, 3, 5, 0, 77, 1);
         segment(w, &cs, 1, FIN | ACK, NULL, 0);
         say_write(w, &cs, 77, 1);
         segment(w, &cs, _i, _i ? RST : FIN | ACK, NULL, 0);
         again = dial(w, CLIENT, 1002, HEAD, CS_PORT);
-        session(w, &again, 77, 1);
-        write_byte(w, &again, 77, 1, 0);
-        finish_chunk(w, &again, 77);
+        write_chunk(w, &again, 77, 1);
         end_chunk(w, &m, 4, 5, 77, 1, 0);
         hang_up(w, &again);
         hang_up(w, &m);
@@ -795,9 +799,7 @@ START_TEST(a_grant_that_comes_late)
                                 tell_place(w, &m, WIRE_MATOCL_FUSE_READ_CHUNK, msgid, 0, 0, 0);
                 }
                 tell_place(w, &m, WIRE_MATOCL_FUSE_WRITE_CHUNK, asked, round, 77, 1);
-                session(w, &cs, 77, 1);
-                write_byte(w, &cs, 77, 1, 0);
-                finish_chunk(w, &cs, 77);
+                write_chunk(w, &cs, 77, 1);
                 end_chunk(w, &m, msgid++, 5, 77, 1, 0);
         }
         finish(w, &s);
@@ -862,15 +864,10 @@ START_TEST(a_server_is_left_out)
         struct line m = dial(w, CLIENT, 1000, MASTER, MASTER_PORT), cs = dial(w, CLIENT, 1001, HEAD, CS_PORT);
         struct line next = dial(w, (uint8_t)(_i ? CLIENT : HEAD), 1002, NEXT, CS_PORT);
 
-        grant(w, &m, 1, 5, 0, 77, 2);
-        session(w, &cs, 77, 2);
-        write_byte(w, &cs, 77, 1, 0);
-        finish_chunk(w, &cs, 77);
+        grant_and_write(w, &m, &cs, 1, 5, 0, 77, 2);
         end_chunk(w, &m, 2, 5, 77, 1, 0);
         grant(w, &m, 3, 5, 1, 77, 2);
-        session(w, &next, 77, 1);
-        write_byte(w, &next, 77, 1, 0);
-        finish_chunk(w, &next, 77);
+        write_chunk(w, &next, 77, 1);
         end_chunk(w, &m, 4, 5, 77, 1, 0);
         finish(w, &s);
         ck_assert_uint_eq(s.findings, _i);
@@ -885,10 +882,7 @@ START_TEST(going_on_after_a_refusal)
         roma_wire *w = start(&s);
         struct line m = dial(w, CLIENT, 1000, MASTER, MASTER_PORT), cs = dial(w, CLIENT, 1001, HEAD, CS_PORT);
 
-        grant(w, &m, 1, 5, 0, 77, 1);
-        session(w, &cs, 77, 1);
-        write_byte(w, &cs, 77, 1, 0);
-        finish_chunk(w, &cs, 77);
+        grant_and_write(w, &m, &cs, 1, 5, 0, 77, 1);
         end_chunk(w, &m, 2, 5, 77, 1, _i ? WIRE_STATUS_OK : WIRE_STATUS_QUOTA);
         ask_place(w, &m, WIRE_CLTOMA_FUSE_WRITE_CHUNK, 3, 5, WIRE_CHUNKOP_CONTINUEOP);
         tell_place(w, &m, WIRE_MATOCL_FUSE_WRITE_CHUNK, 3, 0, 77, 1);
@@ -907,10 +901,7 @@ START_TEST(much_else_is_looked_at)
         struct line m = dial(w, CLIENT, 1000, MASTER, MASTER_PORT), cs = dial(w, CLIENT, 1001, HEAD, CS_PORT);
         const uint32_t files = _i ? 70000 : 700;
 
-        grant(w, &m, 1, 5, 0, 77, 1);
-        session(w, &cs, 77, 1);
-        write_byte(w, &cs, 77, 1, 0);
-        finish_chunk(w, &cs, 77);
+        grant_and_write(w, &m, &cs, 1, 5, 0, 77, 1);
         for (uint32_t i = 0; i < files; i++) {
                 ask_place(w, &m, WIRE_CLTOMA_FUSE_READ_CHUNK, 10 + i, i ? 1000 + i : 5, 0);
                 tell_place(w, &m, WIRE_MATOCL_FUSE_READ_CHUNK, 10 + i, 100, 0, 0);
@@ -981,9 +972,7 @@ START_TEST(taken_for_another_kind)
 
         ask_place(w, &data, WIRE_CLTOMA_FUSE_WRITE_CHUNK, 1, 2, 0);
         cs = dial(w, CLIENT, 1001, HEAD, CS_PORT);
-        session(w, &cs, 77, 1);
-        write_byte(w, &cs, 77, 1, 0);
-        finish_chunk(w, &cs, 77);
+        write_chunk(w, &cs, 77, 1);
         finish(w, &s);
         ck_assert_msg(!s.findings, "%s", s.rule);
         ck_assert_uint_eq(s.r.unchecked, 1);
@@ -997,10 +986,7 @@ START_TEST(what_is_no_packet)
         roma_wire *w = start(&s);
         struct line m = dial(w, CLIENT, 1000, MASTER, MASTER_PORT), cs = dial(w, CLIENT, 1001, HEAD, CS_PORT);
 
-        grant(w, &m, 1, 5, 0, 77, 1);
-        session(w, &cs, 77, 1);
-        write_byte(w, &cs, 77, 1, 0);
-        finish_chunk(w, &cs, 77);
+        grant_and_write(w, &m, &cs, 1, 5, 0, 77, 1);
         segment(w, &m, 0, ACK, "no packet of MooseFS", 20);
         made_ns += INT64_C(130000000000);
         hang_up(w, &cs);
@@ -1060,10 +1046,7 @@ START_TEST(many_short_connections)
                 struct line m = dial(w, (uint8_t)(20 + i / 60000), (uint16_t)(1000 + i), MASTER, MASTER_PORT);
                 struct line cs = dial(w, (uint8_t)(20 + i / 60000), (uint16_t)(1000 + i), HEAD, CS_PORT);
 
-                grant(w, &m, 1, 5 + i, 0, 77 + i, 1);
-                session(w, &cs, 77 + i, 1);
-                write_byte(w, &cs, 77 + i, 1, 0);
-                finish_chunk(w, &cs, 77 + i);
+                grant_and_write(w, &m, &cs, 1, 5 + i, 0, 77 + i, 1);
                 end_chunk(w, &m, 2, 5 + i, 77 + i, 1, 0);
                 hang_up(w, &cs);
                 hang_up(w, &m);
