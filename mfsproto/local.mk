@@ -3,6 +3,7 @@ mfsproto_sources =
 if MFSPROTO
 mfsproto_sources += \
 	mfsproto/audit/grants.c \
+	mfsproto/audit/held.c \
 	mfsproto/audit/inner.h \
 	mfsproto/audit/link.c \
 	mfsproto/audit/rules.c \

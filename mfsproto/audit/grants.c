@@ -159,7 +159,8 @@ static void check_continue(roma_wire *w, struct au_conn *c, const struct au_gran
 {
         struct au_spot at = spot(c, g);
 
-        if (!(rq->flags & WIRE_CHUNKOP_CONTINUEOP) || g->doubt || g->only_read || g->refused || au_deaf(c))
+        if (!(rq->flags & WIRE_CHUNKOP_CONTINUEOP) || g->doubt || g->only_read || g->refused || au_deaf(c) ||
+            g->blind != w->blind)
                 return; /* a refused END has given nothing back */
         if (g->ended)
                 au_broken(w, AU_CONTINUE, &at,
@@ -201,13 +202,18 @@ void au_grant_given(roma_wire *w, struct au_conn *c, const struct au_request *rq
                     uint32_t version, uint64_t length, const struct au_locs *locs)
 {
         struct au_grant *g = grant_find(w, c->master->number, chunk);
+        bool unknown; /* what was written under a grant before this */
 
         if (!chunk)
                 return;
-        if (g)
+        unknown = g ? g->only_read && (g->doubt || rq->flags & WIRE_CHUNKOP_CONTINUEOP)
+                    : rq->flags & WIRE_CHUNKOP_CONTINUEOP;
+        if (g) {
+                au_held_late_grant(w, g, rq->frame);
                 grant_again(w, c, g, rq);
-        else
+        } else {
                 g = grant_make(w, c->master->number, chunk);
+        }
         if (!g)
                 return;
         g->version = version;
@@ -221,6 +227,7 @@ void au_grant_given(roma_wire *w, struct au_conn *c, const struct au_request *rq
         g->ended = g->orphan = g->refused = g->only_read = false;
         g->nservers = locs->n;
         g->blind = w->blind;
+        g->doubt |= unknown;
         g->chain.frame = g->early.frame = 0;
         memcpy(g->ip, locs->ip, sizeof(g->ip));
         memcpy(g->port, locs->port, sizeof(g->port));
@@ -631,6 +638,22 @@ static bool without_grant(roma_wire *w, struct au_conn *c, const struct au_grant
         return true;
 }
 
+/* The capture does not have its grant: when the next one comes, nobody knows what was written before. */
+static void stray(roma_wire *w, struct au_conn *c, uint64_t chunk)
+{
+        struct au_grant *g;
+
+        if (w->masters > 1 || grant_find(w, 1, chunk))
+                return;
+        g = grant_make(w, 1, chunk);
+        if (!g)
+                return;
+        g->only_read = g->doubt = true;
+        g->nservers = 1;
+        g->ip[0] = wire_be32(au_server(c)->ip);
+        g->port[0] = au_server(c)->port;
+}
+
 static void write_drop(roma_wire *w, struct au_write *x, bool lost);
 static bool missed_something(const roma_wire *w, struct au_conn *c, const struct au_write *x);
 
@@ -658,6 +681,7 @@ void au_write_open(roma_wire *w, struct au_conn *c, uint64_t chunk, uint32_t ver
                              "chunk %016llX is written to in frame %llu; the capture does not have its "
                              "WRITE_CHUNK",
                              ID(chunk), ID(w->frame));
+                stray(w, c, chunk);
                 return;
         }
         at = spot(c, g);
@@ -823,7 +847,7 @@ static void check_lock(roma_wire *w, struct au_write *x, const struct au_spot *a
 {
         const struct au_grant *g = x->g;
 
-        if (x->early || g->doubt || g->only_read)
+        if (x->early || g->doubt || g->only_read || g->blind != w->blind)
                 return;
         if (g->ended)
                 au_broken(w, AU_AFTER_END, at, "data after the END of frame %llu", ID(g->end_frame));
@@ -835,6 +859,17 @@ static void check_lock(roma_wire *w, struct au_write *x, const struct au_spot *a
         x->early = true; /* once for each session */
 }
 
+/* The capture does not have the beginning of this connection. */
+static void data_without_session(roma_wire *w, struct au_conn *c, uint64_t chunk)
+{
+        struct au_grant *g = grant_at(w, au_server(c), chunk);
+
+        if (g)
+                g->doubt = true;
+        else
+                stray(w, c, chunk);
+}
+
 void au_write_data(roma_wire *w, struct au_conn *c, const struct au_packet *p)
 {
         struct au_write *x = &c->cs->write;
@@ -843,6 +878,8 @@ void au_write_data(roma_wire *w, struct au_conn *c, const struct au_packet *p)
         struct au_spot at;
         bool sound;
 
+        if (!x->open && !x->chunk && p->kept >= WIRE_WRITE_DATA_HEADER)
+                data_without_session(w, c, wire_be64(p->body));
         if (!x->open || x->forward)
                 return;
         if (p->kept < WIRE_WRITE_DATA_HEADER) {

@@ -6,7 +6,8 @@
  *      stream.c  bytes and holes -> MooseFS packets; finds out who is the server, and takes up the thread after a hole
  *      talk.c    packets -> what is said: replies to their requests, layouts by version; prints
  *      grants.c  what a client may do with the chunks that it was granted: the rules
- *      rules.c   their table and how they are told
+ *      rules.c   their table
+ *      held.c    what is found is told when no hole can show any more that makes it wrong
  *
  * Everything comes from strangers. Memory is counted (au_mem_take) and refused over the limit; whoever is refused drops
  * what he wanted to keep and counts it. */
@@ -21,6 +22,7 @@
 #include "mfsproto/wire/wire.h"
 
 struct au_conn;
+struct au_locs;
 
 /* ---- memory: wire.c ---------------------------------------------------------------------------------------- */
 
@@ -45,6 +47,8 @@ struct au_segment {
         struct au_addr from, to;
         uint32_t seq, ack;
         uint8_t flags;
+        bool stamped; /* ts and ecr are there: its sender's clock, and the other's that it saw last */
+        uint32_t ts, ecr;
         const uint8_t *data;
         size_t len;  /* captured */
         size_t full; /* sent: the rest was cut off */
@@ -104,10 +108,14 @@ struct au_dir {
         bool begun; /* isn is */
         bool fin;   /* fin_seq is */
         bool ended; /* FIN was reached */
+        bool has_sent;
         uint32_t next, fin_seq;
-        uint32_t isn;   /* sequence number of the SYN */
+        uint32_t
+                sent; /* where a segment without data stood that came too early: what is before it was sent */
+        uint32_t isn; /* sequence number of the SYN */
         uint32_t acked; /* what the other side says it has of this */
         bool has_acked;
+        uint32_t first_acked;
         struct au_later *later, *last; /* in their order */
         size_t nlater;                 /* bytes */
         unsigned waiting;              /* segments */
@@ -120,6 +128,8 @@ struct au_cs_talk;
 struct au_conn {
         struct ri_map_node by_ends;
         struct ri_list used; /* least recently first */
+        struct ri_list proof;
+        uint64_t proved; /* frame that shows that nothing before it is missing */
         struct {
                 struct au_addr a, b; /* a < b */
         } ends;
@@ -127,6 +137,12 @@ struct au_conn {
         bool syn;     /* seen from its beginning */
         bool swapped; /* the server is a */
         bool closed;
+        bool reset; /* by RST */
+        bool watched, late,
+                old;   /* only when not syn: one of the servers; began in a hole; before the capture */
+        uint8_t first; /* direction of the first segment, and what it echoed */
+        bool echoes;
+        uint32_t ecr;
         bool begun; /* bytes have come */
         bool odd;   /* that something is said there which does not belong there has been told */
         enum au_role role;
@@ -158,6 +174,18 @@ bool au_deaf(struct au_conn *c);
 /* Of any connection something has not come yet that its other end has acknowledged. */
 bool au_tcp_incomplete(roma_wire *w);
 
+enum au_shown { AU_SHOWN_NOT_YET, AU_SHOWN, AU_SHOWN_NEVER };
+/* Whether a hole in front of this frame, of that time, would have shown meanwhile, in any connection. */
+enum au_shown au_tcp_shown(roma_wire *w, uint64_t frame, int64_t time_ns);
+/* At the end of the capture: it would have shown in all connections to masters and to these servers. */
+bool au_tcp_all_shown(roma_wire *w, uint64_t frame, const struct au_locs *servers);
+/* From now on the connection is one of those that have to show it. */
+void au_tcp_watch(roma_wire *w, struct au_conn *c);
+
+/* The master says that a chunkserver is there. */
+void au_stream_learn(roma_wire *w, uint32_t ip, uint16_t port);
+/* Somebody at this address has shown himself as a server. */
+bool au_stream_server(roma_wire *w, const struct au_addr *a);
 void au_stream_bytes(roma_wire *w, struct au_conn *c, unsigned dir, const uint8_t *p, size_t n);
 void au_stream_hole(roma_wire *w, struct au_conn *c, unsigned dir, uint32_t n);
 void au_stream_free(roma_wire *w, struct au_stream *s);
@@ -174,6 +202,7 @@ struct au_request {
         uint8_t hint, flags;
         bool used; /* and not answered */
         uint64_t chunk;
+        uint64_t frame;
         int64_t at_ns;
 };
 
@@ -351,6 +380,19 @@ void au_unchecked(roma_wire *w, const char *fmt, ...) __attribute__((format(prin
 /* "10.77.0.1:9421" */
 char *au_addr_text(const struct au_addr *a, char out[56]);
 
+/* ---- held.c ------------------------------------------------------------------------------------------------ */
+
+enum { AU_TOLD_MAX = 1000 }; /* findings of one rule; the rest is only counted */
+
+/* Tells it, now or later, or that it could not be decided. g: the grant that it is about, or NULL. */
+void au_held_take(roma_wire *w, enum au_rule rule, const roma_wire_finding *f, const struct au_grant *g);
+/* After each frame. */
+void au_held_look(roma_wire *w);
+/* The master gives this chunk in answer to a question of that frame: it was on its way before what was found later. */
+void au_held_late_grant(roma_wire *w, const struct au_grant *g, uint64_t asked);
+void au_held_end(roma_wire *w);
+void au_held_free(roma_wire *w);
+
 /* ---- wire.c ------------------------------------------------------------------------------------------------ */
 
 enum { AU_PORTS = 64, AU_SERVERS_KNOWN = 1024, AU_CONNS = 8192, AU_GRANTS = 16384, AU_FILES = 65536 };
@@ -370,12 +412,14 @@ struct roma_wire {
         size_t mem, mem_max;
         uint64_t frame;   /* the one being looked at */
         int64_t now_ns;   /* never goes back */
+        int64_t start_ns; /* of the first frame */
         int64_t frame_ns; /* of the frame */
         bool ended;
         uint64_t blind; /* holes so far that may have swallowed a packet */
 
         struct ri_map conns;
         struct ri_list conns_used;
+        struct ri_list proofs; /* of the connections that may hide something: the oldest proof first */
         struct ri_map servers; /* struct au_known */
         uint32_t masters;
 
@@ -383,9 +427,10 @@ struct roma_wire {
         struct ri_list grants_used, files_used, forwards, writing;
         unsigned nforwards;
 
-        struct ri_str text; /* of the message or finding being told */
-        char *print;        /* for wire_print() */
-        uint32_t told[AU_RULES];
+        struct ri_str text;  /* of the message or finding being told */
+        char *print;         /* for wire_print() */
+        struct ri_list held; /* findings that wait, in the order of their frames */
+        uint32_t told[AU_RULES], waiting[AU_RULES];
 };
 
 enum { AU_PRINT = 1 << 16 };

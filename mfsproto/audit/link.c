@@ -36,6 +36,26 @@ bool au_link_known(int linktype)
         }
 }
 
+static void parse_stamp(const uint8_t *p, size_t len, struct au_segment *s)
+{
+        enum { END = 0, NOP = 1, STAMP = 8, STAMP_SIZE = 10 };
+        size_t at = 20;
+
+        while (at < len && p[at] != END) {
+                size_t size = p[at] == NOP ? 1 : at + 1 < len ? p[at + 1] : 0;
+
+                if (!size || size > len - at || (p[at] != NOP && size < 2))
+                        return;
+                if (p[at] == STAMP && size == STAMP_SIZE) {
+                        s->stamped = true;
+                        s->ts = wire_be32(p + at + 2);
+                        s->ecr = wire_be32(p + at + 6);
+                        return;
+                }
+                at += size;
+        }
+}
+
 static enum au_link parse_tcp(const uint8_t *p, size_t len, size_t full, struct au_segment *s)
 {
         size_t head;
@@ -53,6 +73,8 @@ static enum au_link parse_tcp(const uint8_t *p, size_t len, size_t full, struct 
         s->full = full - head;
         s->len = len > head ? len - head : 0;
         s->data = s->len ? p + head : NULL;
+        if (head > 20)
+                parse_stamp(p, head < len ? head : len, s);
         return AU_LINK_TCP;
 }
 

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* The rules, and how it is told that one was broken. The order is that of enum au_rule. */
+/* The rules, and what is said when one was broken. The order is that of enum au_rule. */
 #include "mfsproto/audit/inner.h"
 
 #include <stdarg.h>
 #include <stdio.h>
-
-enum { TOLD_MAX = 1000 }; /* findings of one rule; the rest is only counted */
 
 static const roma_wire_rule rules[AU_RULES] = {
         [AU_FINISH_EARLY] = { "finish-early",
@@ -137,9 +135,6 @@ void au_broken(roma_wire *w, enum au_rule rule, const struct au_spot *at, const 
                                 .to = to };
         va_list ap;
 
-        w->report.findings++;
-        if (!w->opts.finding || w->told[rule]++ >= TOLD_MAX)
-                return;
         if (at->where) {
                 f.frame = at->where->frame;
                 f.time_ns = at->where->time_ns;
@@ -160,14 +155,14 @@ void au_broken(roma_wire *w, enum au_rule rule, const struct au_spot *at, const 
         ri_str_vprintf(&w->text, fmt, ap);
         va_end(ap);
         f.text = ri_str_cstr(&w->text);
-        w->opts.finding(w->opts.arg, &f);
+        au_held_take(w, rule, &f, at->g);
 }
 
 void au_unchecked(roma_wire *w, const char *fmt, ...)
 {
         va_list ap;
 
-        if (++w->report.unchecked > TOLD_MAX || !w->opts.unchecked)
+        if (++w->report.unchecked > AU_TOLD_MAX || !w->opts.unchecked)
                 return;
         ri_str_reset(&w->text);
         va_start(ap, fmt);

@@ -20,27 +20,46 @@ static uint8_t dir_bits(enum au_role role, bool to_server)
 
 /* ---- who is the server ------------------------------------------------------------------------------------- */
 
-static struct au_known *known(roma_wire *w, const struct au_addr *a)
+static struct au_known *named(roma_wire *w, const struct au_addr *a)
 {
         struct ri_map_node *n = ri_map_find(&w->servers, a, sizeof(*a));
 
         return n ? ri_container_of(n, struct au_known, by_addr) : NULL;
 }
 
-static void learn(roma_wire *w, const struct au_addr *a, enum au_role role)
+/* One that has shown itself. */
+static struct au_known *known(roma_wire *w, const struct au_addr *a)
 {
-        struct au_known *k;
+        struct au_known *k = named(w, a);
 
-        if (known(w, a) || w->servers.count >= AU_SERVERS_KNOWN)
-                return;
+        return k && k->role != AU_UNKNOWN ? k : NULL;
+}
+
+static struct au_known *name(roma_wire *w, const struct au_addr *a)
+{
+        struct au_known *k = named(w, a);
+
+        if (k || w->servers.count >= AU_SERVERS_KNOWN)
+                return k;
         k = au_mem_new(w, sizeof(*k));
         if (!k)
-                return;
+                return NULL;
         k->addr = *a;
+        k->role = AU_UNKNOWN;
+        if (ri_map_insert(&w->servers, &k->by_addr, &k->addr, sizeof(k->addr)))
+                return k;
+        au_mem_free(w, k, sizeof(*k));
+        return NULL;
+}
+
+static void learn(roma_wire *w, const struct au_addr *a, enum au_role role)
+{
+        struct au_known *k = name(w, a);
+
+        if (!k || k->role != AU_UNKNOWN)
+                return;
         k->role = role;
         k->number = role == AU_MASTER ? ++w->masters : 0;
-        if (!ri_map_insert(&w->servers, &k->by_addr, &k->addr, sizeof(k->addr)))
-                au_mem_free(w, k, sizeof(*k));
 }
 
 static void be(roma_wire *w, struct au_conn *c, enum au_role role, bool swapped)
@@ -49,8 +68,22 @@ static void be(roma_wire *w, struct au_conn *c, enum au_role role, bool swapped)
         c->swapped = swapped;
         learn(w, au_server(c), role);
         w->report.moosefs++;
+        au_tcp_watch(w, c);
         if (!c->syn)
                 w->report.joined++;
+}
+
+void au_stream_learn(roma_wire *w, uint32_t ip, uint16_t port)
+{
+        struct au_addr a = { .port = port, .v = 4 };
+
+        wire_put32(a.ip, ip);
+        name(w, &a);
+}
+
+bool au_stream_server(roma_wire *w, const struct au_addr *a)
+{
+        return named(w, a) != NULL;
 }
 
 /* A server that is known from other connections. */

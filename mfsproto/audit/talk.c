@@ -145,6 +145,7 @@ static void remember(roma_wire *w, struct au_master_talk *t, const struct wire_m
                                    .hint = wire_hint_of(m),
                                    .flags = (uint8_t)wire_get_u_or(m, WF_CHUNKOPFLAGS, 0),
                                    .chunk = wire_get_u_or(m, WF_CHUNKID, 0),
+                                   .frame = w->frame,
                                    .at_ns = w->now_ns,
                                    .used = true };
 }
@@ -198,6 +199,8 @@ static void located(roma_wire *w, struct au_conn *c, struct wire_msg *m, const s
         if (!rq || !wire_has(m, WF_CHUNKID) || !wire_has(m, WF_LOCS))
                 return;
         read_locs(m, WF_LOCS, &locs);
+        for (unsigned i = 0; i < locs.n; i++)
+                au_stream_learn(w, locs.ip[i], locs.port[i]);
         if (m->type == WIRE_MATOCL_FUSE_WRITE_CHUNK)
                 au_grant_given(w, c, rq, wire_get_u(m, WF_CHUNKID), wire_get_u32(m, WF_CHUNKVER),
                                wire_get_u(m, WF_LENGTH), &locs);

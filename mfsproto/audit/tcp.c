@@ -7,6 +7,7 @@ enum {
         LATER_MAX = 4 << 20,   /* bytes that wait, of one direction */
         LATER_SEGMENTS = 4096, /* and in how many pieces: of cut frames there may be no bytes */
         HOLE_MAX = 1 << 30,    /* a jump beyond this is no hole but another connection */
+        SILENT_MS = 30000,     /* servers and clients say something more often than that */
 };
 
 static int32_t before(uint32_t a, uint32_t b)
@@ -25,7 +26,9 @@ static bool incomplete(const struct au_conn *c, const struct au_dir *d)
         if (d->later || not_understood(c, d))
                 return true;
         if (!d->known)
-                return c->syn && d->has_acked;
+                return d->has_acked && (c->syn || d->acked != d->first_acked);
+        if (d->has_sent && before(d->sent, d->next) > 0)
+                return true;
         /* Its FIN counts as one byte, once all before it is here. */
         return d->has_acked &&
                before(d->acked, d->fin && before(d->fin_seq, d->next) <= 0 ? d->fin_seq + 1 : d->next) > 0;
@@ -48,6 +51,130 @@ bool au_tcp_incomplete(roma_wire *w)
                         return true;
         }
         return false;
+}
+
+/* ---- what would have shown --------------------------------------------------------------------------------- */
+
+static bool over(const struct au_conn *c)
+{
+        return c->reset || c->dir[c->swapped].ended; /* the client says no more */
+}
+
+/* It began in a hole, and nobody knows what else. */
+static void began_late(roma_wire *w, struct au_conn *c)
+{
+        if (c->watched && !c->late)
+                w->blind++;
+        c->late = true;
+}
+
+void au_tcp_watch(roma_wire *w, struct au_conn *c)
+{
+        if (c->watched)
+                return;
+        c->watched = true;
+        c->proved = w->frame;
+        ri_list_add_tail(&w->proofs, &c->proof);
+        if (c->late || (!c->syn && !c->echoes)) {
+                w->blind++;
+                c->late = true;
+        }
+}
+
+static bool age_known(const struct au_conn *c)
+{
+        return c->syn || c->old || c->late;
+}
+
+/* A connection without a beginning. What its first segment echoes is when the other end had said something before, by the
+ * other end's clock of milliseconds, which is in its next segment: when that was before the capture, nothing is missing. */
+static void find_age(roma_wire *w, struct au_conn *c, unsigned dir, const struct au_segment *s)
+{
+        int64_t ms = (w->frame_ns - w->start_ns) / 1000000;
+
+        if (dir == c->first)
+                return;
+        if (c->echoes && s->stamped && ms <= (int32_t)(s->ts - c->ecr))
+                c->old = true;
+        else
+                began_late(w, c);
+}
+
+static void proved(roma_wire *w, struct au_conn *c)
+{
+        c->proved = w->frame;
+        ri_list_del(&c->proof);
+        ri_list_add_tail(&w->proofs, &c->proof);
+}
+
+/* A segment of the client says what it has sent so far, and what it has received: when the capture has all that, nothing is
+ * missing of what the client knew. */
+static void prove(roma_wire *w, struct au_conn *c, unsigned dir, const struct au_segment *s)
+{
+        const struct au_dir *d = &c->dir[dir], *other = &c->dir[!dir];
+
+        if (c->swapped != (dir == 1) || ri_list_empty(&c->proof) || !(s->flags & AU_ACK) || !d->known ||
+            s->seq != d->next || !age_known(c) || incomplete(c, d) || incomplete(c, other))
+                return;
+        if (!other->known || before(s->ack, other->next) <= 0)
+                proved(w, c);
+}
+
+/* Nothing is said there any more, or nothing that concerns us. */
+static bool unwatched(roma_wire *w, struct au_conn *c)
+{
+        if (c->role == AU_FOREIGN) {
+                ri_list_del(&c->proof);
+                return true;
+        }
+        if (!over(c))
+                return false;
+        w->blind += incomplete(c, &c->dir[0]) || incomplete(c, &c->dir[1]) || !age_known(c);
+        ri_list_del(&c->proof);
+        return true;
+}
+
+enum au_shown au_tcp_shown(roma_wire *w, uint64_t frame, int64_t time_ns)
+{
+        while (!ri_list_empty(&w->proofs)) {
+                struct au_conn *c = ri_container_of(w->proofs.next, struct au_conn, proof);
+
+                if (unwatched(w, c))
+                        continue;
+                if (c->proved > frame)
+                        return AU_SHOWN;
+                if (w->now_ns - time_ns <= SILENT_MS * INT64_C(1000000))
+                        return AU_SHOWN_NOT_YET;
+                if (incomplete(c, &c->dir[0]) || incomplete(c, &c->dir[1]) || !age_known(c))
+                        return AU_SHOWN_NEVER;
+                proved(w, c);
+        }
+        return AU_SHOWN;
+}
+
+/* Of one that has said nothing yet only the address is known. */
+static bool concerns(roma_wire *w, const struct au_conn *c, const struct au_locs *servers)
+{
+        const struct au_addr *at = au_server(c);
+
+        for (unsigned i = 0; i < servers->n; i++)
+                if (servers->ip[i] == wire_be32(at->ip) && servers->port[i] == at->port)
+                        return c->role != AU_FOREIGN;
+        return c->role == AU_MASTER || (c->role == AU_UNKNOWN && au_stream_server(w, at));
+}
+
+bool au_tcp_all_shown(roma_wire *w, uint64_t frame, const struct au_locs *servers)
+{
+        ri_list_for_each(l, &w->proofs)
+        {
+                const struct au_conn *c = ri_container_of(l, struct au_conn, proof);
+
+                if (c->proved > frame)
+                        break;
+                if (!over(c) && concerns(w, c, servers))
+                        return false;
+        }
+        return true;
 }
 
 /* ---- connections ------------------------------------------------------------------------------------------- */
@@ -76,6 +203,7 @@ static void conn_free(roma_wire *w, struct au_conn *c)
         }
         ri_map_remove(&w->conns, &c->by_ends);
         ri_list_del(&c->used);
+        ri_list_del(&c->proof);
         au_mem_free(w, c, sizeof(*c));
 }
 
@@ -94,8 +222,10 @@ static struct au_conn *conn_new(roma_wire *w, const struct au_addr *a, const str
 
         if (w->conns.count >= AU_CONNS) {
                 c = ri_container_of(w->conns_used.next, struct au_conn, used);
-                if (!c->closed && (c->role == AU_MASTER || c->role == AU_CS))
+                if (!c->closed && (c->role == AU_MASTER || c->role == AU_CS)) {
                         w->report.forgotten++;
+                        w->blind++;
+                }
                 conn_free(w, c);
         }
         c = au_mem_new(w, sizeof(*c));
@@ -104,6 +234,7 @@ static struct au_conn *conn_new(roma_wire *w, const struct au_addr *a, const str
         c->ends.a = *a;
         c->ends.b = *b;
         ri_list_init(&c->used);
+        ri_list_init(&c->proof);
         if (!ri_map_insert(&w->conns, &c->by_ends, &c->ends, sizeof(c->ends))) {
                 au_mem_free(w, c, sizeof(*c));
                 return NULL;
@@ -143,12 +274,22 @@ static struct au_conn *conn_of(roma_wire *w, const struct au_segment *s, unsigne
         c = n ? ri_container_of(n, struct au_conn, by_ends) : NULL;
         if (c && (s->flags & (AU_SYN | AU_ACK)) == AU_SYN && !is_again(c, &c->dir[*dir], s->seq)) {
                 /* the same ports once more */
+                if (!c->closed && (c->role == AU_MASTER || c->role == AU_CS))
+                        w->blind++; /* its end is missing, and perhaps more */
                 conn_close(w, c, true);
                 conn_free(w, c);
                 c = NULL;
         }
-        if (!c)
+        if (!c) {
                 c = conn_new(w, &ends.a, &ends.b);
+                if (c && !(s->flags & AU_SYN)) {
+                        c->first = (uint8_t)*dir;
+                        c->echoes = s->stamped;
+                        c->ecr = s->ecr;
+                        if (au_stream_server(w, &ends.a) || au_stream_server(w, &ends.b))
+                                au_tcp_watch(w, c);
+                }
+        }
         if (c && c->used.next != &w->conns_used) {
                 ri_list_del(&c->used);
                 ri_list_add_tail(&w->conns_used, &c->used);
@@ -252,11 +393,21 @@ static void take_data(roma_wire *w, struct au_conn *c, unsigned dir, const struc
         uint32_t seq = s->seq + (s->flags & AU_SYN ? 1 : 0), old;
         int32_t rel;
 
-        if (!s->full || d->ended)
+        if (d->ended)
                 return;
+        if (!s->full) {
+                if (d->known && before(seq, d->next) > 0 && before(seq, d->next) < HOLE_MAX) {
+                        d->has_sent = true;
+                        d->sent = seq;
+                }
+                return;
+        }
         if (!d->known) {
+                bool gap = d->has_acked && before(seq, d->first_acked) > 0 &&
+                           before(seq, d->first_acked) < HOLE_MAX;
+
                 d->known = true;
-                d->next = seq;
+                d->next = gap ? d->first_acked : seq;
         }
         rel = before(seq, d->next);
         if (rel > 0) {
@@ -276,6 +427,8 @@ static void take_ack(roma_wire *w, struct au_conn *c, unsigned dir, uint32_t ack
 {
         struct au_dir *d = &c->dir[dir];
 
+        if (!d->has_acked)
+                d->first_acked = ack;
         if (!d->has_acked || before(ack, d->acked) > 0)
                 d->acked = ack;
         d->has_acked = true;
@@ -307,6 +460,7 @@ static void take_end(roma_wire *w, struct au_conn *c, unsigned dir, const struct
         bool from_client = c->swapped == (dir == 1);
 
         if (s->flags & AU_RST) {
+                c->reset = true;
                 conn_close(w, c, from_client);
                 forget_talk(w, c);
                 return;
@@ -342,6 +496,7 @@ void au_tcp_segment(roma_wire *w, const struct au_segment *s)
                 if (!c->dir[dir].begun)
                         c->dir[dir].isn = s->seq;
                 c->dir[dir].known = c->dir[dir].begun = c->syn = true;
+                au_tcp_watch(w, c);
                 /* who begins is the client, who answers the server */
                 c->swapped = (dir == 1) == !(s->flags & AU_ACK);
                 if (s->flags & AU_ACK && !c->dir[!dir].known) {
@@ -351,8 +506,11 @@ void au_tcp_segment(roma_wire *w, const struct au_segment *s)
         }
         if (c->role == AU_FOREIGN && !(s->flags & (AU_SYN | AU_FIN | AU_RST)))
                 return;
+        if (!age_known(c))
+                find_age(w, c, dir, s);
         if (s->flags & AU_ACK)
                 take_ack(w, c, !dir, s->ack);
+        prove(w, c, dir, s);
         take_data(w, c, dir, s);
         take_end(w, c, dir, s);
 }

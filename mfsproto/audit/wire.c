@@ -54,6 +54,8 @@ roma_wire *roma_wire_new(const roma_wire_opts *opts)
         ri_map_init(&w->grants);
         ri_map_init(&w->files);
         ri_list_init(&w->conns_used);
+        ri_list_init(&w->proofs);
+        ri_list_init(&w->held);
         ri_list_init(&w->grants_used);
         ri_list_init(&w->files_used);
         ri_list_init(&w->forwards);
@@ -73,6 +75,7 @@ void roma_wire_free(roma_wire *w)
                 return;
         au_tcp_free(w);
         au_grants_free(w);
+        au_held_free(w);
         ri_map_for_each_safe(n, tmp, &w->servers)
         {
                 struct au_known *k = ri_container_of(n, struct au_known, by_addr);
@@ -102,6 +105,8 @@ void roma_wire_frame(roma_wire *w, int linktype, int64_t time_ns, const void *fr
         w->report.frames++;
         w->report.bytes += len;
         w->frame = w->report.frames;
+        if (w->frame == 1)
+                w->start_ns = time_ns;
         w->frame_ns = time_ns;
         if (time_ns > w->now_ns) /* clocks that step back would make locks older */
                 w->now_ns = time_ns;
@@ -112,15 +117,18 @@ void roma_wire_frame(roma_wire *w, int linktype, int64_t time_ns, const void *fr
         case AU_LINK_OTHER: w->report.other++; break;
         case AU_LINK_DAMAGED: w->report.damaged++; break;
         }
+        if (!ri_list_empty(&w->held))
+                au_held_look(w);
 }
 
 void roma_wire_end(roma_wire *w)
 {
         if (w->ended)
                 return;
-        w->ended = true;
         au_tcp_end(w);
+        w->ended = true;
         au_grants_end(w);
+        au_held_end(w);
 }
 
 const roma_wire_report *roma_wire_report_of(const roma_wire *w)
