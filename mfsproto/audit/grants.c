@@ -194,7 +194,8 @@ static void grant_again(roma_wire *w, struct au_conn *c, struct au_grant *g, con
         g->sessions = g->rewrites = 0;
         g->waiting = 0;
         g->trouble = g->nlost > 0;
-        g->doubt = false;
+        /* without an END between them, what was lost under the one grant is written under the other */
+        g->doubt = !g->ended && !g->only_read && (g->doubt || g->blind != w->blind);
         memset(g->touched, 0, sizeof(g->touched));
 }
 

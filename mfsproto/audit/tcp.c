@@ -339,9 +339,12 @@ static void hole_until(roma_wire *w, struct au_conn *c, unsigned dir, uint32_t u
         uint32_t n = upto - d->next;
 
         d->next = upto;
-        if (c->role != AU_FOREIGN)
+        if (c->role != AU_FOREIGN) {
                 au_stream_hole(w, c, dir, n);
+        }
         drain(w, c, dir);
+        if (c->role != AU_FOREIGN)
+                w->blind++; /* what has waited is heard later than it was said */
 }
 
 static void keep_for_later(roma_wire *w, struct au_conn *c, unsigned dir, uint32_t seq,
