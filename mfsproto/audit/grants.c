@@ -153,6 +153,12 @@ static bool held(const roma_wire *w, const struct au_grant *g)
         return !g->ended && !g->only_read && ms_since(w, g->at_ns) <= LOCK_MS;
 }
 
+/* The clock of the capturer was set meanwhile: how old it is is not known. */
+static bool timeless(const roma_wire *w, const struct au_grant *g)
+{
+        return w->stepped > g->frame;
+}
+
 /* CONTINUEOP takes over a lock without a test. */
 static void check_continue(roma_wire *w, struct au_conn *c, const struct au_grant *g,
                            const struct au_request *rq)
@@ -183,10 +189,11 @@ static void no_end(roma_wire *w, struct au_conn *c, struct au_grant *g, const ch
 static void grant_again(roma_wire *w, struct au_conn *c, struct au_grant *g, const struct au_request *rq)
 {
         bool goes_on = held(w, g) && g->session == c->master->session;
+        bool unclear = !g->ended && !g->only_read && !goes_on && timeless(w, g);
 
         check_continue(w, c, g, rq);
-        if (!g->ended && !g->only_read && !goes_on && !g->doubt && !g->orphan && g->blind == w->blind &&
-            g->session == c->master->session && !au_tcp_incomplete(w))
+        if (!g->ended && !g->only_read && !goes_on && !unclear && !g->doubt && !g->orphan &&
+            g->blind == w->blind && g->session == c->master->session && !au_tcp_incomplete(w))
                 no_end(w, c, g, "its lock ran out");
         if (goes_on && rq->flags & WIRE_CHUNKOP_CONTINUEOP)
                 return;
@@ -195,7 +202,7 @@ static void grant_again(roma_wire *w, struct au_conn *c, struct au_grant *g, con
         g->waiting = 0;
         g->trouble = g->nlost > 0;
         /* without an END between them, what was lost under the one grant is written under the other */
-        g->doubt = !g->ended && !g->only_read && (g->doubt || g->blind != w->blind);
+        g->doubt = unclear || (!g->ended && !g->only_read && (g->doubt || g->blind != w->blind));
         memset(g->touched, 0, sizeof(g->touched));
 }
 
@@ -486,11 +493,11 @@ void au_grants_end(roma_wire *w)
         ri_list_for_each(l, &w->grants_used)
         {
                 struct au_grant *g = ri_container_of(l, struct au_grant, used);
-                bool settled = g->orphan || ms_since(w, g->data_ns) > SETTLED_MS, over;
+                bool settled = g->orphan || (ms_since(w, g->data_ns) > SETTLED_MS && !timeless(w, g)), over;
 
                 if (g->only_read)
                         continue;
-                if (!g->ended && (g->blind != w->blind || missing))
+                if (!g->ended && (g->blind != w->blind || missing || (!g->orphan && timeless(w, g))))
                         g->doubt = true;
                 if (!g->ended)
                         tell_chain(w, g);
@@ -852,6 +859,11 @@ static void check_lock(roma_wire *w, struct au_write *x, const struct au_spot *a
                 return;
         if (g->ended)
                 au_broken(w, AU_AFTER_END, at, "data after the END of frame %llu", ID(g->end_frame));
+        else if (ms_since(w, g->at_ns) > LOCK_MS && timeless(w, g))
+                au_unchecked(w,
+                             "chunk %016llX: whether its lock had run out in frame %llu; the clock was set "
+                             "while this was captured",
+                             ID(g->key.chunk), ID(w->frame));
         else if (ms_since(w, g->at_ns) > LOCK_MS)
                 au_broken(w, AU_LOCK_TIME, at, "data %lld s after the grant of frame %llu",
                           (long long)(ms_since(w, g->at_ns) / 1000), ID(g->frame));

@@ -13,6 +13,7 @@ struct au_held {
         uint64_t after;   /* frame after which holes have to show */
         uint64_t blind;   /* of the audit at that time */
         int64_t since_ns; /* time of the audit then */
+        uint64_t granted; /* frame */
         uint32_t master;
         struct au_locs servers; /* of the chunk */
         roma_wire_finding f;
@@ -94,6 +95,7 @@ static bool hold(roma_wire *w, enum au_rule rule, const roma_wire_finding *f, co
         h->f.text = h->text;
         if (g) {
                 h->master = g->key.master;
+                h->granted = g->frame;
                 h->servers.n = g->nservers;
                 memcpy(h->servers.ip, g->ip, sizeof(g->ip));
                 memcpy(h->servers.port, g->port, sizeof(g->port));
@@ -128,8 +130,10 @@ static void decide(roma_wire *w, struct au_held *h, bool broken)
         drop(w, h);
 }
 
-static bool hole_shown(const roma_wire *w, const struct au_held *h)
+static bool in_doubt(const roma_wire *w, const struct au_held *h)
 {
+        if ((h->rule == AU_LOCK_TIME || h->rule == AU_NO_END) && w->stepped > h->granted)
+                return true; /* how much time has passed is not known */
         return h->late || h->blind != w->blind;
 }
 
@@ -141,7 +145,7 @@ void au_held_look(roma_wire *w)
 
                 if (!h->certain)
                         shown = au_tcp_shown(w, h->after, h->since_ns);
-                if (!h->certain && hole_shown(w, h))
+                if (!h->certain && in_doubt(w, h))
                         shown = AU_SHOWN_NEVER;
                 if (shown == AU_SHOWN_NOT_YET)
                         return;
@@ -168,7 +172,7 @@ void au_held_end(roma_wire *w)
                 struct au_held *h = first(w);
 
                 decide(w, h,
-                       h->certain || (!incomplete && !hole_shown(w, h) &&
+                       h->certain || (!incomplete && !in_doubt(w, h) &&
                                       au_tcp_all_shown(w, h->after, &h->servers)));
         }
 }

@@ -116,6 +116,9 @@ struct au_dir {
         uint32_t acked; /* what the other side says it has of this */
         bool has_acked;
         uint32_t first_acked;
+        bool stamped;
+        uint32_t stamp; /* of its sender's clock, and when that was by the capturer's */
+        int64_t stamp_ns;
         struct au_later *later, *last; /* in their order */
         size_t nlater;                 /* bytes */
         unsigned waiting;              /* segments */
@@ -413,6 +416,7 @@ struct roma_wire {
         uint64_t frame;   /* the one being looked at */
         int64_t now_ns;   /* never goes back */
         int64_t start_ns; /* of the first frame */
+        uint64_t stepped; /* frame by which the clock of the capturer has been set forward */
         int64_t frame_ns; /* of the frame */
         bool ended;
         uint64_t blind; /* holes so far that may have swallowed a packet */

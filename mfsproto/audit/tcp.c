@@ -7,7 +7,9 @@ enum {
         LATER_MAX = 4 << 20,   /* bytes that wait, of one direction */
         LATER_SEGMENTS = 4096, /* and in how many pieces: of cut frames there may be no bytes */
         HOLE_MAX = 1 << 30,    /* a jump beyond this is no hole but another connection */
-        SILENT_MS = 30000,     /* servers and clients say something more often than that */
+        STEP_MS = 2000,        /* a clock is not only slow */
+        TICK_MS = 10,
+        SILENT_MS = 30000, /* servers and clients say something more often than that */
 };
 
 static int32_t before(uint32_t a, uint32_t b)
@@ -481,6 +483,22 @@ static void take_end(roma_wire *w, struct au_conn *c, unsigned dir, const struct
         }
 }
 
+/* Each segment has the time by its sender's own clock, which nobody sets: ticks of a millisecond, of 10 at most. When the
+ * capturer's clock has gone on by much more, it was set. */
+static void watch_clock(roma_wire *w, struct au_dir *d, const struct au_segment *s)
+{
+        int64_t ms = (w->frame_ns - d->stamp_ns) / 1000000;
+        int32_t ticks = (int32_t)(s->ts - d->stamp);
+
+        if (d->stamped && ticks < 0) /* overtaken on its way */
+                return;
+        if (d->stamped && ms > STEP_MS && ticks < ms / (2 * TICK_MS))
+                w->stepped = w->frame;
+        d->stamped = true;
+        d->stamp = s->ts;
+        d->stamp_ns = w->frame_ns;
+}
+
 void au_tcp_segment(roma_wire *w, const struct au_segment *s)
 {
         struct au_conn *c;
@@ -509,6 +527,8 @@ void au_tcp_segment(roma_wire *w, const struct au_segment *s)
         }
         if (c->role == AU_FOREIGN && !(s->flags & (AU_SYN | AU_FIN | AU_RST)))
                 return;
+        if (s->stamped)
+                watch_clock(w, &c->dir[dir], s);
         if (!age_known(c))
                 find_age(w, c, dir, s);
         if (s->flags & AU_ACK)

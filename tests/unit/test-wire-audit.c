@@ -593,18 +593,20 @@ struct line {
         uint32_t next[2];
 };
 
-static int64_t made_ns;
+static int64_t made_ns, made_step_ns; /* by how much the clock of the capturer was set forward */
+static bool made_stamped;             /* segments have timestamps of their own */
 
 /* `sent` bytes at `seq`, of which n are there; from: 0 the client, 1 the server. */
 static void segment_at(roma_wire *w, const struct line *l, int from, uint8_t flags, uint32_t seq,
                        const void *p, size_t n, size_t sent)
 {
-        static uint8_t frame[40 + SEGMENT];
+        static uint8_t frame[52 + SEGMENT];
+        const size_t head = made_stamped ? 52 : 40;
         uint8_t *tcp = frame + 20;
 
-        memset(frame, 0, 40);
+        memset(frame, 0, 52);
         frame[0] = 0x45;
-        put16(frame + 2, 40 + sent);
+        put16(frame + 2, head + sent);
         frame[9] = 6;
         frame[12] = frame[16] = 10;
         frame[15] = l->ip[from];
@@ -613,11 +615,16 @@ static void segment_at(roma_wire *w, const struct line *l, int from, uint8_t fla
         put16(tcp + 2, l->port[!from]);
         wire_put32(tcp + 4, seq);
         wire_put32(tcp + 8, l->next[!from]);
-        tcp[12] = 5 << 4;
+        tcp[12] = (uint8_t)((head - 20) / 4 << 4);
         tcp[13] = flags;
+        made_ns += 1000000;
+        if (made_stamped) {
+                memcpy(tcp + 20, "\x01\x01\x08\x0A", 4);
+                wire_put32(tcp + 24, (uint32_t)((made_ns - made_step_ns) / 1000000));
+        }
         if (n)
-                memcpy(frame + 40, p, n);
-        roma_wire_frame(w, 101, made_ns += 1000000, frame, 40 + n, 40 + sent);
+                memcpy(frame + head, p, n);
+        roma_wire_frame(w, 101, made_ns, frame, head + n, head + sent);
 }
 
 static void segment(roma_wire *w, struct line *l, int from, uint8_t flags, const void *p, size_t n)
@@ -1096,6 +1103,34 @@ START_TEST(times_are_those_of_the_frames)
 }
 END_TEST
 
+/* In the middle of a write 130 s pass (1), or the clock is set (0), and then it is written on. */
+START_TEST(the_clock_is_set_forward)
+{
+        struct seen s;
+        roma_wire *w = start(&s);
+        struct line m, cs;
+
+        made_stamped = true;
+        m = dial(w, CLIENT, 1000, MASTER, MASTER_PORT);
+        cs = dial(w, CLIENT, 1001, HEAD, CS_PORT);
+        grant(w, &m, 1, 5, 0, 77, 1);
+        session(w, &cs, 77, 1);
+        write_byte(w, &cs, 77, 1, 0);
+        made_ns += INT64_C(130000000000);
+        if (!_i)
+                made_step_ns += INT64_C(130000000000);
+        write_byte(w, &cs, 77, 2, 1);
+        finish_chunk(w, &cs, 77);
+        end_chunk(w, &m, 2, 5, 77, 2, 0);
+        hang_up(w, &cs);
+        hang_up(w, &m);
+        made_stamped = false;
+        finish(w, &s);
+        ck_assert_str_eq(s.rule, _i ? "lock-time" : "");
+        ck_assert_uint_eq(s.r.unchecked, !_i);
+}
+END_TEST
+
 /* The capture begins in the middle of data that look like a request to a master. What is written to that chunkserver later is
  * not understood, and is not called clean. */
 START_TEST(taken_for_another_kind)
@@ -1265,6 +1300,7 @@ int main(void)
         tcase_add_loop_test(t, much_else_is_looked_at, 0, getenv("ROMA_VALGRIND") ? 1 : 2);
         tcase_add_test(t, data_without_a_head);
         tcase_add_test(t, times_are_those_of_the_frames);
+        tcase_add_loop_test(t, the_clock_is_set_forward, 0, 2);
         tcase_add_test(t, taken_for_another_kind);
         tcase_add_test(t, what_is_no_packet);
         tcase_add_loop_test(t, sessions_with_a_hole_between, 0, 2);
