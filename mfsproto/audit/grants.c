@@ -472,13 +472,19 @@ void au_session_closed(roma_wire *w, struct au_conn *c, bool certain)
         }
 }
 
+/* A master may have more than one address, and the same session at another one is perhaps this: then an END may be said
+ * there. Or it is that of another cluster. */
 void au_session_again(roma_wire *w, struct au_conn *c)
 {
         ri_list_for_each(l, &w->grants_used)
         {
                 struct au_grant *g = ri_container_of(l, struct au_grant, used);
 
-                if (g->orphan && g->session == c->master->session && g->key.master == c->master->number) {
+                if (g->ended || g->only_read || g->session != c->master->session)
+                        continue;
+                if (g->key.master != c->master->number) {
+                        g->doubt = true;
+                } else if (g->orphan) {
                         g->orphan = false;
                         g->conn = c->number;
                 }

@@ -1131,6 +1131,38 @@ START_TEST(the_clock_is_set_forward)
 }
 END_TEST
 
+static void reconnect(roma_wire *w, struct line *m, uint32_t session_id)
+{
+        start_body();
+        memcpy(body + body_len, WIRE_REGISTER_BLOB, sizeof(WIRE_REGISTER_BLOB) - 1);
+        body_len += sizeof(WIRE_REGISTER_BLOB) - 1;
+        u8(WIRE_REGISTER_RECONNECT);
+        u32(session_id);
+        u32(0x0003004B);
+        say(w, m, 0, WIRE_CLTOMA_FUSE_REGISTER);
+}
+
+/* A master has two addresses: the client begins at the one, and says END (0) or nothing (1) at the other. */
+START_TEST(another_address_of_the_master)
+{
+        struct seen s;
+        roma_wire *w = start(&s);
+        struct line m = dial(w, CLIENT, 1000, MASTER, MASTER_PORT), cs = dial(w, CLIENT, 1001, HEAD, CS_PORT);
+
+        reconnect(w, &m, 9);
+        grant_and_write(w, &m, &cs, 1, 5, 0, 77, 1);
+        hang_up(w, &m);
+        m = dial(w, CLIENT, 1002, (uint8_t)(_i ? MASTER : 8), MASTER_PORT);
+        reconnect(w, &m, 9);
+        if (!_i)
+                end_chunk(w, &m, 2, 5, 77, 1, 0);
+        hang_up(w, &cs);
+        hang_up(w, &m);
+        finish(w, &s);
+        ck_assert_str_eq(s.rule, _i ? "no-end" : "");
+}
+END_TEST
+
 /* The capture begins in the middle of data that look like a request to a master. What is written to that chunkserver later is
  * not understood, and is not called clean. */
 START_TEST(taken_for_another_kind)
@@ -1301,6 +1333,7 @@ int main(void)
         tcase_add_test(t, data_without_a_head);
         tcase_add_test(t, times_are_those_of_the_frames);
         tcase_add_loop_test(t, the_clock_is_set_forward, 0, 2);
+        tcase_add_loop_test(t, another_address_of_the_master, 0, 2);
         tcase_add_test(t, taken_for_another_kind);
         tcase_add_test(t, what_is_no_packet);
         tcase_add_loop_test(t, sessions_with_a_hole_between, 0, 2);
