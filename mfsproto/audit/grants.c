@@ -195,8 +195,10 @@ static void grant_again(roma_wire *w, struct au_conn *c, struct au_grant *g, con
         if (!g->ended && !g->only_read && !goes_on && !unclear && !g->doubt && !g->orphan &&
             g->blind == w->blind && g->session == c->master->session && !au_tcp_incomplete(w))
                 no_end(w, c, g, "its lock ran out");
-        if (goes_on && rq->flags & WIRE_CHUNKOP_CONTINUEOP)
+        if (goes_on && rq->flags & WIRE_CHUNKOP_CONTINUEOP) {
+                g->doubt = g->doubt || g->blind != w->blind;
                 return;
+        }
         g->acked = g->acked_nonzero = 0;
         g->sessions = g->rewrites = 0;
         g->waiting = 0;

@@ -504,7 +504,7 @@ static void with_losses(roma_wire *w, const struct loss *x)
 
 START_TEST(frames_dropped_in_bursts)
 {
-        const unsigned seeds = getenv("ROMA_VALGRIND") ? 2 : 40;
+        const unsigned seeds = getenv("ROMA_VALGRIND") ? 2 : 100;
         struct seen s;
 
         load(lossy[_i]);
