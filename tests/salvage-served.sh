@@ -39,6 +39,26 @@ served '
   cmp zeros <(cat data; head -c $((67408864 - 300000)) /dev/zero)'
 echo "a hole is lost where the original has data"
 
+# Copies that agree leave nothing to choose from: no mix of them is searched, and none is said to have been found.
+# shellcheck disable=SC2016
+served '
+  expect() {
+    local want=$1 code=0
+    shift
+    "$@" >said 2>&1 || code=$?
+    [ $code = "$want" ] || { echo "exit code $code, not $want, of: $*"; cat said; exit 1; }
+  }
+  nothing_found() {
+    ! grep -q "combinations\|salvage" said || { echo "a mix is said to have been found:"; cat said; exit 1; }
+  }
+  "$roma" put -q data "$ROMA_CONFORM_URI/x"
+  expect 0 "$roma" diagnose --error-gap 0 --against "$(md5sum <data | cut -c1-32)" "$ROMA_CONFORM_URI/x"
+  nothing_found
+  expect 1 "$roma" diagnose --error-gap 0 --against "$(md5sum <longer | cut -c1-32)" "$ROMA_CONFORM_URI/x"
+  nothing_found
+  grep -q "the copies agree, so only the original" said || { cat said; exit 1; }'
+echo "an MD5 that no copy has is no reason to say that one was found"
+
 # An original that repeats 32 bytes two million times, and a block that begins with these, moved: nobody looks at two million
 # places. The limit only catches that.
 row=abcdefghijklmnopqrstuvwxyz012345

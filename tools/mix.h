@@ -6,9 +6,9 @@
 #include "tools/look.h"
 
 enum mix_result {
-        MIX_FOUND,
+        MIX_NOT,  /* nothing was tried: what a struct mix says that nobody has filled in */
         MIX_NONE, /* no combination that was tried has this MD5 */
-        MIX_NOT   /* nothing could be tried */
+        MIX_FOUND
 };
 
 /* What a search has found; starts zeroed. */
