@@ -234,3 +234,23 @@ name=$(made 0000000000000ABC data 1024)
 cp "$name" whole
 cut "$name" $((5120 + 7 * 65536 + 100)) 7 1024
 echo "which header a cut file has is found out, or said to be unknown"
+# What is read is not written over, by whatever name.
+head -c 200000 /dev/urandom >content
+name=$(made 0000000000000ABC content)
+cp "$name" kept
+cp content kept-content
+ln -s "$name" link
+ln "$name" twin
+for to in "$name" link twin; do
+  expect 2 "$roma" chunkfile -f "$name" "$to"
+  grep -qF 'it is the chunk file itself' err || fail "it is not said why: $(cat out err)"
+  expect 2 "$roma" chunkfile "$name" "$to"
+done
+expect 2 "$roma" chunkfile -f --against content "$name" content
+grep -qF 'it is the original' err || fail "it is not said why: $(cat out err)"
+cmp "$name" kept || fail "the chunk file was written over"
+cmp content kept-content || fail "the original was written over"
+expect 0 "$roma" chunkfile -f "$name" taken
+expect 0 "$roma" chunkfile -f --against content "$name" taken
+cmp taken kept-content || fail "something else was taken out"
+echo "neither a chunk file nor the original is written over"

@@ -274,6 +274,31 @@ static bool copy_out(struct chunkfile *c, uint64_t length)
         return ftruncate(c->out, (off_t)length) == 0;
 }
 
+/* By whatever name. */
+static bool is_open_as(int fd, const struct stat *there)
+{
+        struct stat st;
+
+        return fd >= 0 && fstat(fd, &st) == 0 && st.st_dev == there->st_dev && st.st_ino == there->st_ino;
+}
+
+/* What is read is not written over: it may be the last copy there is. False after a message. */
+static bool may_write(struct chunkfile *c, const char *path)
+{
+        struct stat there;
+        bool input, original;
+
+        if (stat(path, &there) < 0)
+                return true;
+        input = is_open_as(c->fd, &there);
+        original = is_open_as(c->original, &there);
+        if (input || original)
+                complain(c->tool,
+                         "chunkfile: %s would be written over, and it is the %s: name another destination",
+                         path, input ? "chunk file itself" : "original");
+        return !input && !original;
+}
+
 static bool extract(struct chunkfile *c, const char *path)
 {
         struct tool *t = c->tool;
@@ -288,6 +313,8 @@ static bool extract(struct chunkfile *c, const char *path)
                          path);
                 return false;
         }
+        if (!may_write(c, path))
+                return false;
         if (t->opt.length < length)
                 length = t->opt.length;
         c->out = open(path, flags, 0666);
