@@ -567,12 +567,29 @@ static void note_stored(struct subject *s, const struct look *look)
                 s->facts.chunk_behind = true;
 }
 
-static void note_ranges(struct subject *s, struct look *look)
+/* What of a run lies at block `from` or behind it. False: nothing. */
+static bool cut_off(struct dg_range *r, uint32_t from)
+{
+        uint32_t n = from > r->first ? from - r->first : 0;
+
+        if (n >= r->count)
+                return false;
+        r->first += n;
+        r->count -= n;
+        if (r->pattern == DG_OFFSET)
+                r->detail += (int64_t)n * DG_BLOCK;
+        return true;
+}
+
+/* The runs of a chunk from block `from` on. */
+static void keep_ranges(struct subject *s, struct look *look, uint32_t from)
 {
         struct dg_range *r = need(malloc(CHUNK_RANGES * sizeof(*r)));
-        size_t n = dg_ranges(&look->k, r, CHUNK_RANGES), first = s->ranges;
+        size_t n = dg_ranges(&look->k, r, CHUNK_RANGES);
 
         for (size_t i = 0; i < n; i++) {
+                if (!cut_off(&r[i], from))
+                        continue;
                 keep_range(s, &r[i]);
                 if (r[i].bad && s->o &&
                     (uint64_t)r[i].chunk * ROMA_MFS_CHUNK_SIZE +
@@ -583,6 +600,44 @@ static void note_ranges(struct subject *s, struct look *look)
         }
         free(r);
         note_pad(s, look);
+}
+
+/* What bytes have shown stays, where it still is the same run. */
+static void carry_over(struct dg_range *r, const struct dg_range *old)
+{
+        if (r->first != old->first || r->bad != old->bad || r->good != old->good)
+                return;
+        r->pattern = old->pattern;
+        r->detail = old->detail;
+        r->sure = old->sure;
+        r->at = old->at;
+        r->end = r->count == old->count ? old->end : DG_UNKNOWN;
+}
+
+size_t examine_again(struct subject *s, struct look *look, size_t i)
+{
+        const struct dg_range old = s->range[i];
+        size_t dropped = s->dropped;
+        uint32_t from = 0;
+
+        /* Blocks that cannot be read may make one run with those in front of them. */
+        while (i && s->range[i - 1].chunk == look->k.index && !s->range[i - 1].bad)
+                i--;
+        if (i && s->range[i - 1].chunk == look->k.index)
+                from = s->range[i - 1].first + s->range[i - 1].count;
+        s->ranges = i;
+        keep_ranges(s, look, from);
+        s->dropped = dropped; /* those were counted the first time */
+        for (size_t n = i; n < s->ranges; n++)
+                carry_over(&s->range[n], &old);
+        return i;
+}
+
+static void note_ranges(struct subject *s, struct look *look)
+{
+        size_t first = s->ranges;
+
+        keep_ranges(s, look, 0);
         refine_chunk(s, look, first);
 }
 

@@ -56,6 +56,10 @@ void examine_clear(struct subject *s);
 void examine_note(struct subject *s, enum weight weight, const char *kind, int64_t chunk, const char *format,
                   ...) __attribute__((format(printf, 5, 6)));
 
+/* The runs of this chunk from the i-th of the file on are made anew: a server has refused a block meanwhile (look_bad). Runs in
+ * front of it that consist of such blocks are made anew with them. Returns from where on. */
+size_t examine_again(struct subject *s, struct look *look, size_t i);
+
 /* refine.c: bytes of the blocks that differ. */
 void refine_chunk(struct subject *s, struct look *look, size_t first);
 void refine_search(struct subject *s); /* in the whole original */

@@ -169,6 +169,12 @@ static void join(struct subject *s, size_t first)
                 s->ranges = to + 1;
 }
 
+/* Not when they are known already. */
+static bool wants_bytes(const struct dg_range *r)
+{
+        return r->bad && !(r->sure && r->at != DG_UNKNOWN);
+}
+
 void refine_chunk(struct subject *s, struct look *look, size_t first)
 {
         struct blocks *b;
@@ -177,9 +183,17 @@ void refine_chunk(struct subject *s, struct look *look, size_t first)
         if (first == s->ranges)
                 return;
         b = need(malloc(sizeof(*b)));
-        for (size_t i = first; i < s->ranges; i++)
-                if (s->range[i].bad && !(s->range[i].pattern == DG_PAD && s->range[i].sure))
+        for (size_t i = first; i < s->ranges;) {
+                size_t rots = s->l->rots;
+                if (wants_bytes(&s->range[i]))
                         refine(s, look, i, b);
+                /* A server that refuses a block with a CRC error says more about it than its table did: the runs from here on
+                 * are others. Each time costs a peek, of which there are few. */
+                if (s->l->rots != rots)
+                        i = examine_again(s, look, i);
+                else
+                        i++;
+        }
         free(b);
         /* Probes name ranges by number. */
         if (s->probed == probed)

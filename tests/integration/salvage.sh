@@ -28,6 +28,7 @@ for at in 200000 700000 700001 1500000; do printf '\x00' | dd of=a bs=1 seek=$at
 cases='data header table cut piece empty'
 for what in $cases; do expect 0 roma put a "$here/three/$what"; done
 expect 0 roma put a "$here/two/split"
+expect 0 roma put a "$here/two/entry"
 expect 0 roma put a "$here/one/single"
 head -c $((67108864 + 300000)) /dev/urandom >big
 expect 0 roma put big "$here/three/big"
@@ -46,6 +47,9 @@ grep -q 'the same as chunk 1 of' out || fail "chunkfile: $(cat out)"
 declare -A file
 for what in $cases; do file[$what]=$(file_of 1 "three/$what"); done
 single_file=$(file_of "$single" one/single)
+entry=()
+for i in 1 2 3; do [ -z "$(file_of $i two/entry)" ] || entry+=("$i"); done
+entry_file=$(file_of "${entry[1]}" two/entry)
 split_a=$(file_of "${split[0]}" two/split) split_b=$(file_of "${split[1]}" two/split)
 for i in 1 2 3; do "$cluster" kill cs$i --dir "$ROMA_MFS_DIR"; done
 cp "${file[data]}" before
@@ -59,6 +63,7 @@ flip "$single_file" $((8192 + 700000))
 flip "$single_file" $((8192 + 700001))
 flip "$split_a" $((8192 + 200000))
 flip "$split_b" $((8192 + 1500000))
+printf 'XXXX' | dd of="$entry_file" bs=1 seek=$((4096 + 20)) conv=notrunc status=none
 
 # chunkfile CODE WHAT WORDS
 chunkfile() {
@@ -105,7 +110,15 @@ found() {
   [ $got = 1 ] || fail "diagnose of $1: exit code $got: $(cat out errors)"
   grep -Eq "$2" out || fail "diagnose of $1 does not say '$2': $(cat out errors)"
 }
-# The cheap look sees what is in the tables.
+# The cheap look sees what is in the tables, and where it reads a block to see the pattern, that the server refuses it: that is
+# no mistake of a client.
+expect_quiet 1 roma diagnose --error-gap 0 "$here/two/entry" >out
+v=ROMA_MFS_CS${entry[1]}_ADDRESS
+if ! grep -q 'known to be damaged' out; then
+  grep -q 'block 5, .*: the stored bytes do not match their checksum' out || fail "diagnose of an entry: $(cat out)"
+  grep -q "CRC error: *${!v%:*}" out || fail "diagnose of an entry: $(cat out)"
+fi
+grep -q '1\. disk:' out || fail "diagnose of an entry: $(cat out)"
 expect_quiet 1 roma diagnose "$here/three/cut" >out
 grep -q "block 10-45, .*: the tail is missing" out || fail "diagnose: $(cat out)"
 grep -q "other bytes: *${ROMA_MFS_CS1_ADDRESS%:*}" out || fail "diagnose: $(cat out)"
