@@ -81,3 +81,12 @@ grep -q '^missing: [0-9]* findings, of rules that were broken more than 1000 tim
 expect 2 "$roma" wire audit --inode 999999999 "$scratch/many"
 expect 2 "$roma" wire audit
 expect 2 "$roma" wire audit --port 0 "$good"
+
+# A verdict that did not arrive is none: 2, whatever the disk said, and never the code of a broken rule.
+if [ -c /dev/full ]; then
+  for what in audit decode; do
+    "$roma" wire $what "$good" >/dev/full 2>"$scratch/err"
+    code=$?
+    [ $code = 2 ] || fail "wire $what to a full disk: exit $code, not 2: $(cat "$scratch/err")"
+  done
+fi

@@ -73,8 +73,16 @@ static int gravity(int exit_code)
         return i;
 }
 
+/* diagnose, salvage, chunkfile, wire and conform: 0 clean, 1 not, and 2 whatever has failed. */
+static bool has_verdict(const struct command *c)
+{
+        return c->options & (OPT_AGAINST | OPT_WIRE | OPT_CONFORM);
+}
+
 void status_raise(struct tool *t, int exit_code)
 {
+        if (exit_code != EXIT_OK && has_verdict(t->command))
+                exit_code = EXIT_USAGE;
         if (gravity(exit_code) < gravity(t->status))
                 t->status = exit_code;
 }

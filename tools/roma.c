@@ -80,6 +80,9 @@ static int finish(struct tool *t)
                 struct sigaction act = { .sa_handler = SIG_DFL };
                 sigaction(SIGPIPE, &act, NULL);
                 raise(SIGPIPE);
+        } else if (t->output_errno && t->status == EXIT_OK) {
+                /* A command whose verdict is its exit code sets that last. */
+                status_raise(t, EXIT_OTHER);
         }
         return t->status;
 }
