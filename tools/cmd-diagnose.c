@@ -340,9 +340,11 @@ static void tree(struct diagnosis *d, struct location *at)
 {
         struct looker l;
         bool more = true, good = true;
+        uint64_t before;
 
         if (!journal_read(d, at))
                 return;
+        before = d->files;
         looker_init(&l, d->tool, at->place);
         while (more && good)
                 good = page_of(d, &l, at, &more);
@@ -353,6 +355,12 @@ static void tree(struct diagnosis *d, struct location *at)
                 nothing_below(d, at);
                 return;
         }
+        if (good && before && d->files == before)
+                complain(d->tool,
+                         "diagnose: %s is the record of a scan that had come to its end: no file was left to "
+                         "look "
+                         "at, and what is told is of then; remove it to start anew",
+                         d->tool->opt.resume);
         if (d->tool->opt.json)
                 return;
         out_name(d->tool, at->shown);

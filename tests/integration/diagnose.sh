@@ -152,6 +152,7 @@ for bug in head-only end-zero end-short end-relative; do
 done
 diagnose 1 -r --resume journal "$here" # all done: nothing is looked at again
 [ "$(grep -c ': DIFFERS: ' found)" = 0 ] || fail "diagnose --resume began anew"
+grep -q 'journal is the record of a scan that had come to its end' errors || fail "it is not said that nothing was looked at: $(cat errors)"
 diagnose 2 --resume journal -r "mfs://$ROMA_MFS_MASTER/"
 diagnose 1 --json -r --rate 100M "$here"
 [ "$(grep -c '"verdict":"differs"' found)" = "$bad" ] || fail "diagnose --json: $(cat found)"
