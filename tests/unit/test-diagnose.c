@@ -481,6 +481,10 @@ START_TEST(causes_of_all)
         ck_assert(why(0, DG_UNKNOWN, (struct dg_file){ .stored = length, .stored_data = true }) &&
                   cause[0].id == DG_CAUSE_NO_END);
         ck_assert(why(length, DG_UNKNOWN, (struct dg_file){ .lost = 1 }) && cause[0].id == DG_CAUSE_GONE);
+        ck_assert(why(length, DG_UNKNOWN, (struct dg_file){ .lost = 2, .invalid = 1 }) &&
+                  cause[0].id == DG_CAUSE_GONE);
+        ck_assert(why(length, DG_UNKNOWN, (struct dg_file){ .lost = 1, .invalid = 1 }) &&
+                  cause[0].id == DG_CAUSE_DISK);
         for (unsigned i = 0; i < DG_CAUSES; i++)
                 ck_assert(*dg_cause_name((enum dg_cause_id)i) && *dg_cause_text((enum dg_cause_id)i) &&
                           *dg_cause_advice((enum dg_cause_id)i));

@@ -394,8 +394,8 @@ static void storage(const struct facts *f, struct list *l)
         const struct dg_file *file = f->file;
 
         if (f->rot) {
-                say(l, DG_CAUSE_DISK, 90, "%llu blocks do not match the checksums stored with them",
-                    ull(f->rot));
+                say(l, DG_CAUSE_DISK, 90, "%llu %s not match the checksums stored with them", ull(f->rot),
+                    f->rot == 1 ? "block does" : "blocks do");
                 say(l, DG_CAUSE_CRASH, f->rot > 1 ? 60 : 45, "a table that was not written looks the same");
         }
         if (file->invalid) {
@@ -411,9 +411,10 @@ static void storage(const struct facts *f, struct list *l)
                 say(l, DG_CAUSE_PADDING, 88, "bytes behind the end of the file are not zero");
         if (f->split.shift)
                 say(l, DG_CAUSE_BUFFER, 78, "a copy has the right bytes in the wrong place");
+        /* Damaged copies may be all that there were: then no server need be missing. */
         if (file->lost)
-                say(l, DG_CAUSE_GONE, 95, "%u %s without a usable copy", file->lost,
-                    file->lost == 1 ? "chunk is" : "chunks are");
+                say(l, DG_CAUSE_GONE, file->invalid >= file->lost ? 60 : 95, "%u %s without a usable copy",
+                    file->lost, file->lost == 1 ? "chunk is" : "chunks are");
 }
 
 size_t dg_causes(const struct dg_file *file, struct dg_cause out[DG_CAUSES_MAX])
