@@ -37,6 +37,17 @@ void ri_wait_done(void *arg, const roma_result *r)
         op->keep = true;
 }
 
+void ri_wait_attr(roma_loop *loop, roma_attr *attr)
+{
+        size_t size;
+
+        if (!attr || !loop->last->res.attr)
+                return;
+        size = attr->size && attr->size < sizeof *attr ? attr->size : sizeof *attr;
+        memcpy(attr, loop->last->res.attr, size);
+        attr->size = size;
+}
+
 int ri_wait(struct ri_wait *w, roma_op id)
 {
         roma_loop *loop = w->loop;

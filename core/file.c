@@ -412,10 +412,8 @@ int roma_fsync(roma_file *file, const roma_opts *opts)
 int roma_fstat(roma_file *file, const roma_opts *opts, roma_attr *attr)
 {
         roma_loop *loop = file->store->loop;
-        size_t size = attr->size && attr->size < sizeof *attr ? attr->size : sizeof *attr;
 
         BLOCKING(loop, roma_aio_fstat(file, opts, ri_wait_done, &w), -1);
-        memcpy(attr, &loop->last->attr, size);
-        attr->size = size;
+        ri_wait_attr(loop, attr);
         return 0;
 }

@@ -230,21 +230,10 @@ roma_op ri_aio_mkdir_one(roma_store *store, const char *key, uint32_t mode, cons
                         return -1;                                         \
         } while (0)
 
-static void copy_attr(roma_loop *loop, roma_attr *attr)
-{
-        size_t size;
-
-        if (!attr || !loop->last->res.attr)
-                return;
-        size = attr->size && attr->size < sizeof *attr ? attr->size : sizeof *attr;
-        memcpy(attr, loop->last->res.attr, size);
-        attr->size = size;
-}
-
 int roma_stat(roma_store *store, const char *key, unsigned flags, const roma_opts *opts, roma_attr *attr)
 {
         BLOCKING(store->loop, roma_aio_stat(store, key, flags, opts, ri_wait_done, &w));
-        copy_attr(store->loop, attr);
+        ri_wait_attr(store->loop, attr);
         return 0;
 }
 
@@ -294,7 +283,8 @@ int roma_setattr(roma_store *store, const char *key, const roma_attr *attr, unsi
 int roma_statfs(roma_store *store, const roma_opts *opts, roma_space *space)
 {
         BLOCKING(store->loop, roma_aio_statfs(store, opts, ri_wait_done, &w));
-        *space = *store->loop->last->res.space;
+        if (space)
+                *space = *store->loop->last->res.space;
         return 0;
 }
 

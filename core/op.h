@@ -141,6 +141,8 @@ struct ri_wait {
 int ri_wait_begin(struct ri_wait *w, roma_loop *loop); /* -1: not here, the loop's error is set */
 int ri_wait(struct ri_wait *w, roma_op id); /* drives the loop; 0 when it ended with ROMA_OK, else -1 */
 void ri_wait_done(void *arg, const roma_result *r);
+/* The attributes of the last result, for a caller who may not want them: NULL. */
+void ri_wait_attr(roma_loop *loop, roma_attr *attr);
 
 /* It changes names: lists that were read before it began or ended are not continued. */
 void ri_op_changes(struct ri_op *op);

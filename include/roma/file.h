@@ -66,7 +66,7 @@ ROMA_API int roma_truncate(roma_file *file, uint64_t length, const roma_opts *op
 ROMA_API roma_op roma_aio_fsync(roma_file *file, const roma_opts *opts, roma_done *done, void *arg);
 ROMA_API int roma_fsync(roma_file *file, const roma_opts *opts);
 
-/* Attributes of the open file, also when its name is gone. */
+/* Attributes of the open file, also when its name is gone. Result: attr. The blocking form: attr may be NULL. */
 ROMA_API roma_op roma_aio_fstat(roma_file *file, const roma_opts *opts, roma_done *done, void *arg);
 ROMA_API int roma_fstat(roma_file *file, const roma_opts *opts, roma_attr *attr);
 

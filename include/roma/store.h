@@ -50,7 +50,7 @@ ROMA_API const char *roma_store_uri(roma_store *store);
 ROMA_API int roma_store_lies_in(roma_store *store, const char *key, roma_store *of, const char *folder);
 
 /* Attributes of `key` ("" is the root of the store). Symbolic links are followed inside the store, except with
- * ROMA_NOFOLLOW. Result: attr, and props where the store keeps some. */
+ * ROMA_NOFOLLOW. Result: attr, and props where the store keeps some. The blocking form: attr may be NULL. */
 enum roma_stat_flags { ROMA_NOFOLLOW = 1 };
 ROMA_API roma_op roma_aio_stat(roma_store *store, const char *key, unsigned flags, const roma_opts *opts,
                                roma_done *done, void *arg);
@@ -139,7 +139,7 @@ ROMA_API roma_op roma_aio_setattr(roma_store *store, const char *key, const roma
 ROMA_API int roma_setattr(roma_store *store, const char *key, const roma_attr *attr, unsigned flags,
                           const roma_opts *opts);
 
-/* Room, in bytes; UINT64_MAX where the store does not know. */
+/* Room, in bytes; UINT64_MAX where the store does not know. Result: space. The blocking form: space may be NULL. */
 typedef struct roma_space {
         uint64_t total, available, objects;
 } roma_space;

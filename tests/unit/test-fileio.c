@@ -58,6 +58,24 @@ START_TEST(names)
 }
 END_TEST
 
+/* The result has it too, so nobody has to give a place for it. */
+START_TEST(no_place_for_the_result)
+{
+        roma_file *f;
+
+        local_write("x", "hello", 5);
+        ck_assert_int_eq(roma_stat(store, "x", 0, NULL, NULL), 0);
+        ck_assert_uint_eq(roma_last(loop)->attr->length, 5);
+        ck_assert_int_eq(roma_statfs(store, NULL, NULL), 0);
+        ck_assert_uint_gt(roma_last(loop)->space->total, 0);
+        f = roma_file_open(store, "x", ROMA_O_READ, 0, NULL);
+        ck_assert_ptr_nonnull(f);
+        ck_assert_int_eq(roma_fstat(f, NULL, NULL), 0);
+        ck_assert_uint_eq(roma_last(loop)->attr->length, 5);
+        ck_assert_int_eq(roma_file_close(f, NULL), 0);
+}
+END_TEST
+
 START_TEST(attributes)
 {
         roma_attr a = ROMA_ATTR_INIT, b = ROMA_ATTR_INIT;
@@ -460,6 +478,7 @@ int main(void)
         tcase_add_checked_fixture(tc, folder_begin, folder_end);
         tcase_add_test(tc, names);
         tcase_add_test(tc, attributes);
+        tcase_add_test(tc, no_place_for_the_result);
         tcase_add_test(tc, whole_tree);
         tcase_add_test(tc, confinement);
         tcase_add_test(tc, outside_is_a_sentence);
