@@ -58,10 +58,10 @@ static void print_text(struct tool *t, const struct location *l, const roma_attr
 }
 
 /* false after a message. */
-static bool conditions_hold(struct tool *t, const struct location *l, const struct answer *a)
+static bool conditions_hold(struct tool *t, const struct location *l, const roma_attr *attr)
 {
         const struct options *o = &t->opt;
-        const char *etag = a->attr.mask & ROMA_ATTR_ETAG ? a->attr.etag : "";
+        const char *etag = attr->mask & ROMA_ATTR_ETAG ? attr->etag : "";
         bool other = o->if_match && strcmp(etag, o->if_match) != 0;
         roma_result bad = { .code = ROMA_EPRECONDITION, .server = "", .status_name = "", .text = "" };
         char *why;
@@ -81,7 +81,9 @@ static void print_below(struct tool *t, const struct location *l)
 {
         const roma_attr folder = { .size = sizeof(folder), .mask = ROMA_ATTR_TYPE, .type = ROMA_TYPE_DIR };
 
-        if (t->opt.json) {
+        if (!conditions_hold(t, l, &folder)) {
+                ;
+        } else if (t->opt.json) {
                 json_t *o = json_of(json_object());
 
                 json_name(o, "key", l->key);
@@ -112,7 +114,7 @@ static void one(struct tool *t, const char *arg)
                 if (answer_wait(t, &a) != ROMA_OK) {
                         report_failure(t, &a.result, l.shown);
                 } else if ((!t->opt.nofollow && !location_is_as_said(t, &l, &a.attr)) ||
-                           !conditions_hold(t, &l, &a)) {
+                           !conditions_hold(t, &l, &a.attr)) {
                         ;
                 } else if (t->opt.json) {
                         json_t *o = json_of(json_object());

@@ -132,6 +132,17 @@ for how in "cat --if-match $etag|0" 'cat --if-match other|9' "cat --if-none-matc
     [ ! -s "$folder/out" ] || fail "something was shown"
   fi
 done
+# What is no object has no ETag.
+for how in "--if-match $etag|9" "--if-none-match $etag|0"; do
+  begin "stat ${how%|*} of what lies below a name"
+  answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' '<ListBucketResult><Contents><Key>k/x</Key></Contents></ListBucketResult>'
+  # shellcheck disable=SC2086 # words
+  go "${how#*|}" stat ${how%|*} s3://b/k/QUERY
+  if [ "${how#*|}" = 9 ]; then
+    says 'the ETag (none)'
+    [ ! -s "$folder/out" ] || fail "something was shown"
+  fi
+done
 begin "get if it matches"
 answer "${head5[@]}"
 answer "${ranged[@]}" 'Content-Length: AUTO' '' hello
