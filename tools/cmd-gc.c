@@ -152,7 +152,7 @@ static void dry_run(struct tool *t, struct location *l)
         walk_clear(&w);
         if (!w.failed && !t->stopping)
                 show_uploads(t, l, &s);
-        if (!t->opt.json && !w.failed && !t->stopping)
+        if (!t->opt.json && !t->opt.quiet && !w.failed && !t->stopping)
                 out(t, "%llu would be removed below %s\n", (unsigned long long)s.count, l->shown);
 }
 
@@ -170,7 +170,7 @@ static void collect(struct tool *t, const struct location *l)
                 json_name(o, "key", l->key);
                 json_object_set_new(o, "removed", json_of(json_integer((json_int_t)a.result.bytes)));
                 out_json(t, o);
-        } else {
+        } else if (!t->opt.quiet) {
                 out(t, "%llu removed below %s\n", (unsigned long long)a.result.bytes, l->shown);
         }
         answer_free(&a);

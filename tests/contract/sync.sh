@@ -26,6 +26,12 @@ told '3 copied, 0 the same, 0 removed' roma sync small to
 told '0 copied, 3 the same, 1 removed' roma sync --delete small to
 diff -r small to || fail "small and to differ"
 [ -L to/link ] || fail "a link has become a file"
+for command in 'sync small to' 'gc to'; do
+  # shellcheck disable=SC2086 # words
+  [ -n "$(roma $command)" ] || fail "$command: no counts"
+  # shellcheck disable=SC2086
+  [ -z "$(roma $command -q)" ] || fail "$command -q: $(roma $command -q)"
+done
 # The same length and time: only --checksum sees it.
 printf 'owt\n' >small/two
 touch -d '2020-01-01' small/two
