@@ -51,18 +51,6 @@ static int option_seconds(const struct ri_uri *u, const char *name, uint32_t usu
         return 0;
 }
 
-static int client_name(struct cfs_conf *c)
-{
-        char *name;
-
-        if (!c->client || strncmp(c->client, "client.", 7) != 0)
-                return 0;
-        name = strdup(c->client + 7);
-        free(c->client);
-        c->client = name;
-        return name ? 0 : -1;
-}
-
 static int subfolder(struct cfs_conf *c, struct ri_str *err)
 {
         if (!c->subfolder) {
@@ -85,8 +73,9 @@ static int read_conf(struct cfs_conf *c, const struct ri_uri *u, struct ri_str *
         }
         if (option_text(u, "conf", &c->conf) < 0 || option_text(u, "client", &c->client) < 0 ||
             option_text(u, "keyring", &c->keyring) < 0 || option_text(u, "subfolder", &c->subfolder) < 0 ||
-            client_name(c) < 0 || subfolder(c, err) < 0)
+            subfolder(c, err) < 0)
                 return -1;
+        ceph_client_id(c->client);
         if (option_seconds(u, "mount_timeout", MOUNT_TIMEOUT_S, &c->mount_timeout_s, err) < 0 ||
             option_seconds(u, "osd_timeout", OSD_TIMEOUT_S, &c->osd_timeout_s, err) < 0)
                 return -1;

@@ -91,10 +91,11 @@ static int read_words(struct rad_opts *o, const struct ri_uri *u)
         o->ns = strdup(ns ? ns : "");
         if (!o->pool || !o->root || !o->ns)
                 return -1;
-        return copy_option(&o->conf, u, "conf") < 0 || copy_option(&o->client, u, "client") < 0 ||
-                               copy_option(&o->keyring, u, "keyring") < 0
-                       ? -1
-                       : 0;
+        if (copy_option(&o->conf, u, "conf") < 0 || copy_option(&o->client, u, "client") < 0 ||
+            copy_option(&o->keyring, u, "keyring") < 0)
+                return -1;
+        ceph_client_id(o->client);
+        return 0;
 }
 
 struct rad_opts *rad_opts_new(const struct ri_uri *u, struct ri_error *e)

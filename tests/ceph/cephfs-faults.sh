@@ -37,7 +37,7 @@ says 30 "has the fsid $ROMA_CEPH_FSID" ls "$uri?conf=$SCRATCH/fsid.conf"
 echo "== no such filesystem, no such folder, a client that may only read"
 says 30 "no filesystem no-such-fs" ls cephfs://no-such-fs/
 says 30 "No such file" ls "cephfs://$ROMA_CEPH_FS/no-such-folder"
-says 30 "this client's caps" put "$SCRATCH/in" "$uri/x?client=reader"
+says 30 "this client's caps" put "$SCRATCH/in" "$uri/x?client=client.reader"
 
 echo "== a pool that is full"
 for ((i = 0; i < 120; i++)); do

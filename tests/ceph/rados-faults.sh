@@ -76,7 +76,9 @@ says 20 "has no pool" ping "rados://no-such-pool/?raw=1"
 cancelled "rados://no-such-pool/?raw=1"
 roma put -q "$SCRATCH/in" "$uri" || fail "put"
 says 20 "EPERM\|does not allow" put "$SCRATCH/in" "$uri&client=reader"
-roma cat "$uri&client=reader" | cmp - "$SCRATCH/in" || fail "the reader cannot read"
+for who in reader client.reader; do
+  roma cat "$uri&client=$who" | cmp - "$SCRATCH/in" || fail "$who cannot read"
+done
 ceph exec rados -p "$pool" -N strange put roma "$SCRATCH/in" || fail "rados put"
 says 20 "no record of libroma" ls "rados://$pool/?ns=strange"
 
