@@ -5,47 +5,115 @@
 #include <string.h>
 
 #include "cephio/rados/raw.h"
+#include "core/compose.h"
+
+/* stat: the head; what has none may be a name below which objects lie, as on other stores without folders. The index tells; plain
+ * objects have none, and all names of the pool would have to be read (raw.c). */
+
+struct looking {
+        struct ri_op *op;
+        struct rad_req *head;   /* while it is read */
+        roma_op list;           /* then, while the index is */
+        struct ri_error absent; /* the end when nothing lies there */
+        char below[];           /* "KEY/" */
+};
+
+static struct ri_op *looking_end(struct looking *l)
+{
+        struct ri_op *op = l->op;
+
+        op->impl = NULL;
+        op->cancel = NULL;
+        free(l);
+        return op;
+}
+
+static void looking_cancel(struct ri_op *op)
+{
+        struct looking *l = op->impl;
+
+        if (l->head)
+                rad_req_drop(l->head);
+        ri_op_drop(op->loop, l->list);
+        looking_end(l);
+}
+
+static void looked_below(void *arg, const roma_result *r)
+{
+        struct looking *l = arg;
+        struct ri_error absent = l->absent;
+        struct ri_op *op = looking_end(l);
+
+        if (r->code)
+                ri_op_fail_from(op, r);
+        else if (r->list->count)
+                rad_stat_folder(op);
+        else
+                ri_op_fail_error(op, &absent);
+}
+
+static void look_below(struct looking *l)
+{
+        roma_list_opts o = ROMA_LIST_OPTS_INIT;
+
+        o.max = 1;
+        o.stall_ms = l->op->stall_ms;
+        o.deadline_ms = ROMA_NEVER;
+        ri_compose(l->op, l, looking_cancel);
+        l->list = ri_adopt(l->op, roma_aio_list(l->op->store, l->below, &o, looked_below, l));
+        if (!l->list)
+                ri_fail_start(looking_end(l));
+}
 
 static void stat_done(struct rad_req *r)
 {
-        struct ri_op *op = rad_req_op(r);
+        struct looking *l = r->arg;
         struct rad_seen s;
         struct ri_error e;
+        struct ri_op *op;
         roma_attr a;
 
+        l->head = NULL;
         if (rad_head_seen(r, &s, &e) < 0) {
-                ri_op_fail_error(op, &e);
+                ri_op_fail_error(looking_end(l), &e);
         } else if (!s.there) {
-                rad_req_fail(r, op);
+                rad_req_error(r, &l->absent);
+                look_below(l);
         } else {
+                op = looking_end(l);
                 rad_head_attr(&s.head, &a);
                 ri_op_set_attr(op, &a);
                 ri_op_finish(op);
         }
 }
 
-static void req_cancel(struct ri_op *op)
-{
-        rad_req_drop(op->impl);
-        op->impl = NULL;
-}
-
 void rad_stat(struct ri_op *op, const char *key, unsigned flags)
 {
         char name[RAD_KEY_MAX + 1];
+        struct looking *l;
+        size_t n = strlen(key);
 
         (void)flags;
         if (!*key) {
-                rad_stat_root(op);
+                rad_stat_folder(op);
                 return;
         }
         if (!rad_key(op, key, name))
                 return;
-        op->impl = rad_read_head(rad_of(op->store), name, false, op, stat_done, op);
-        if (op->impl)
-                op->cancel = req_cancel;
-        else
+        l = calloc(1, sizeof(*l) + n + 2);
+        if (l) {
+                l->op = op;
+                memcpy(l->below, key, n);
+                l->below[n] = '/';
+                l->head = rad_read_head(rad_of(op->store), name, false, op, stat_done, l);
+        }
+        if (!l || !l->head) {
+                free(l);
                 rad_op_nomem(op);
+                return;
+        }
+        op->impl = l;
+        op->cancel = looking_cancel;
 }
 
 /* Changes */

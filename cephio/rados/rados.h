@@ -176,7 +176,8 @@ void rad_close_step(struct rad_store *rs);
 bool rad_key(struct ri_op *op, const char *key, char out[RAD_KEY_MAX + 1]);
 int64_t rad_now_ns(void);
 int rad_random(void *p, size_t n); /* -1: none, never in practice */
-void rad_stat_root(struct ri_op *op);
+/* The end of a stat: it is a name below which keys lie, or the root. */
+void rad_stat_folder(struct ri_op *op);
 
 /* job.c: blocking calls for an operation. */
 enum { RAD_PHASES = 6 };

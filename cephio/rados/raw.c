@@ -78,7 +78,7 @@ void rad_raw_stat(struct ri_op *op, const char *key, unsigned flags)
 
         (void)flags;
         if (!*key)
-                rad_stat_root(op);
+                rad_stat_folder(op);
         else if (rad_key(op, key, name))
                 rad_raw_stat_name(op, name);
 }

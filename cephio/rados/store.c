@@ -44,7 +44,7 @@ bool rad_key(struct ri_op *op, const char *key, char out[RAD_KEY_MAX + 1])
         return true;
 }
 
-void rad_stat_root(struct ri_op *op)
+void rad_stat_folder(struct ri_op *op)
 {
         roma_attr a = ROMA_ATTR_INIT;
 

@@ -43,5 +43,16 @@ refused roma cp -r "rados://$ROMA_CEPH_POOL/?ns=$ns" p:backup
 [ "$(roma cat p:photos/x)" = kept ] || { echo "FAIL: the source is not what it was"; status=1; }
 roma sync -q --delete p: other: || status=1
 [ "$(roma cat other:photos/x)" = kept ] || { echo "FAIL: another namespace is no other place"; status=1; }
+# A name below which objects lie is a folder, with and without the slash, as on S3.
+roma put "$SCRATCH/kept" p:photos/2026/y || status=1
+[ "$(roma ls p:photos)" = "$(printf '2026/\nx')" ] || { echo "FAIL: ls: $(roma ls p:photos)"; status=1; }
+roma stat p:photos | grep -q 'type: folder' || { echo "FAIL: stat of a name below which objects lie"; status=1; }
+for none in phot photos/x/y none; do
+  roma stat "p:$none" 2>"$SCRATCH/errors"
+  [ $? = 3 ] || { echo "FAIL: stat of $none"; status=1; }
+done
+roma rm p:photos 2>"$SCRATCH/errors" && { echo "FAIL: removed without -r"; status=1; }
+roma rm -r p:photos/2026 || status=1
+[ "$(roma ls -r p:)" = photos/x ] || { echo "FAIL: rm -r: $(roma ls -r p:)"; status=1; }
 roma rm p:photos/x other:photos/x || status=1
 exit $status

@@ -40,6 +40,34 @@ static void stat_object(void)
         CODE(x_stat(S, K("object/below"), 0), env.caps & ROMA_CAP_DIRS ? ROMA_ENOTDIR : ROMA_ENOENT);
 }
 
+/* On stores without folders: as long as a key begins so, and only at a slash. The slash has to be said where only a look at all
+ * names would tell (plain objects of RADOS). */
+static void stat_above(void)
+{
+        const bool plain = strncmp(env.uri, "rados:", 6) == 0 && env.caps & ROMA_CAP_INPLACE;
+        const struct res *r;
+
+        if (env.caps & ROMA_CAP_DIRS || plain)
+                SKIP("%s", plain ? "plain objects" : "folders");
+        OK(x_put(S, K("above/below/object"), "1", 1, NULL));
+        CODE(x_stat(S, K("abo"), 0), ROMA_ENOENT);
+        CODE(x_stat(S, K("above/below/object/more"), 0), ROMA_ENOENT);
+        r = x_stat(S, K("above"), 0);
+        OK(r);
+        EQ(r->attr.type, ROMA_TYPE_DIR);
+        r = x_stat(S, K("above/below"), 0);
+        OK(r);
+        EQ(r->attr.type, ROMA_TYPE_DIR);
+        CODE(x_open(S, K("above"), ROMA_O_READ, 0), ROMA_ENOENT);
+        OK(x_put(S, K("above"), "12", 2, NULL));
+        r = x_stat(S, K("above"), 0);
+        OK(r);
+        EQ(r->attr.type, ROMA_TYPE_FILE);
+        OK(x_unlink(S, K("above"), 0));
+        OK(x_unlink(S, K("above/below/object"), 0));
+        CODE(x_stat(S, K("above"), 0), ROMA_ENOENT);
+}
+
 static void etag_changes(void)
 {
         const char *k = K("object");
@@ -413,6 +441,7 @@ static void ping_answers(void)
 static const struct test tests[] = {
         { "stat_root", 0, stat_root },
         { "stat_object", 0, stat_object },
+        { "stat_above", 0, stat_above },
         { "etag_changes", 0, etag_changes },
         { "mkdir_and_rmdir", ROMA_CAP_DIRS, mkdir_and_rmdir },
         { "mkdir_parents", ROMA_CAP_DIRS, mkdir_parents },
