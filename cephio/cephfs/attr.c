@@ -53,16 +53,14 @@ void cfs_attr(roma_attr *a, const struct ceph_statx *st)
                  (uint64_t)a->mtime_ns, a->length);
 }
 
-/* Rounds down, also before 1970. */
+/* The cluster keeps unsigned seconds of 32 bits. What lies outside becomes the nearest that there is, as with the kernel's client:
+ * libcephfs would cut off the rest of the number, and a file of 1969 be one of 2106. */
 static struct timespec from_ns(int64_t ns)
 {
-        struct timespec t = { .tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000) };
+        const int64_t most = (int64_t)UINT32_MAX * 1000000000;
 
-        if (t.tv_nsec < 0) {
-                t.tv_nsec += 1000000000;
-                t.tv_sec--;
-        }
-        return t;
+        ns = ns < 0 ? 0 : ns > most ? most : ns;
+        return (struct timespec){ .tv_sec = (time_t)(ns / 1000000000), .tv_nsec = (long)(ns % 1000000000) };
 }
 
 int cfs_attr_to_statx(struct ceph_statx *st, const roma_attr *a)

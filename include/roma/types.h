@@ -110,7 +110,8 @@ typedef struct roma_attr {
         uint64_t inode;
         uint64_t blocks; /* bytes of storage taken, where known */
         int64_t atime_ns, mtime_ns,
-                ctime_ns; /* nanoseconds since 1970; stores round down to what they keep */
+                ctime_ns; /* nanoseconds since 1970; stores round down to what they keep, and what lies
+                           * outside becomes its end: MooseFS and CephFS have 1970 to 2106 */
         char etag[72];    /* changes when the content changes; NUL-terminated */
 } roma_attr;
 #define ROMA_ATTR_INIT                                                 \

@@ -407,6 +407,34 @@ static void setattr_times(void)
         TIME_NEAR(r->attr.atime_ns, a.atime_ns);
 }
 
+/* Kept, or the last time that the store can keep on that side (in 2038 some file systems of this machine), and no other. */
+static bool kept_or_end(int64_t got, int64_t want)
+{
+        const int64_t s = 1000000000;
+
+        if (want - got >= 0 && want - got < s)
+                return true;
+        return want < 0 ? got == 0 : got == UINT32_MAX * s || got == INT32_MAX * s;
+}
+
+static void setattr_times_at_the_ends(void)
+{
+        static const int64_t want[] = { -1, -1500000000, -2000000000000000000, 5000000000000000000 };
+        roma_attr a = ROMA_ATTR_INIT;
+        const struct res *r;
+
+        OK(x_put(S, K("file"), "x", 1, NULL));
+        a.mask = ROMA_ATTR_MTIME;
+        for (size_t i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
+                a.mtime_ns = want[i];
+                OK(x_setattr(S, K("file"), &a, 0));
+                r = x_stat(other(), K("file"), 0);
+                OK(r);
+                if (!kept_or_end(r->attr.mtime_ns, want[i]))
+                        FAIL("%lld became %lld", (long long)want[i], (long long)r->attr.mtime_ns);
+        }
+}
+
 static void setattr_link(void)
 {
         roma_attr a = ROMA_ATTR_INIT;
@@ -461,6 +489,7 @@ static const struct test tests[] = {
         { "setattr_mode", ROMA_CAP_MODE, setattr_mode },
         { "setattr_owner", ROMA_CAP_MODE, setattr_owner },
         { "setattr_times", ROMA_CAP_MODE, setattr_times },
+        { "setattr_times_at_the_ends", ROMA_CAP_MODE, setattr_times_at_the_ends },
         { "setattr_link", ROMA_CAP_MODE | ROMA_CAP_SYMLINK, setattr_link },
         { "statfs_tells_room", 0, statfs_tells_room },
         { "ping_answers", 0, ping_answers },
