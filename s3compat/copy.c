@@ -508,6 +508,7 @@ static bool range_start(struct copying *c, unsigned i)
         r->done = range_done;
         r->moved = range_moved;
         r->has_body = true;
+        r->heavy = true;
         s3_fields_addf(&r->query, "partNumber", "%u", i + 1);
         s3_fields_add(&r->query, "uploadId", c->upload);
         name_source(c, r);

@@ -7,7 +7,7 @@
 
 #include "s3compat/store.h"
 
-enum { BASE_MS = 100, SLOW_MS = 800, MOST_MS = 20000, TELL_MS = 250, MAX_DEPTH = 8 };
+enum { BASE_MS = 100, SLOW_MS = 800, MOST_MS = 20000, TELL_MS = 250, MAX_DEPTH = 8, HEAVY = 256 << 10 };
 
 static void attempt(struct s3_request *r);
 
@@ -100,22 +100,40 @@ void s3_request_end(struct s3_request *r)
 }
 
 /* Connections: curl would let a request wait for one too, but its silence is none of the server's, and it is signed only when
- * it goes. */
+ * it goes.
+ *
+ * A transfer asks for its next parts long before they can go. What is small does not wait behind all of them: the two kinds
+ * take turns, and in front of the first small one goes one heavy one at most. */
+
+static bool is_heavy(const struct s3_request *r)
+{
+        return r->heavy || r->length > HEAVY || r->into_max > HEAVY;
+}
+
+/* NULL: nobody waits. */
+static struct s3_request *next_in_line(struct s3_store *st)
+{
+        bool heavy = ri_list_empty(&st->line[st->heavy_turn]) ? !st->heavy_turn : st->heavy_turn;
+        struct ri_list *l = ri_list_pop(&st->line[heavy]);
+
+        if (!l)
+                return NULL;
+        st->heavy_turn = !heavy;
+        return ri_container_of(l, struct s3_request, link);
+}
 
 static void slot_free(struct s3_request *r)
 {
         struct s3_store *st = r->st;
-        struct ri_list *l;
 
         if (!r->slot)
                 return;
         r->slot = false;
-        l = ri_list_pop(&st->wait_slot);
-        if (!l) {
+        r = next_in_line(st);
+        if (!r) {
                 st->slots--;
                 return;
         }
-        r = ri_container_of(l, struct s3_request, link);
         r->slot = true;
         again_in(r, 0);
 }
@@ -132,20 +150,15 @@ static bool slot_take(struct s3_request *r)
                 r->slot = true;
                 return true;
         }
-        ri_list_add_tail(&st->wait_slot, &r->link);
+        ri_list_add_tail(&st->line[is_heavy(r)], &r->link);
         if (r->op)
                 ri_op_waits(r->op, "a free connection (?connections= allows more)", st->profile.host);
         return false;
 }
 
-void s3_line_moves(struct s3_store *st)
+static void tell_line(struct ri_list *line)
 {
-        const uint64_t now = ri_now();
-
-        if (ri_list_empty(&st->wait_slot) || now - st->moved_ns < TELL_MS * 1000000u)
-                return;
-        st->moved_ns = now;
-        ri_list_for_each(l, &st->wait_slot)
+        ri_list_for_each(l, line)
         {
                 struct s3_request *r = ri_container_of(l, struct s3_request, link);
 
@@ -153,6 +166,17 @@ void s3_line_moves(struct s3_store *st)
                 if (r->moved)
                         r->moved(r);
         }
+}
+
+void s3_line_moves(struct s3_store *st)
+{
+        const uint64_t now = ri_now();
+
+        if (now - st->moved_ns < TELL_MS * 1000000u)
+                return;
+        st->moved_ns = now;
+        tell_line(&st->line[0]);
+        tell_line(&st->line[1]);
 }
 
 /* Tries once more, or not */

@@ -59,7 +59,8 @@ static int store_new(roma_store *store, const struct ri_uri *uri, struct ri_erro
         st->store = store;
         st->loop = store->loop;
         ri_list_init(&st->wait_keys);
-        ri_list_init(&st->wait_slot);
+        ri_list_init(&st->line[0]);
+        ri_list_init(&st->line[1]);
         if (getrandom(&st->random, sizeof(st->random), GRND_NONBLOCK) < 0 || !st->random)
                 st->random = ri_now() | 1;
         if (s3_profile_from_uri(&st->profile, uri, &err) < 0) {

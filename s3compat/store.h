@@ -36,10 +36,12 @@ struct s3_store {
         uint64_t random;          /* of the jitter */
         struct keys_job *keys;    /* while keys are looked up */
         struct ri_list wait_keys; /* s3_request.link */
-        struct ri_list wait_slot; /* s3_request.link, longest first: all connections are in use */
-        unsigned slots;           /* tries under way */
-        uint64_t moved_ns;        /* when those in wait_slot were last told that bytes move */
-        uint64_t held;            /* bytes that writers hold in memory of their own */
+        /* While all connections are in use: s3_request.link, longest first. [1]: what moves many bytes. */
+        struct ri_list line[2];
+        bool heavy_turn;     /* which of the two is next */
+        unsigned slots;      /* tries under way */
+        uint64_t moved_ns;   /* when those in the lines were last told that bytes move */
+        uint64_t held;       /* bytes that writers hold in memory of their own */
         uint64_t ahead;      /* bytes of objects that came when they were opened, and were not read yet */
         uint64_t referenced; /* bytes of the loop's buffers that writers hold */
 };
@@ -79,6 +81,7 @@ struct s3_request {
         bool changes;             /* something on the server */
         bool safe;                /* may be sent again when an answer is lost */
         bool looks;               /* not safe, and its owner finds out what has become of it */
+        bool heavy;               /* keeps the server for as long as a long body, without having one */
         const struct iovec *into; /* where a good answer's bytes go, borrowed; NULL: into `answer` */
         int into_n;
         size_t into_max;
@@ -93,7 +96,7 @@ struct s3_request {
 
         /* private */
         struct s3_call call;
-        struct ri_list link; /* in st->wait_keys or st->wait_slot */
+        struct ri_list link; /* in st->wait_keys or st->line */
         bool slot;           /* it may have a connection, or has one */
         struct curl_slist *list;
         struct ri_timer again;

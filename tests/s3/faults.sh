@@ -344,18 +344,30 @@ for command in "get -r" sync; do
   [ "$(cd "$work/tree" && find . -type f)" = ./x ] || fail "there is $(find "$work/tree")"
 done
 
-begin "one connection, and two who want it for longer than they may be silent"
-answer "${gone[@]}"
-for _ in 1 2; do
-  answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' \
-    '<ListBucketResult><Contents><Key>t/x</Key></Contents><Contents><Key>t/y</Key></Contents></ListBucketResult>'
+for n in 5 300000; do
+  begin "one connection, and two who want it for longer than they may be silent: $n bytes each"
+  head_of $n
+  answer "${gone[@]}"
+  for _ in 1 2; do
+    answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' \
+      '<ListBucketResult><Contents><Key>t/x</Key></Contents><Contents><Key>t/y</Key></Contents></ListBucketResult>'
+  done
+  for _ in 1 2; do answer "${head5[0]}" "Content-Length: $n" 'ETag: "e"' "${head5[3]}" ''; done
+  piece=('HTTP/1.1 206 Partial Content' "Content-Range: bytes 0-$((n - 1))/$n" 'ETag: "e"' 'Content-Length: AUTO' '' "$(cat "$work/local")")
+  answer '@slow 900 5' "${piece[@]}"
+  answer "${piece[@]}"
+  rm -rf "$work/tree"
+  more='&connections=1' go 0 get -r --stall 3s s3://b/tQUERY "$work/tree"
+  for f in x y; do cmp -s "$work/local" "$work/tree/$f" || fail "$f has other bytes"; done
 done
-for _ in 1 2; do answer "${head5[@]}"; done
-answer '@slow 900' "${ranged[@]}" 'Content-Length: AUTO' '' hello
-answer "${ranged[@]}" 'Content-Length: AUTO' '' hello
-rm -rf "$work/tree"
-more='&connections=1' go 0 get -r --stall 3s s3://b/tQUERY "$work/tree"
-for f in x y; do cmp -s "$work/five" "$work/tree/$f" || fail "$f has other bytes"; done
+
+# What is small does not wait behind all the bytes that have been asked for, and these do not wait for ever either.
+begin "one connection: reads and looks take turns"
+answer "${head5[0]}" 'Content-Length: 6291456' 'ETag: "e"' "${head5[3]}" ''
+printf 'HTTP/1.1 400 Bad Request\nContent-Length: 0\n\n' >"$folder/last"
+program=tests/s3/line more='&connections=1' go 0 s3://bQUERY 6 3
+order=$(sed -n 's|^\([A-Z]*\) /b.*|\1|p' "$folder/log" | tr '\n' ' ')
+[ "$order" = 'HEAD GET HEAD GET HEAD GET HEAD GET GET GET ' ] || fail "in the order $order"
 
 # A list without lengths: HEAD tells them.
 begin "sync: another length, with the same time"

@@ -42,7 +42,7 @@ answer() {
   printf '%s\n' "$@" >"$folder/$(printf %02d $answers)"
 }
 
-# go EXIT ARGUMENT...: runs roma against the script; roma.conf is what $conf says, if that is set
+# go EXIT ARGUMENT...: runs roma, or $program, against the script; roma.conf is what $conf says, if that is set
 go() {
   local want=$1 got port
   shift
@@ -57,7 +57,7 @@ go() {
   [ -z "${conf:-}" ] || printf '%s\n' "${conf//QUERY/"$query"}" >"$work/conf"
   args=()
   for a in "$@"; do args+=("${a//QUERY/"$query"}"); done
-  timeout 60 "$BUILD_DIR/roma" "${args[@]}" >"$folder/out" 2>"$folder/err"
+  timeout 60 "$BUILD_DIR/${program:-roma}" "${args[@]}" >"$folder/out" 2>"$folder/err"
   got=$?
   requests=$(grep -c '^[A-Z]* /.* HTTP/1' "$work/log")
   mv "$work/log" "$folder/log"

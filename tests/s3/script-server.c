@@ -6,7 +6,7 @@
  * length; "Location: SELF" leads back here), the rest the body, without the last line end. Lines that begin with @ come first and are directions:
  *   @delay MS    wait before the answer
  *   @wait        wait before the answer until there is FOLDER/go, a minute at most
- *   @slow MS     wait so long after each byte of the body
+ *   @slow MS [N] wait so long after each byte of the body, or after the first N of them
  *   @cut N       of the body send only N bytes, then end the connection
  *   @close       end the connection after the answer
  *   @drop        end the connection without an answer
@@ -17,6 +17,7 @@
  * Every request's first line and headers go to LOG. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
@@ -41,8 +42,9 @@ struct answer {
         const char *headers, *body;
         size_t headers_len, body_len;
         unsigned delay, slow;
-        long cut;    /* -1: all */
-        long broken; /* -1: not */
+        unsigned long slowly; /* bytes */
+        long cut;             /* -1: all */
+        long broken;          /* -1: not */
         bool close, drop, early, echo, keep, wait;
 };
 
@@ -68,6 +70,14 @@ static char *slurp(const char *name, size_t *n)
         return text;
 }
 
+static void read_slow(struct answer *a, const char *p)
+{
+        char *end;
+
+        a->slow = (unsigned)strtoul(p, &end, 10);
+        a->slowly = *end == ' ' ? strtoul(end, NULL, 10) : ULONG_MAX;
+}
+
 static const char *direction(struct answer *a, const char *p)
 {
         const char *end = strchr(p, '\n');
@@ -75,7 +85,7 @@ static const char *direction(struct answer *a, const char *p)
         if (strncmp(p, "@delay ", 7) == 0)
                 a->delay = (unsigned)strtoul(p + 7, NULL, 10);
         else if (strncmp(p, "@slow ", 6) == 0)
-                a->slow = (unsigned)strtoul(p + 6, NULL, 10);
+                read_slow(a, p + 6);
         else if (strncmp(p, "@cut ", 5) == 0)
                 a->cut = strtol(p + 5, NULL, 10);
         else if (strncmp(p, "@close", 6) == 0)
@@ -174,6 +184,7 @@ static void wait_for_go(void)
 static bool send_answer(int fd, const struct answer *a)
 {
         size_t n = a->cut >= 0 && (size_t)a->cut < a->body_len ? (size_t)a->cut : a->body_len;
+        size_t slowly = a->slowly < n ? a->slowly : n;
 
         if (a->delay)
                 sleep_ms(a->delay);
@@ -181,14 +192,12 @@ static bool send_answer(int fd, const struct answer *a)
                 wait_for_go();
         if (a->drop || !put_headers(fd, a))
                 return false;
-        if (!a->slow && !put(fd, a->body, n))
-                return false;
-        for (size_t i = 0; a->slow && i < n; i++) {
+        for (size_t i = 0; i < slowly; i++) {
                 if (!put(fd, a->body + i, 1))
                         return false;
                 sleep_ms(a->slow);
         }
-        return a->cut < 0 && !a->close;
+        return put(fd, a->body + slowly, n - slowly) && a->cut < 0 && !a->close;
 }
 
 /* REQUEST in the body becomes what was asked. The new text takes the place of the old one. */
