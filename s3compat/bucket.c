@@ -10,8 +10,7 @@
 enum was { WAS_UNSURE, WAS_ABSENT, WAS_THERE }; /* before the first try */
 
 struct change {
-        struct ri_op *op;
-        struct s3_request *r;
+        struct s3_steps steps;
         bool make; /* or remove */
         enum was was;
         unsigned tries;      /* of the change itself */
@@ -20,73 +19,36 @@ struct change {
         struct s3_span span;
 };
 
-static void change_free(struct change *c)
+static void change_drop(struct s3_steps *s)
 {
-        s3_request_free(c->r);
+        struct change *c = (struct change *)s;
+
         ri_str_free(&c->text);
         free(c);
-}
-
-static void change_cancel(struct ri_op *op)
-{
-        change_free(op->impl);
-}
-
-static struct ri_op *change_end(struct change *c)
-{
-        struct ri_op *op = c->op;
-
-        op->cancel = NULL;
-        op->impl = NULL;
-        change_free(c);
-        return op;
-}
-
-static void change_fail(struct change *c, const struct ri_error *e)
-{
-        struct ri_error copy = *e;
-
-        ri_op_fail_error(change_end(c), &copy);
 }
 
 /* It was so before the first try: certain, whatever became of an answer. */
 static void fail_as_before(struct change *c)
 {
-        const char *bucket = c->r->st->profile.bucket;
+        const char *bucket = c->steps.r->st->profile.bucket;
         struct ri_error e;
 
         if (c->make)
-                ri_error_set(&e, ROMA_EEXIST, c->r->server, "the bucket %.100s was there before", bucket);
+                ri_error_set(&e, ROMA_EEXIST, c->steps.r->server, "the bucket %.100s was there before",
+                             bucket);
         else
-                ri_error_set(&e, ROMA_ENOENT, c->r->server, "there is no bucket %.100s", bucket);
+                ri_error_set(&e, ROMA_ENOENT, c->steps.r->server, "there is no bucket %.100s", bucket);
         e.status_kind = ROMA_STATUS_HTTP;
         e.server_status = c->make ? 409 : 404;
         e.status_name = c->make ? "BucketAlreadyOwnedByYou" : "NoSuchBucket";
-        c->op->outcome = ROMA_NOT_DONE;
-        change_fail(c, &e);
-}
-
-static struct s3_request *change_request(struct change *c, const char *name, const char *method,
-                                         void (*done)(struct s3_request *r))
-{
-        struct ri_error e;
-
-        s3_request_free(c->r);
-        c->r = s3_request_new(s3_of(c->op->store), c->op, name, method, NULL);
-        if (!c->r) {
-                ri_error_set(&e, ROMA_ENOMEM, NULL, "no memory for a request");
-                change_fail(c, &e);
-                return NULL;
-        }
-        c->r->arg = c;
-        c->r->done = done;
-        return c->r;
+        s3_steps_fail(&c->steps, &e);
 }
 
 /* Looks whether there is such a bucket. */
 static void look(struct change *c, void (*done)(struct s3_request *r))
 {
-        struct s3_request *r = change_request(c, "HeadBucket", "HEAD", done);
+        struct s3_request *r =
+                s3_step(&c->steps, s3_of(c->steps.op->store), "HeadBucket", "HEAD", NULL, done);
 
         if (r)
                 s3_request_start(r);
@@ -99,7 +61,8 @@ static bool first_has_done_it(const struct change *c)
 {
         const char *word = c->make ? "BucketAlreadyOwnedByYou" : "NoSuchBucket";
 
-        return c->r->perhaps && (c->was == WAS_ABSENT || !c->make) && strcmp(c->r->code, word) == 0;
+        return c->steps.r->perhaps && (c->was == WAS_ABSENT || !c->make) &&
+               strcmp(c->steps.r->code, word) == 0;
 }
 
 static void changed(struct s3_request *r)
@@ -107,20 +70,21 @@ static void changed(struct s3_request *r)
         struct change *c = r->arg;
 
         if (!r->error.code || first_has_done_it(c)) {
-                ri_op_finish(change_end(c));
+                ri_op_finish(s3_steps_end(&c->steps));
         } else if (r->sent) {
                 c->why = r->error;
                 c->tries = r->attempt + 1;
                 look(c, looked_again);
         } else {
-                change_fail(c, &r->error);
+                s3_steps_fail(&c->steps, &r->error);
         }
 }
 
 static void change_it(struct change *c)
 {
-        struct s3_request *r = c->make ? change_request(c, "CreateBucket", "PUT", changed)
-                                       : change_request(c, "DeleteBucket", "DELETE", changed);
+        struct s3_request *r =
+                s3_step(&c->steps, s3_of(c->steps.op->store), c->make ? "CreateBucket" : "DeleteBucket",
+                        c->make ? "PUT" : "DELETE", NULL, changed);
 
         if (!r)
                 return;
@@ -134,7 +98,7 @@ static void change_it(struct change *c)
         r->changes = true;
         r->safe = false;
         r->looks = true;
-        r->attempt = c->op->tries = c->tries;
+        r->attempt = c->steps.op->tries = c->tries;
         r->perhaps = c->tries > 0;
         s3_request_start(r);
 }
@@ -145,13 +109,14 @@ static void looked_again(struct s3_request *r)
         const bool there = !r->error.code;
 
         if (!there && r->status != 404)
-                change_fail(c, &c->why); /* nobody says what is there */
+                s3_steps_fail(&c->steps, &c->why); /* nobody says what is there */
         else if (there == c->make && (c->was == WAS_ABSENT || !c->make))
-                ri_op_finish(change_end(c));
+                ri_op_finish(s3_steps_end(&c->steps));
         else if (there == c->make && c->was == WAS_THERE)
                 fail_as_before(c);
         else if (there == c->make || c->tries >= r->st->profile.attempts)
-                change_fail(c, &c->why); /* nobody has said what was there before, or it is of no use */
+                s3_steps_fail(&c->steps,
+                              &c->why); /* nobody has said what was there before, or it is of no use */
         else
                 change_it(c);
 }
@@ -165,7 +130,7 @@ static void looked_before(struct s3_request *r)
         else if (r->status == 404)
                 c->was = WAS_ABSENT;
         if (c->was == WAS_UNSURE && (r->status < 300 || r->status >= 500))
-                change_fail(c, &r->error);
+                s3_steps_fail(&c->steps, &r->error);
         else if (c->was == WAS_ABSENT && !c->make)
                 fail_as_before(c);
         else
@@ -186,12 +151,10 @@ static void change_bucket(struct ri_op *op, const char *key, bool make, struct r
                 ri_op_fail(op, ROMA_ENOMEM, "no memory for a request");
                 return;
         }
-        c->op = op;
         c->make = make;
         c->text = *text;
         *text = (struct ri_str)RI_STR_INIT(0);
-        op->impl = c;
-        op->cancel = change_cancel;
+        s3_steps_begin(&c->steps, op, change_drop);
         look(c, looked_before);
 }
 

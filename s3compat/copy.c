@@ -22,7 +22,7 @@ struct range {
 };
 
 struct copying {
-        struct ri_op *op;
+        struct s3_steps steps; /* looking, copying */
         struct s3_store *st, *from;
         char *from_key, *key, *match, *none_match;
         struct ri_props *asked; /* by the caller */
@@ -31,12 +31,11 @@ struct copying {
         roma_progress *progress;
         void *progress_arg;
         uint64_t done;
-        roma_attr was;        /* the source */
-        bool opaque;          /* its ETag is no MD5 */
-        struct s3_request *r; /* looking, copying */
-        roma_op child;        /* begin, complete, abort */
-        bool joining;         /* it is complete */
-        char *upload;         /* id; NULL: none is open */
+        roma_attr was; /* the source */
+        bool opaque;   /* its ETag is no MD5 */
+        roma_op child; /* begin, complete, abort */
+        bool joining;  /* it is complete */
+        char *upload;  /* id; NULL: none is open */
         struct range *range;
         unsigned n, next, in_flight;
         uint64_t part;
@@ -57,11 +56,12 @@ static void ranges_stop(struct copying *c)
         c->in_flight = 0;
 }
 
-static void copying_free(struct copying *c)
+static void copying_drop(struct s3_steps *s)
 {
+        struct copying *c = (struct copying *)s;
+
         if (c->range)
                 ranges_stop(c);
-        s3_request_free(c->r);
         free(c->range);
         free(c->from_key);
         free(c->key);
@@ -82,25 +82,12 @@ static void copying_cancel(struct ri_op *op)
         /* What may be completed just now is not taken away: see s3w_give_up(). */
         if (c->upload && !c->joining)
                 (void)roma_aio_upload_abort(c->st->store, c->key, c->upload, NULL, NULL, NULL);
-        copying_free(c);
-}
-
-static struct ri_op *copying_end(struct copying *c)
-{
-        struct ri_op *op = c->op;
-
-        op->cancel = NULL;
-        op->impl = NULL;
-        copying_free(c);
-        return op;
+        (void)s3_steps_end(&c->steps);
 }
 
 static void copying_fail(struct copying *c, const struct ri_error *e)
 {
-        struct ri_error copy = *e;
-
-        c->op->outcome = e->outcome;
-        ri_op_fail_error(copying_end(c), &copy);
+        s3_steps_fail(&c->steps, e);
 }
 
 static void fail_with(struct copying *c, int code, const char *text)
@@ -109,27 +96,6 @@ static void fail_with(struct copying *c, int code, const char *text)
 
         ri_error_set(&e, code, NULL, "%s", text);
         copying_fail(c, &e);
-}
-
-static struct s3_request *request(struct copying *c, struct s3_store *st, const char *name,
-                                  const char *method, const char *key, void (*done)(struct s3_request *r))
-{
-        struct s3_request *r = s3_request_new(st, c->op, name, method, key);
-
-        c->r = r;
-        if (!r) {
-                fail_with(c, ROMA_ENOMEM, "no memory for a request");
-                return NULL;
-        }
-        r->arg = c;
-        r->done = done;
-        return r;
-}
-
-static void end_request(struct copying *c)
-{
-        s3_request_free(c->r);
-        c->r = NULL;
 }
 
 static void header(struct s3_request *r, const char *name, const char *value)
@@ -169,12 +135,12 @@ static void source_changed(struct ri_error *e)
 /* false: whoever was told has ended the copy. */
 static bool tell(struct copying *c, uint64_t done)
 {
-        roma_loop *loop = c->op->loop;
-        const roma_op id = c->op->id;
+        roma_loop *loop = c->steps.op->loop;
+        const roma_op id = c->steps.op->id;
         const struct ri_op *op;
 
         c->done = done;
-        ri_op_progress(c->op);
+        ri_op_progress(c->steps.op);
         if (!c->progress)
                 return true;
         c->progress(c->progress_arg, done, c->was.length);
@@ -221,11 +187,9 @@ static void looked_at_copy(struct s3_request *r)
         if (e.code || !is_right(c, &a, r, &e)) {
                 e.outcome =
                         ROMA_UNKNOWN; /* something is there, and nobody knows that it is what was copied */
-                end_request(c);
                 copying_fail(c, &e);
                 return;
         }
-        end_request(c);
         if (!tell(c, c->was.length))
                 return;
         if (strcasecmp(a.etag, c->etag) != 0) {
@@ -234,7 +198,7 @@ static void looked_at_copy(struct s3_request *r)
         }
         a.length = c->was.length;
         a.mask |= ROMA_ATTR_LENGTH;
-        op = copying_end(c);
+        op = s3_steps_end(&c->steps);
         op->res.bytes = a.length;
         ri_op_set_attr(op, &a);
         ri_op_finish(op);
@@ -246,7 +210,7 @@ static void looked_at_copy(struct s3_request *r)
  * nothing is shown, or called right, before the source has been seen to be what it was. */
 static void source_again(struct copying *c, void (*done)(struct s3_request *r))
 {
-        struct s3_request *r = request(c, c->from, "HeadObject", "HEAD", c->from_key, done);
+        struct s3_request *r = s3_step(&c->steps, c->from, "HeadObject", "HEAD", c->from_key, done);
 
         if (r)
                 s3_request_start(r);
@@ -272,8 +236,8 @@ static void look_at_copy(struct copying *c)
 {
         struct s3_request *r;
 
-        c->op->outcome = ROMA_UNKNOWN;
-        r = request(c, c->st, "HeadObject", "HEAD", c->key, looked_at_copy);
+        c->steps.op->outcome = ROMA_UNKNOWN;
+        r = s3_step(&c->steps, c->st, "HeadObject", "HEAD", c->key, looked_at_copy);
         if (r)
                 s3_request_start(r);
 }
@@ -316,7 +280,6 @@ static void whole_of_what(struct s3_request *r)
         struct ri_error e;
         bool stayed = source_stayed(c, r, &e);
 
-        end_request(c);
         if (stayed) {
                 look_at_copy(c);
                 return;
@@ -332,14 +295,13 @@ static void copied(struct s3_request *r)
 
         read_result(r, c->etag);
         e = r->error;
-        end_request(c);
         if (e.code) {
                 source_changed(&e);
                 copying_fail(c, &e);
         } else if (c->itself || strcasecmp(c->etag, c->was.etag) == 0) {
                 look_at_copy(c);
         } else {
-                c->op->outcome = ROMA_UNKNOWN;
+                c->steps.op->outcome = ROMA_UNKNOWN;
                 source_again(c, whole_of_what);
         }
 }
@@ -362,7 +324,7 @@ static void describe(const struct copying *c, struct s3_request *r)
 
 static void copy_whole(struct copying *c)
 {
-        struct s3_request *r = request(c, c->st, "CopyObject", "PUT", c->key, copied);
+        struct s3_request *r = s3_step(&c->steps, c->st, "CopyObject", "PUT", c->key, copied);
 
         if (!r)
                 return;
@@ -389,13 +351,13 @@ static void upload_left(void *arg, const roma_result *res)
 
 static void give_up(struct copying *c, const struct ri_error *e)
 {
-        roma_opts o = ri_child_opts(c->op);
+        roma_opts o = ri_child_opts(c->steps.op);
         char *id = c->upload;
 
         c->why = *e;
         ranges_stop(c);
         c->upload = NULL;
-        c->child = ri_adopt(c->op, roma_aio_upload_abort(c->st->store, c->key, id, &o, upload_left, c));
+        c->child = ri_adopt(c->steps.op, roma_aio_upload_abort(c->st->store, c->key, id, &o, upload_left, c));
         free(id);
         if (!c->child)
                 copying_fail(c, &c->why);
@@ -434,17 +396,17 @@ static void join(struct copying *c)
 
         for (unsigned i = 0; parts && i < c->n; i++)
                 parts[i] = (roma_part){ .number = i + 1, .etag = c->range[i].etag };
-        o.stall_ms = c->op->stall_ms;
+        o.stall_ms = c->steps.op->stall_ms;
         o.deadline_ms = ROMA_NEVER;
-        c->op->outcome = ROMA_UNKNOWN;
+        c->steps.op->outcome = ROMA_UNKNOWN;
         if (parts)
-                c->child = ri_adopt(c->op, roma_aio_upload_complete(c->st->store, c->key, c->upload, parts,
-                                                                    c->n, &o, joined, c));
+                c->child = ri_adopt(c->steps.op, roma_aio_upload_complete(c->st->store, c->key, c->upload,
+                                                                          parts, c->n, &o, joined, c));
         free(parts);
         c->joining = c->child != 0;
         if (c->child)
                 return;
-        c->op->outcome = ROMA_NOT_DONE;
+        c->steps.op->outcome = ROMA_NOT_DONE;
         ri_error_set(&e, ROMA_ENOMEM, NULL, "the parts of the copy cannot be joined: out of memory");
         give_up(c, &e);
 }
@@ -455,7 +417,6 @@ static void parts_of_what(struct s3_request *r)
         struct ri_error e;
         bool stayed = source_stayed(c, r, &e);
 
-        end_request(c);
         if (stayed) {
                 join(c);
                 return;
@@ -491,7 +452,7 @@ static void range_done(struct s3_request *r)
 
 static void range_moved(struct s3_request *r)
 {
-        s3_progress(((struct range *)r->arg)->c->op);
+        s3_progress(((struct range *)r->arg)->c->steps.op);
 }
 
 static bool range_start(struct copying *c, unsigned i)
@@ -551,7 +512,7 @@ static void begun(void *arg, const roma_result *res)
                 fail_with(c, ROMA_ENOMEM, "out of memory");
                 return;
         }
-        ri_op_waits(c->op, "the parts that the server copies", c->st->profile.host);
+        ri_op_waits(c->steps.op, "the parts that the server copies", c->st->profile.host);
         more(c);
 }
 
@@ -579,14 +540,14 @@ static void copy_in_parts(struct copying *c)
         for (unsigned i = 0; i < c->n; i++)
                 c->range[i].c = c;
         attr.mask = c->keep_times ? ROMA_ATTR_MTIME : 0;
-        o.stall_ms = c->op->stall_ms;
+        o.stall_ms = c->steps.op->stall_ms;
         o.deadline_ms = ROMA_NEVER;
         o.attr = &attr;
         o.props = c->props->v;
         o.n_props = c->props->n;
-        c->child = ri_adopt(c->op, roma_aio_upload_begin(c->st->store, c->key, &o, begun, c));
+        c->child = ri_adopt(c->steps.op, roma_aio_upload_begin(c->st->store, c->key, &o, begun, c));
         if (!c->child)
-                ri_fail_start(copying_end(c));
+                ri_fail_start(s3_steps_end(&c->steps));
 }
 
 /* The source */
@@ -626,7 +587,6 @@ static void looked_at_source(struct s3_request *r)
                 c->opaque = s3_etag_is_opaque(&r->reply);
                 c->props = s3_props_for_copy(&r->reply, c->asked, c->bare);
         }
-        end_request(c);
         if (e.code) {
                 source_named(c, &e);
                 copying_fail(c, &e);
@@ -689,7 +649,6 @@ void s3_copy(struct ri_op *op, roma_store *from, const char *from_key, const cha
         int same;
 
         if (c) {
-                c->op = op;
                 c->st = s3_of(op->store);
                 c->from = s3_of(from);
                 c->from_key = text_or_null(from_key, &failed);
@@ -704,12 +663,12 @@ void s3_copy(struct ri_op *op, roma_store *from, const char *from_key, const cha
         }
         if (failed || !c->asked) {
                 if (c)
-                        copying_free(c);
+                        copying_drop(&c->steps);
                 ri_op_fail(op, ROMA_ENOMEM, "out of memory");
                 return;
         }
-        op->impl = c;
-        op->cancel = copying_cancel;
+        s3_steps_begin(&c->steps, op, copying_drop);
+        op->cancel = copying_cancel; /* it may have begun an upload */
         same = is_itself(c);
         if (same < 0) {
                 fail_with(c, ROMA_ENOMEM, "out of memory");
@@ -720,7 +679,7 @@ void s3_copy(struct ri_op *op, roma_store *from, const char *from_key, const cha
                 fail_with(c, ROMA_EINVAL, "source and destination are the same object");
                 return;
         }
-        r = request(c, c->from, "HeadObject", "HEAD", c->from_key, looked_at_source);
+        r = s3_step(&c->steps, c->from, "HeadObject", "HEAD", c->from_key, looked_at_source);
         if (r)
                 s3_request_start(r);
 }

@@ -132,58 +132,28 @@ void s3_stat(struct ri_op *op, const char *key, unsigned flags)
  * somebody else has put there meanwhile must not go. */
 
 struct removal {
-        struct ri_op *op;
-        struct s3_request *r;
+        struct s3_steps steps;
         char *key;
         roma_attr was;
         unsigned tries;      /* of DELETE */
         struct ri_error why; /* of the last DELETE, whose answer was lost */
 };
 
-static void removal_free(struct removal *m)
+static void removal_drop(struct s3_steps *s)
 {
-        s3_request_free(m->r);
+        struct removal *m = (struct removal *)s;
+
         free(m->key);
         free(m);
 }
 
-static void removal_cancel(struct ri_op *op)
+static void look(struct removal *m, void (*done)(struct s3_request *r))
 {
-        removal_free(op->impl);
-}
+        struct s3_request *r =
+                s3_step(&m->steps, s3_of(m->steps.op->store), "HeadObject", "HEAD", m->key, done);
 
-static struct ri_op *removal_end(struct removal *m)
-{
-        struct ri_op *op = m->op;
-
-        op->cancel = NULL;
-        op->impl = NULL;
-        removal_free(m);
-        return op;
-}
-
-static void removal_fail(struct removal *m, const struct ri_error *e)
-{
-        struct ri_error copy = *e;
-
-        ri_op_fail_error(removal_end(m), &copy);
-}
-
-static struct s3_request *removal_request(struct removal *m, const char *name, const char *method,
-                                          void (*done)(struct s3_request *r))
-{
-        struct ri_error e;
-
-        s3_request_free(m->r);
-        m->r = s3_request_new(s3_of(m->op->store), m->op, name, method, m->key);
-        if (!m->r) {
-                ri_error_set(&e, ROMA_ENOMEM, NULL, "no memory for a request");
-                removal_fail(m, &e);
-                return NULL;
-        }
-        m->r->arg = m;
-        m->r->done = done;
-        return m->r;
+        if (r)
+                s3_request_start(r);
 }
 
 static void looked_again(struct s3_request *r);
@@ -193,28 +163,27 @@ static void removed(struct s3_request *r)
         struct removal *m = r->arg;
 
         if (!r->error.code) {
-                ri_op_finish(removal_end(m));
+                ri_op_finish(s3_steps_end(&m->steps));
         } else if (r->sent) {
                 m->why = r->error;
                 m->tries = r->attempt + 1;
-                r = removal_request(m, "HeadObject", "HEAD", looked_again);
-                if (r)
-                        s3_request_start(r);
+                look(m, looked_again);
         } else {
-                removal_fail(m, &r->error);
+                s3_steps_fail(&m->steps, &r->error);
         }
 }
 
 static void remove_it(struct removal *m)
 {
-        struct s3_request *r = removal_request(m, "DeleteObject", "DELETE", removed);
+        struct s3_request *r =
+                s3_step(&m->steps, s3_of(m->steps.op->store), "DeleteObject", "DELETE", m->key, removed);
 
         if (!r)
                 return;
         r->changes = true;
         r->safe = false;
         r->looks = true;
-        r->attempt = m->op->tries = m->tries;
+        r->attempt = m->steps.op->tries = m->tries;
         r->perhaps = m->tries > 0;
         s3_request_start(r);
 }
@@ -231,11 +200,11 @@ static void looked_again(struct s3_request *r)
 
         s3_attr_from_reply(&now, &r->reply);
         if (r->error.code && r->status != 404)
-                removal_fail(m, &m->why);
+                s3_steps_fail(&m->steps, &m->why);
         else if (r->error.code || !same_object(&m->was, &now))
-                ri_op_finish(removal_end(m)); /* another one has come after it */
+                ri_op_finish(s3_steps_end(&m->steps)); /* another one has come after it */
         else if (m->tries >= r->st->profile.attempts)
-                removal_fail(m, &m->why);
+                s3_steps_fail(&m->steps, &m->why);
         else
                 remove_it(m);
 }
@@ -245,7 +214,7 @@ static void found(struct s3_request *r)
         struct removal *m = r->arg;
 
         if (r->error.code) {
-                removal_fail(m, &r->error);
+                s3_steps_fail(&m->steps, &r->error);
                 return;
         }
         s3_attr_from_reply(&m->was, &r->reply);
@@ -254,7 +223,6 @@ static void found(struct s3_request *r)
 
 void s3_unlink(struct ri_op *op, const char *key, unsigned flags)
 {
-        struct s3_request *r;
         struct removal *m;
 
         (void)flags;
@@ -270,12 +238,8 @@ void s3_unlink(struct ri_op *op, const char *key, unsigned flags)
                 ri_op_fail(op, ROMA_ENOMEM, "no memory for a request");
                 return;
         }
-        m->op = op;
-        op->impl = m;
-        op->cancel = removal_cancel;
-        r = removal_request(m, "HeadObject", "HEAD", found);
-        if (r)
-                s3_request_start(r);
+        s3_steps_begin(&m->steps, op, removal_drop);
+        look(m, found);
 }
 
 /* ping */

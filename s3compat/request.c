@@ -356,3 +356,57 @@ void s3_op_fail(struct s3_request *r)
         s3_request_free(r);
         ri_op_fail_error(op, &e);
 }
+
+/* Operations that are several */
+
+static void steps_drop(struct s3_steps *s)
+{
+        s3_request_free(s->r);
+        s->drop(s);
+}
+
+static void steps_cancel(struct ri_op *op)
+{
+        steps_drop(op->impl);
+}
+
+void s3_steps_begin(struct s3_steps *s, struct ri_op *op, void (*drop)(struct s3_steps *s))
+{
+        s->op = op;
+        s->drop = drop;
+        op->impl = s;
+        op->cancel = steps_cancel;
+}
+
+struct s3_request *s3_step(struct s3_steps *s, struct s3_store *st, const char *name, const char *method,
+                           const char *key, void (*done)(struct s3_request *r))
+{
+        s3_request_free(s->r);
+        s->r = s3_request_new(st, s->op, name, method, key);
+        if (!s->r) {
+                /* What has been sent before may have been done: the outcome stays what it was. */
+                ri_op_fail(s3_steps_end(s), ROMA_ENOMEM, "no memory for a request");
+                return NULL;
+        }
+        s->r->arg = s;
+        s->r->done = done;
+        return s->r;
+}
+
+struct ri_op *s3_steps_end(struct s3_steps *s)
+{
+        struct ri_op *op = s->op;
+
+        op->cancel = NULL;
+        op->impl = NULL;
+        steps_drop(s);
+        return op;
+}
+
+void s3_steps_fail(struct s3_steps *s, const struct ri_error *e)
+{
+        struct ri_error copy = *e;
+
+        s->op->outcome = e->outcome;
+        ri_op_fail_error(s3_steps_end(s), &copy);
+}

@@ -140,6 +140,20 @@ struct s3_request *s3_op_request(struct ri_op *op, const char *name, const char 
 /* The end of such a one: takes r from the operation and returns that. */
 struct ri_op *s3_op_take(struct s3_request *r);
 void s3_op_fail(struct s3_request *r); /* with r's error; frees r */
+/* An operation that is several requests, one after the other: the first member of what is kept for it. */
+struct s3_steps {
+        struct ri_op *op;
+        struct s3_request *r;             /* under way, or just ended; NULL: none */
+        void (*drop)(struct s3_steps *s); /* frees what it is a member of; r is gone already */
+};
+/* As op->impl, and with a cancel that drops it. */
+void s3_steps_begin(struct s3_steps *s, struct ri_op *op, void (*drop)(struct s3_steps *s));
+/* The next request, in the place of the one before; its `arg` is s. NULL: no memory, and s and the operation have ended. */
+struct s3_request *s3_step(struct s3_steps *s, struct s3_store *st, const char *name, const char *method,
+                           const char *key, void (*done)(struct s3_request *r));
+/* The end: drops s and returns the operation. */
+struct ri_op *s3_steps_end(struct s3_steps *s);
+void s3_steps_fail(struct s3_steps *s, const struct ri_error *e);
 /* Why no server of this kind takes such a whole key, or NULL; *code. */
 const char *s3_key_fault(const char *key, int *code);
 /* Whole key, prefix included. NULL: no memory. */

@@ -85,8 +85,7 @@ static void s3_begin(struct ri_op *op, const char *key, const roma_upload_opts *
 /* Lists: pages of the server until there are no more, or enough. */
 
 struct listing {
-        struct ri_op *op;
-        struct s3_request *r;
+        struct s3_steps steps;
         char *key, *id; /* of the parts */
         struct ri_parts *parts;
         struct ri_uploads *uploads;
@@ -115,9 +114,10 @@ static void element_clear(struct listing *l)
         l->time_ns = 0;
 }
 
-static void listing_free(struct listing *l)
+static void listing_drop(struct s3_steps *s)
 {
-        s3_request_free(l->r);
+        struct listing *l = (struct listing *)s;
+
         element_clear(l);
         ri_parts_free(l->parts);
         ri_uploads_free(l->uploads);
@@ -127,21 +127,6 @@ static void listing_free(struct listing *l)
         free(l->key_marker);
         free(l->id_marker);
         free(l);
-}
-
-static void listing_cancel(struct ri_op *op)
-{
-        listing_free(op->impl);
-}
-
-static struct ri_op *listing_end(struct listing *l)
-{
-        struct ri_op *op = l->op;
-
-        op->cancel = NULL;
-        op->impl = NULL;
-        listing_free(l);
-        return op;
 }
 
 static void keep(struct listing *l, char **to, const char *text, bool encoded)
@@ -239,11 +224,11 @@ static void give_uploads(struct listing *l)
         struct ri_op *op;
 
         if (l->more && asprintf(&next, "%s %s", l->id_marker ? l->id_marker : "", l->key_marker) < 0) {
-                ri_op_fail(listing_end(l), ROMA_ENOMEM, "no memory for the list of uploads");
+                ri_op_fail(s3_steps_end(&l->steps), ROMA_ENOMEM, "no memory for the list of uploads");
                 return;
         }
         l->uploads = NULL;
-        op = listing_end(l);
+        op = s3_steps_end(&l->steps);
         if (ri_uploads_give(u, op, next) < 0) {
                 ri_uploads_free(u);
                 ri_op_fail(op, ROMA_ENOMEM, "no memory for the list of uploads");
@@ -256,7 +241,7 @@ static void give_parts(struct listing *l)
         struct ri_parts *p = l->parts;
 
         l->parts = NULL;
-        ri_parts_give(p, listing_end(l));
+        ri_parts_give(p, s3_steps_end(&l->steps));
 }
 
 static void answered(struct s3_request *r)
@@ -278,10 +263,8 @@ static void answered(struct s3_request *r)
                                      r->name);
         }
         ri_str_free(&err);
-        s3_request_free(r);
-        l->r = NULL;
         if (e.code)
-                ri_op_fail_error(listing_end(l), &e);
+                s3_steps_fail(&l->steps, &e);
         else if (l->uploads && (!l->more || ri_uploads_count(l->uploads) >= l->max))
                 give_uploads(l);
         else if (l->more)
@@ -292,16 +275,12 @@ static void answered(struct s3_request *r)
 
 static void ask(struct listing *l)
 {
-        struct s3_request *r = s3_request_new(s3_of(l->op->store), l->op,
-                                              l->parts ? "ListParts" : "ListMultipartUploads", "GET", l->key);
+        struct s3_request *r =
+                s3_step(&l->steps, s3_of(l->steps.op->store), l->parts ? "ListParts" : "ListMultipartUploads",
+                        "GET", l->key, answered);
 
-        l->r = r;
-        if (!r) {
-                ri_op_fail(listing_end(l), ROMA_ENOMEM, "no memory for a request");
+        if (!r)
                 return;
-        }
-        r->done = answered;
-        r->arg = l;
         if (l->parts) {
                 s3_fields_add(&r->query, "max-parts", "1000");
                 if (l->part_marker)
@@ -330,9 +309,7 @@ static struct listing *listing_new(struct ri_op *op)
                 ri_op_fail(op, ROMA_ENOMEM, "no memory for a list");
                 return NULL;
         }
-        l->op = op;
-        op->impl = l;
-        op->cancel = listing_cancel;
+        s3_steps_begin(&l->steps, op, listing_drop);
         return l;
 }
 
@@ -348,7 +325,7 @@ static void s3_parts(struct ri_op *op, const char *key, const char *id)
         if (l->key && l->id && l->parts)
                 ask(l);
         else
-                ri_op_fail(listing_end(l), ROMA_ENOMEM, "no memory for a list");
+                ri_op_fail(s3_steps_end(&l->steps), ROMA_ENOMEM, "no memory for a list");
 }
 
 static void s3_uploads(struct ri_op *op, const char *prefix, const char *after, unsigned max)
@@ -368,11 +345,12 @@ static void s3_uploads(struct ri_op *op, const char *prefix, const char *after, 
                 l->key_marker = strdup(space + 1);
         }
         if (after && !space)
-                ri_op_fail(listing_end(l), ROMA_EINVAL, "that is not where a page of uploads has ended");
+                ri_op_fail(s3_steps_end(&l->steps), ROMA_EINVAL,
+                           "that is not where a page of uploads has ended");
         else if (l->prefix && l->uploads && (!space || (l->id_marker && l->key_marker)))
                 ask(l);
         else
-                ri_op_fail(listing_end(l), ROMA_ENOMEM, "no memory for a list");
+                ri_op_fail(s3_steps_end(&l->steps), ROMA_ENOMEM, "no memory for a list");
 }
 
 /* Complete */
@@ -382,8 +360,7 @@ struct told {
 };
 
 struct complete {
-        struct ri_op *op;
-        struct s3_request *r;
+        struct s3_steps steps;
         struct s3_patience patience;
         struct ri_str body;
         struct s3_span span;
@@ -395,10 +372,11 @@ struct complete {
         struct ri_error why;
 };
 
-static void complete_free(struct complete *c)
+static void complete_drop(struct s3_steps *s)
 {
+        struct complete *c = (struct complete *)s;
+
         s3_patience_end(&c->patience);
-        s3_request_free(c->r);
         ri_str_free(&c->body);
         free(c->told);
         free(c->key);
@@ -407,32 +385,14 @@ static void complete_free(struct complete *c)
         free(c);
 }
 
-static void complete_cancel(struct ri_op *op)
-{
-        complete_free(op->impl);
-}
-
-static struct ri_op *complete_end(struct complete *c)
-{
-        struct ri_op *op = c->op;
-
-        op->cancel = NULL;
-        op->impl = NULL;
-        complete_free(c);
-        return op;
-}
-
 static void complete_fail(struct complete *c, const struct ri_error *e)
 {
-        struct ri_error copy = *e;
-
-        c->op->outcome = e->outcome;
-        ri_op_fail_error(complete_end(c), &copy);
+        s3_steps_fail(&c->steps, e);
 }
 
 static void complete_ok(struct complete *c, const roma_attr *a)
 {
-        struct ri_op *op = complete_end(c);
+        struct ri_op *op = s3_steps_end(&c->steps);
 
         ri_op_set_attr(op, a);
         if (a->mask & ROMA_ATTR_LENGTH)
@@ -440,21 +400,10 @@ static void complete_ok(struct complete *c, const roma_attr *a)
         ri_op_finish(op);
 }
 
-static struct s3_request *complete_request(struct complete *c, const char *name, const char *method,
-                                           void (*done)(struct s3_request *r))
+static struct s3_request *complete_step(struct complete *c, const char *name, const char *method,
+                                        void (*done)(struct s3_request *r))
 {
-        struct s3_request *r = s3_request_new(s3_of(c->op->store), c->op, name, method, c->key);
-        struct ri_error e;
-
-        c->r = r;
-        if (!r) {
-                ri_error_set(&e, ROMA_ENOMEM, NULL, "no memory for a request");
-                complete_fail(c, &e);
-                return NULL;
-        }
-        r->done = done;
-        r->arg = c;
-        return r;
+        return s3_step(&c->steps, s3_of(c->steps.op->store), name, method, c->key, done);
 }
 
 /* Nobody could see whether the object is there: a try whose answer was lost, or a complete that was killed, may have made it. */
@@ -489,12 +438,12 @@ static void found_out(struct s3_request *r)
 
 static void find_out(struct complete *c)
 {
-        struct s3_request *r = complete_request(c, "HeadObject", "HEAD", found_out);
+        struct s3_request *r;
 
-        if (!r)
-                return;
-        c->op->outcome = ROMA_UNKNOWN; /* until there is an answer, which may not come in time */
-        s3_request_start(r);
+        c->steps.op->outcome = ROMA_UNKNOWN; /* until there is an answer, which may not come in time */
+        r = complete_step(c, "HeadObject", "HEAD", found_out);
+        if (r)
+                s3_request_start(r);
 }
 
 static void upload_looked(struct s3_request *r)
@@ -503,8 +452,6 @@ static void upload_looked(struct s3_request *r)
         bool gone = r->error.code == ROMA_ENOENT;
         struct ri_error e = c->why.code == ROMA_EPROTOCOL ? c->why : r->error;
 
-        s3_request_free(r);
-        c->r = NULL;
         if (!gone) {
                 complete_fail(c, &c->why);
                 return;
@@ -517,7 +464,7 @@ static void upload_looked(struct s3_request *r)
 /* radosgw 16 answers 500 to the completion of an upload that is not there any more ("already in progress"). */
 static void look_for_upload(struct complete *c)
 {
-        struct s3_request *r = complete_request(c, "ListParts", "GET", upload_looked);
+        struct s3_request *r = complete_step(c, "ListParts", "GET", upload_looked);
 
         if (!r)
                 return;
@@ -554,7 +501,7 @@ static int result_etag(void *arg, const char *path, const char *text)
 /* false: the object is there, and it is not what was asked for. */
 static bool etag_is_right(const struct complete *c, const char *etag, struct ri_error *e)
 {
-        const struct s3_profile *p = &s3_of(c->op->store)->profile;
+        const struct s3_profile *p = &s3_of(c->steps.op->store)->profile;
         char want[80];
 
         if (p->dialect != S3_AWS4 || s3_sum(p->checksum) || strlen(etag) < 34 || etag[32] != '-' ||
@@ -619,8 +566,6 @@ static void completed(struct s3_request *r)
         again = refused && r->attempt > 0;
         if (again || (e.code == ROMA_ENOENT && r->attempt > 0))
                 e.outcome = ROMA_UNKNOWN;
-        s3_request_free(r);
-        c->r = NULL;
         s3_etag(&a, etag);
         if (again || e.code == ROMA_ENOENT) {
                 c->why = e;
@@ -632,7 +577,7 @@ static void completed(struct s3_request *r)
                 complete_fail(c, &e);
         } else {
                 snprintf(c->told[0].etag, sizeof(c->told[0].etag), "%s", a.etag);
-                r = complete_request(c, "HeadObject", "HEAD", measured);
+                r = complete_step(c, "HeadObject", "HEAD", measured);
                 if (r)
                         s3_request_start(r);
         }
@@ -689,7 +634,6 @@ static void s3_complete(struct ri_op *op, const char *key, const char *id, const
         }
         c = calloc(1, sizeof(*c));
         if (c) {
-                c->op = op;
                 c->n = count;
                 c->key = strdup(key);
                 c->id = strdup(id);
@@ -700,13 +644,12 @@ static void s3_complete(struct ri_op *op, const char *key, const char *id, const
         if (!c || !c->key || !c->id || !c->told || (match && !c->match) || complete_body(c, parts) < 0 ||
             s3_patience_begin(&c->patience, op, key, id) < 0) {
                 if (c)
-                        complete_free(c);
+                        complete_drop(&c->steps);
                 ri_op_fail(op, ROMA_ENOMEM, "no memory for the list of parts");
                 return;
         }
-        op->impl = c;
-        op->cancel = complete_cancel;
-        r = complete_request(c, "CompleteMultipartUpload", "POST", completed);
+        s3_steps_begin(&c->steps, op, complete_drop);
+        r = complete_step(c, "CompleteMultipartUpload", "POST", completed);
         if (!r)
                 return;
         c->span = (struct s3_span){ c->body.p, c->body.len };
