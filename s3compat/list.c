@@ -32,6 +32,10 @@ struct listing {
         struct item now;
         bool in_contents;
         char *last; /* the greatest key of the answer */
+        /* whether the server sorts */
+        const char *before[2]; /* what came last of objects and of prefixes; of page->item */
+        char *late;            /* the first key that came behind a greater one */
+        bool missed;           /* an object that an earlier page should have had */
 };
 
 static void ask(struct listing *l);
@@ -59,6 +63,7 @@ static void listing_free(struct listing *l)
         free(l->token);
         free(l->now.key);
         free(l->last);
+        free(l->late);
         free(l);
 }
 
@@ -125,15 +130,32 @@ static int add(struct listing *l, char *key, const roma_attr *attr)
         return 0;
 }
 
+/* The next page goes on behind the greatest key of this one. Of a server that lists in another order (SeaweedFS 4.48 has
+ * a/1 before a-, a directory bucket of AWS any) it would not have what is still to come of lesser ones. A rolled-up prefix
+ * may be less than `after`, which can lie in it. */
+static void mind_order(struct listing *l, const char *key, bool dir)
+{
+        bool missed = !dir && l->after && strcmp(key, l->after) < 0;
+
+        l->missed |= missed;
+        if (!l->late && (missed || (l->before[dir] && strcmp(key, l->before[dir]) < 0))) {
+                l->late = strdup(key);
+                l->nomem |= !l->late;
+        }
+}
+
 /* Takes key over. What is not behind `after` was not asked for (some servers roll up again what a page ended with). */
 static int see(struct listing *l, char *key, const roma_attr *attr)
 {
+        bool dir = attr->type == ROMA_TYPE_DIR;
+
         if (!key || strncmp(key, l->prefix, strlen(l->prefix)) != 0) {
                 l->odd = key != NULL;
                 l->nomem = !key;
                 free(key);
                 return -1;
         }
+        mind_order(l, key, dir);
         if (!l->last || strcmp(key, l->last) > 0) {
                 free(l->last);
                 l->last = strdup(key);
@@ -142,7 +164,22 @@ static int see(struct listing *l, char *key, const roma_attr *attr)
                 free(key);
                 return 0;
         }
+        l->before[dir] = key;
         return add(l, key, attr);
+}
+
+static bool asks_again(const struct listing *l)
+{
+        return l->more && l->page->n < l->max;
+}
+
+/* A token goes on where the server's own page ended. Where all is in one page of ours, it does not matter in which order it
+ * came. */
+static bool leaves_out(const struct listing *l)
+{
+        bool goes_on = asks_again(l) ? !l->token : l->more || l->page->n > l->max;
+
+        return l->late && (l->missed || goes_on);
 }
 
 static int object_element(struct listing *l, const char *field, const char *text)
@@ -297,13 +334,18 @@ static void answered(struct s3_request *r)
                 else if (l->more && !l->token && !l->last)
                         ri_error_set(&e, ROMA_EPROTOCOL, r->server,
                                      "the server says that there is more and does not say after what");
+                else if (leaves_out(l))
+                        ri_error_set(&e, ROMA_EPROTOCOL, r->server,
+                                     "the server does not list in the order of bytes (%.200s comes too "
+                                     "late), so a list of more than one page would leave out keys",
+                                     l->late);
         }
         ri_str_free(&err);
         s3_request_free(r);
         l->r = NULL;
         if (e.code)
                 fail(l, &e);
-        else if (l->more && l->page->n < l->max)
+        else if (asks_again(l))
                 ask(l);
         else
                 give(l);

@@ -617,6 +617,57 @@ doc='<ListBucketResult><Contents><Key>evil</Key><Size>1</Size></Contents></ListB
 answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' "$doc"
 go 5 ls -r s3://b/good/QUERY
 
+# The next page of ours, after 10 000 names, begins behind the greatest key of this one: it would not have a-, which a server
+# that goes through folders keeps for later.
+key() { printf '<Contents><Key>%s</Key><Size>5</Size></Contents>' "$@"; }
+page() { answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' "<ListBucketResult>$1</ListBucketResult>"; }
+truncated='<IsTruncated>true</IsTruncated><NextContinuationToken>T</NextContinuationToken>'
+ten_pages() {
+  local i keys
+  for i in 0 1 2 3 4 5 6 7 8 9; do
+    mapfile -t keys < <(seq -f "$1%04g" $((i * 1000)) $((i * 1000 + 999)))
+    page "$(key "${keys[@]}")$truncated"
+  done
+}
+begin "a list in another order, in more than one page: found in the first"
+bucket
+page "$(key a/1 a- a0)$truncated"
+ten_pages b/
+go 5 ls -r s3://b/QUERY
+says "does not list in the order of bytes (a- comes too late)"
+begin "a list in another order, in more than one page: found in the second"
+bucket
+ten_pages a/
+page "$(key a- a/99)"
+go 5 ls -r s3://b/QUERY
+says "does not list in the order of bytes (a- comes too late)"
+begin "sync --delete from a list in another order"
+page "$(key t/a/1)"
+page "$(key t/a/1 t/a0 t/a-)$truncated"
+ten_pages t/b/
+rm -rf "$work/synced"
+mkdir "$work/synced"
+echo old >"$work/synced/b-"
+go 5 sync --dry-run --delete s3://b/t/QUERY "$work/synced"
+says "does not list in the order of bytes (t/a- comes too late)"
+grep -q '^remove' "$folder/out" && fail "what may be in the source was to be removed: $(grep '^remove' "$folder/out")"
+begin "a list in another order, of two answers and one page, and without a token"
+bucket
+page "$(key a/1 a- a0)<IsTruncated>true</IsTruncated>"
+go 5 ls -r s3://b/QUERY
+says "does not list in the order of bytes (a- comes too late)"
+begin "a list in another order, all in one page, is sorted here"
+bucket
+page "$(key a/1 a- a0)$truncated"
+page "$(key a, b)"
+go 0 ls -r s3://b/QUERY
+[ "$(tr '\n' ' ' <"$folder/out")" = 'a, a- a/1 a0 b ' ] || fail "listed: $(cat "$folder/out")"
+begin "what a page ended with is rolled up again in the next one"
+bucket
+page "$(key a)<CommonPrefixes><Prefix>b/</Prefix></CommonPrefixes>$truncated"
+page "$(key c)<CommonPrefixes><Prefix>b/</Prefix></CommonPrefixes><CommonPrefixes><Prefix>d/</Prefix></CommonPrefixes>"
+go 0 ls s3://b/QUERY
+
 begin "a list that never ends"
 bucket
 doc='<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>'
