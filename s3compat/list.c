@@ -324,6 +324,7 @@ static void answered(struct s3_request *r)
                 l->token = NULL;
                 free(l->last);
                 l->last = NULL;
+                l->encoded = l->encoded && s3_xml_encoded(r->answer.p, r->answer.len, "ListBucketResult");
                 if (s3_xml_read(r->answer.p ? r->answer.p : "", r->answer.len, element, l, &err) < 0)
                         ri_error_set(&e, l->nomem ? ROMA_ENOMEM : ROMA_EPROTOCOL, r->server, "%s%s",
                                      ri_str_cstr(&err),

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 struct reader {
         XML_Parser p;
@@ -116,6 +117,31 @@ int s3_xml_read(const void *bytes, size_t n, s3_xml_fn *fn, void *arg, struct ri
         XML_ParserFree(r.p);
         ri_str_free(&r.text);
         return r.failed ? -1 : 0;
+}
+
+struct encoded {
+        const char *root;
+        bool url;
+};
+
+static int encoded_element(void *arg, const char *path, const char *text)
+{
+        struct encoded *e = arg;
+        size_t n = strlen(e->root);
+
+        if (text && strncmp(path, e->root, n) == 0 && strcmp(path + n, "/EncodingType") == 0)
+                e->url = strcasecmp(text, "url") == 0;
+        return 0;
+}
+
+bool s3_xml_encoded(const void *bytes, size_t n, const char *root)
+{
+        struct encoded e = { .root = root };
+        struct ri_str err = RI_STR_INIT(300);
+        bool read = s3_xml_read(bytes, n, encoded_element, &e, &err) == 0;
+
+        ri_str_free(&err);
+        return read && e.url;
 }
 
 int s3_xml_escape(struct ri_str *out, const char *text)

@@ -15,6 +15,10 @@ typedef int s3_xml_fn(void *arg, const char *path, const char *text);
 /* 0, or -1 with a sentence in err. */
 int s3_xml_read(const void *bytes, size_t n, s3_xml_fn *fn, void *arg, struct ri_str *err);
 
+/* encoding-type=url was asked for: true when the answer says that its names are so written, below `root`. Some servers do
+ * not know the parameter (versitygw 1.8.0), and the element may stand behind the names (MinIO). */
+bool s3_xml_encoded(const void *bytes, size_t n, const char *root);
+
 /* Appends text with &, <, >, " and control characters written so that a parser reads the same again. */
 int s3_xml_escape(struct ri_str *out, const char *text);
 

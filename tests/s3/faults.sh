@@ -668,6 +668,17 @@ page "$(key a)<CommonPrefixes><Prefix>b/</Prefix></CommonPrefixes>$truncated"
 page "$(key c)<CommonPrefixes><Prefix>b/</Prefix></CommonPrefixes><CommonPrefixes><Prefix>d/</Prefix></CommonPrefixes>"
 go 0 ls s3://b/QUERY
 
+begin "names of a list are decoded when it says that they are encoded, wherever it says so"
+bucket
+page "$(key a+b%41)<EncodingType>url</EncodingType>"
+go 0 ls -r s3://b/QUERY
+grep -qxF 'a bA' "$folder/out" || fail "listed: $(cat "$folder/out")"
+begin "names of a list that does not say so are what they are"
+bucket
+page "$(key 50% a+b%41)"
+go 0 ls -r s3://b/QUERY
+[ "$(tr '\n' ' ' <"$folder/out")" = '50% a+b%41 ' ] || fail "listed: $(cat "$folder/out")"
+
 begin "a list that never ends"
 bucket
 doc='<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>'
