@@ -300,8 +300,12 @@ const char *ri_config_get(const struct ri_config *c, const char *section, const 
 bool ri_config_has_secret(const struct ri_config *c)
 {
         for (size_t i = 0; i < c->sections; i++)
-                for (size_t k = 0; k < c->section[i].keys; k++)
-                        if (ri_value_is_secret(c->section[i].key[k].name, strlen(c->section[i].key[k].name)))
+                for (size_t k = 0; k < c->section[i].keys; k++) {
+                        const struct ri_config_key *key = &c->section[i].key[k];
+
+                        if (ri_value_is_secret(key->name, strlen(key->name)) ||
+                            ri_value_has_password(key->value))
                                 return true;
+                }
         return false;
 }

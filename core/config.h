@@ -72,7 +72,7 @@ const struct ri_config_key *ri_config_key(const struct ri_config_section *s, con
 /* The value or NULL. */
 const char *ri_config_get(const struct ri_config *c, const char *section, const char *key);
 
-/* Whether some key holds a secret itself. */
+/* Whether some key holds a secret itself, or a URL with a password. */
 bool ri_config_has_secret(const struct ri_config *c);
 
 /* Turns a NAMED uri into the STORE uri it stands for; `c` may be NULL (no configuration was loaded). The name's path

@@ -141,6 +141,20 @@ static int refuse_secret(struct parse *p, const char *name, size_t n)
         return -1;
 }
 
+/* A proxy's, for instance; the name of the setting does not say so. */
+static int refuse_password(struct parse *p, const char *name)
+{
+        blame(p);
+        if (p->err)
+                ri_str_printf(
+                        p->err,
+                        "the option %s holds a password (user:password@...), and command lines are seen by "
+                        "everybody: use a store in roma.conf",
+                        name);
+        errno = EINVAL;
+        return -1;
+}
+
 static int add_option(struct parse *p, const char *from, const char *to)
 {
         const char *eq = memchr(from, '=', (size_t)(to - from));
@@ -171,7 +185,9 @@ static int add_option(struct parse *p, const char *from, const char *to)
         o->name = ri_memdup0(from, n);
         if (!o->name)
                 return no_memory(p->err);
-        return decode(p, eq + 1, to, &o->value);
+        if (decode(p, eq + 1, to, &o->value) < 0)
+                return -1;
+        return ri_value_has_password(o->value) ? refuse_password(p, o->name) : 0;
 }
 
 static int parse_query(struct parse *p)

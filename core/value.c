@@ -162,3 +162,11 @@ bool ri_value_is_secret(const char *name, size_t n)
         }
         return false;
 }
+
+bool ri_value_has_password(const char *value)
+{
+        const char *scheme = strstr(value, "://"), *from = scheme ? scheme + 3 : value;
+        const char *at = memrchr(from, '@', strcspn(from, "/?#"));
+
+        return at && memchr(from, ':', (size_t)(at - from));
+}

@@ -32,4 +32,7 @@ const char *ri_value_nearest(const char *word, const char *const *words);
 /* Whether a setting of this name holds a secret itself; `password_file` names a place and does not. */
 bool ri_value_is_secret(const char *name, size_t n);
 
+/* Whether a value is the URL, or the address, of something with a password in it: http://user:password@proxy. */
+bool ri_value_has_password(const char *value);
+
 #endif

@@ -235,6 +235,9 @@ START_TEST(file_rights)
                 error_is("b.conf", expect);
                 ck_assert_ptr_null(c.file);
         }
+        write_text("c.conf", 0644, "[a]\nuri = s3://b\nproxy = http://u:hunter2@h:1\n");
+        ck_assert_int_eq(ri_config_load_file(&c, in_dir("c.conf"), &err), -1);
+        ck_assert_int_eq(errno, EPERM);
         ck_assert_int_eq(ri_config_load_file(&c, in_dir("none"), &err), -1);
         ck_assert_int_eq(errno, ENOENT);
         error_is("none", ": cannot be opened: No such file or directory");
@@ -478,19 +481,11 @@ static void make_dir(void)
 
 static void clean(void)
 {
-        static const char *const name[] = { "a.conf",
-                                            "b.conf",
-                                            "pipe",
-                                            "big.conf",
-                                            "named.conf",
-                                            "pw",
-                                            "roma.conf",
-                                            "xdg/roma/roma.conf",
-                                            "xdg/roma",
-                                            "xdg",
-                                            ".config/roma/roma.conf",
-                                            ".config/roma",
-                                            ".config" };
+        static const char *const name[] = { "a.conf",       "b.conf",    "c.conf",
+                                            "pipe",         "big.conf",  "named.conf",
+                                            "pw",           "roma.conf", "xdg/roma/roma.conf",
+                                            "xdg/roma",     "xdg",       ".config/roma/roma.conf",
+                                            ".config/roma", ".config" };
 
         for (size_t i = 0; i < sizeof(name) / sizeof(name[0]); i++)
                 (void)remove(in_dir(name[i]));

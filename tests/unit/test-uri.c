@@ -190,12 +190,17 @@ END_TEST
 
 START_TEST(secrets_are_refused_and_not_repeated)
 {
-        static const char *const bad[] = {
-                "s3://b/k?secret_key=hunter2", "s3://b/k?endpoint=x&session_token=hunter2",
-                "s3://b/k?Password=hunter2",   "s3://b/k?password=hunter2%zz",
-                "mfs://h/k?x=%zzhunter2",      "s3://AKIA:hunter2@b/k%zz",
-                "s3 x://AKIA:hunter2@b/k",     "photos:x?password=hunter2"
-        };
+        static const char *const bad[] = { "s3://b/k?secret_key=hunter2",
+                                           "s3://b/k?endpoint=x&session_token=hunter2",
+                                           "s3://b/k?Password=hunter2",
+                                           "s3://b/k?password=hunter2%zz",
+                                           "mfs://h/k?x=%zzhunter2",
+                                           "s3://AKIA:hunter2@b/k%zz",
+                                           "s3 x://AKIA:hunter2@b/k",
+                                           "photos:x?password=hunter2",
+                                           "s3://b/k?proxy=http://u:hunter2@h:1",
+                                           "s3://b/k?proxy=u:hunter2@h",
+                                           "s3://b/k?proxy=u%3Ahunter2%40h" };
 
         for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
                 ck_assert_int_eq(ri_uri_parse(bad[i], &u, &err), -1);
@@ -207,6 +212,10 @@ START_TEST(secrets_are_refused_and_not_repeated)
         refused("s3://AKIA:pw@b/k",
                 "a URI must not contain a password (user:password@...): command lines are seen by "
                 "everybody; use the option password_file or a store in roma.conf");
+        refused("s3://b/k?proxy=socks5://u:pw@h:1/", "'s3://b/k?...': the option proxy holds a password "
+                                                     "(user:password@...), and command lines are seen "
+                                                     "by everybody: use a store in roma.conf");
+        parse("s3://b/k?proxy=http://u@h:1&ca=/a:b@c/d&endpoint=http://h:1/a:b@c");
         parse("mfs://h/k?password_file=/run/pw");
         parts("cephfs://user@fs/x", RI_URI_STORE, "cephfs", "user@fs", "/x");
         parts("rados://a%3Ab@c/x", RI_URI_STORE, "rados", "a:b@c", "/x");
