@@ -104,66 +104,6 @@ static struct word by_status(long status)
         return (struct word){ NULL, ROMA_ESERVER, S3_FAILED };
 }
 
-/* The network */
-
-static int curl_failure(CURLcode code, bool *sent)
-{
-        *sent = false;
-        switch (code) {
-        case CURLE_COULDNT_RESOLVE_HOST:
-        case CURLE_COULDNT_RESOLVE_PROXY: return ROMA_ERESOLVE;
-        case CURLE_COULDNT_CONNECT:
-        case CURLE_SSL_CONNECT_ERROR:
-        case CURLE_PEER_FAILED_VERIFICATION:
-        case CURLE_SSL_CACERT_BADFILE:
-        case CURLE_SSL_CERTPROBLEM: return ROMA_ECONNECT;
-        case CURLE_OUT_OF_MEMORY: return ROMA_ENOMEM;
-        case CURLE_URL_MALFORMAT: return ROMA_EURI;
-        case CURLE_OPERATION_TIMEDOUT: *sent = true; return ROMA_ETIMEDOUT;
-        case CURLE_UNSUPPORTED_PROTOCOL: /* an answer without a status line */
-        case CURLE_WEIRD_SERVER_REPLY: *sent = true; return ROMA_EPROTOCOL;
-        default: *sent = true; return ROMA_ECLOSED;
-        }
-}
-
-/* What a different try cannot change. */
-static bool is_final(CURLcode code)
-{
-        return code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE ||
-               code == CURLE_SSL_CERTPROBLEM || code == CURLE_OUT_OF_MEMORY || code == CURLE_URL_MALFORMAT ||
-               code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_WEIRD_SERVER_REPLY;
-}
-
-static enum s3_verdict judge_network(struct s3_request *r, CURLcode code)
-{
-        struct ri_error *e = &r->error;
-        bool sent;
-        int c;
-
-        if (r->overrun) {
-                ri_error_set(e, ROMA_EPROTOCOL, r->server, "%s: more bytes came than were asked for",
-                             r->name);
-                return S3_FAILED;
-        }
-        if (r->stopped)
-                return S3_FAILED;
-        c = curl_failure(code, &sent);
-        ri_error_set(e, c, r->server, "%s: %s", r->name, curl_easy_strerror(code));
-        if (code == CURLE_PEER_FAILED_VERIFICATION)
-                ri_error_set(e, c, r->server,
-                             "%s: the server's certificate is not trusted; name its issuer with ?ca=FILE",
-                             r->name);
-        if (code == CURLE_ABORTED_BY_CALLBACK) /* on_issue() */
-                ri_error_set(e, c, r->server, "%s: the connection ended without an answer", r->name);
-        if (c == ROMA_EPROTOCOL)
-                ri_error_set(e, c, r->server, "%s: what came is no answer in HTTP/1.1", r->name);
-        e->flags = is_final(code) ? 0 : ROMA_RETRIABLE;
-        r->sent = sent;
-        return is_final(code) ? S3_FAILED : S3_AGAIN;
-}
-
-/* The server */
-
 /* Some servers quote the request in their message, and a bad one may send back what it likes. A secret that is cut off at the
  * end of the text counts too. */
 static void hide(char *text, const char *secret)
@@ -189,6 +129,102 @@ static void hide_signature(char *text)
                 memset(text, '*', strcspn(text, "&,; <\"'"));
         }
 }
+
+/* The network */
+
+static int curl_failure(CURLcode code, bool *sent)
+{
+        *sent = false;
+        switch (code) {
+        case CURLE_COULDNT_RESOLVE_HOST:
+        case CURLE_COULDNT_RESOLVE_PROXY: return ROMA_ERESOLVE;
+        case CURLE_COULDNT_CONNECT:
+        case CURLE_SSL_CONNECT_ERROR:
+        case CURLE_PEER_FAILED_VERIFICATION: return ROMA_ECONNECT;
+        case CURLE_SSL_CACERT_BADFILE:
+        case CURLE_SSL_CERTPROBLEM: return ROMA_ECONFIG;
+        case CURLE_OUT_OF_MEMORY: return ROMA_ENOMEM;
+        case CURLE_URL_MALFORMAT: return ROMA_EURI;
+        case CURLE_OPERATION_TIMEDOUT: *sent = true; return ROMA_ETIMEDOUT;
+        case CURLE_UNSUPPORTED_PROTOCOL: /* an answer without a status line */
+        case CURLE_WEIRD_SERVER_REPLY: *sent = true; return ROMA_EPROTOCOL;
+        default: *sent = true; return ROMA_ECLOSED;
+        }
+}
+
+/* What a different try cannot change. */
+static bool is_final(CURLcode code)
+{
+        return code == CURLE_PEER_FAILED_VERIFICATION || code == CURLE_SSL_CACERT_BADFILE ||
+               code == CURLE_SSL_CERTPROBLEM || code == CURLE_OUT_OF_MEMORY || code == CURLE_URL_MALFORMAT ||
+               code == CURLE_UNSUPPORTED_PROTOCOL || code == CURLE_WEIRD_SERVER_REPLY;
+}
+
+/* curl's own words name the host, port or file; they are of one line. Those that quote a proxy's URL are left out: it may hold
+ * a password. */
+static const char *reason(struct s3_request *r, CURLcode code)
+{
+        char *why = r->call.why;
+
+        if (!*why || strncmp(why, "Unsupported proxy", 17) == 0)
+                return curl_easy_strerror(code);
+        for (char *p = why; *p; p++)
+                if ((unsigned char)*p < ' ')
+                        *p = ' ';
+        hide(why, r->st->creds.secret);
+        hide(why, r->st->creds.token);
+        hide_signature(why);
+        return why;
+}
+
+static const char *network_advice(CURLcode code, const char *why)
+{
+        switch (code) {
+        case CURLE_COULDNT_RESOLVE_HOST: return "; look at endpoint= and at the name server";
+        case CURLE_COULDNT_RESOLVE_PROXY: return "; look at proxy= and at https_proxy and its like";
+        case CURLE_COULDNT_CONNECT:
+                return "; look whether it runs there, at endpoint=, and at proxy= and https_proxy";
+        case CURLE_SSL_CONNECT_ERROR: return "; look whether this port speaks https";
+        case CURLE_SSL_CACERT_BADFILE:
+        case CURLE_SSL_CERTPROBLEM: return "; look at ca=, cert= and cert_key=";
+        case CURLE_PEER_FAILED_VERIFICATION:
+                return strstr(why, "host name")
+                               ? "; the endpoint has the name of a host that the certificate is for"
+                               : "; name its issuer with ?ca=FILE";
+        default: return "";
+        }
+}
+
+static enum s3_verdict judge_network(struct s3_request *r, CURLcode code)
+{
+        struct ri_error *e = &r->error;
+        const char *why;
+        bool sent;
+        int c;
+
+        if (r->overrun) {
+                ri_error_set(e, ROMA_EPROTOCOL, r->server, "%s: more bytes came than were asked for",
+                             r->name);
+                return S3_FAILED;
+        }
+        if (r->stopped)
+                return S3_FAILED;
+        c = curl_failure(code, &sent);
+        why = reason(r, code);
+        ri_error_set(e, c, r->server, "%s: %s%s%s", r->name,
+                     code == CURLE_PEER_FAILED_VERIFICATION ? "the server's certificate is not trusted: "
+                                                            : "",
+                     why, network_advice(code, why));
+        if (code == CURLE_ABORTED_BY_CALLBACK) /* on_issue() */
+                ri_error_set(e, c, r->server, "%s: the connection ended without an answer", r->name);
+        if (c == ROMA_EPROTOCOL)
+                ri_error_set(e, c, r->server, "%s: what came is no answer in HTTP/1.1", r->name);
+        e->flags = is_final(code) ? 0 : ROMA_RETRIABLE;
+        r->sent = sent;
+        return is_final(code) ? S3_FAILED : S3_AGAIN;
+}
+
+/* The server */
 
 static void describe(struct s3_request *r, const struct s3_xml_error *x, const struct word *w)
 {
@@ -307,12 +343,11 @@ static void keep_time(struct s3_request *r)
                 r->st->skew = r->skew;
 }
 
-static void add_reasons(struct s3_request *r)
+static void add(struct s3_request *r, const char *text)
 {
         size_t n = strlen(r->error.text);
 
-        snprintf(r->error.text + n, sizeof(r->error.text) - n,
-                 "; HEAD is told no reason: look at the keys, the clock and the rights");
+        snprintf(r->error.text + n, sizeof(r->error.text) - n, "; %s", text);
 }
 
 static enum s3_verdict judge_answer(struct s3_request *r, bool is_error)
@@ -336,7 +371,7 @@ static enum s3_verdict judge_answer(struct s3_request *r, bool is_error)
                 keep_time(r);
         describe(r, &x, &w);
         if (mute)
-                add_reasons(r);
+                add(r, "HEAD is told no reason: look at the keys, the clock and the rights");
         if (*refused) {
                 size_t n = strlen(r->error.text);
 

@@ -289,6 +289,8 @@ CURL *s3_http_easy(struct s3_http *h, struct s3_call *call)
         if (!e)
                 return NULL;
         set_common(h, e);
+        call->why[0] = '\0';
+        curl_easy_setopt(e, CURLOPT_ERRORBUFFER, call->why);
         curl_easy_setopt(e, CURLOPT_PRIVATE, call);
         call->http = h;
         call->easy = e;

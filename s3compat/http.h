@@ -14,7 +14,8 @@ struct s3_http;
 /* One exchange; embedded in its owner. */
 struct s3_call {
         struct s3_http *http;
-        CURL *easy; /* NULL while nothing goes on */
+        CURL *easy;                /* NULL while nothing goes on */
+        char why[CURL_ERROR_SIZE]; /* what went wrong, in curl's words: with the host, port or file; "": it has none */
         void (*done)(struct s3_call *call, CURLcode code);
 };
 

@@ -750,5 +750,40 @@ timeout 60 "$BUILD_DIR/roma" stat "s3://b/k?endpoint=https://127.0.0.1:$port" >"
   fail "it was trusted"
 says "?ca=FILE"
 : >"$folder/log"
+stop
+openssl req -x509 -newkey rsa:2048 -nodes -keyout "$work/key.pem" -out "$work/cert.pem" -days 2 -subj /CN=other.example \
+  -addext subjectAltName=DNS:other.example 2>/dev/null
+openssl s_server -www -accept 127.0.0.1:0 -cert "$work/cert.pem" -key "$work/key.pem" >"$folder/tls" 2>&1 </dev/null &
+server=$!
+for _ in $(seq 100); do
+  port=$(sed -n 's/^ACCEPT 127.0.0.1:\([0-9]*\)$/\1/p' "$folder/tls")
+  [ -z "$port" ] || break
+  sleep 0.05
+done
+alone() { # EXIT ARGUMENT...: without a server of ours
+  local want=$1 got
+  shift
+  timeout 60 "$BUILD_DIR/roma" "$@" >"$folder/out" 2>"$folder/err"
+  got=$?
+  [ $got = "$want" ] || fail "exit $want expected, got $got: $(cat "$folder/err")"
+}
+name="a certificate for another host"
+alone 5 stat "s3://b/k?endpoint=https://127.0.0.1:$port&ca=$work/cert.pem"
+says "the endpoint has the name of a host that the certificate is for"
+name="a file of certificates that is not there"
+alone 2 stat "s3://b/k?endpoint=https://127.0.0.1:$port&ca=$work/nofile.pem"
+says "$work/nofile.pem"
+says "look at ca="
+
+name="a proxy that is not there is named"
+alone 5 stat "s3://b/k?endpoint=http://127.0.0.1:$port&proxy=http://127.0.0.1:1&attempts=1"
+says "127.0.0.1 port 1 "
+http_proxy=http://127.0.0.1:1 alone 5 stat "s3://b/k?endpoint=http://127.0.0.1:$port&attempts=1"
+says "127.0.0.1 port 1 "
+http_proxy=gopher://user:romasecretofthetest@127.0.0.1:1 alone 5 stat "s3://b/k?endpoint=http://127.0.0.1:$port&attempts=1"
+name="a password of a proxy on the command line"
+alone 2 stat "s3://b/k?endpoint=http://127.0.0.1:$port&proxy=http://user:romasecretofthetest@127.0.0.1:1"
+says "the option proxy holds a password"
+
 
 finish faults
