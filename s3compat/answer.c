@@ -37,6 +37,7 @@ static const struct word {
         { "BucketAlreadyExists", ROMA_EEXIST, S3_FAILED },
         { "BucketAlreadyOwnedByYou", ROMA_EEXIST, S3_FAILED },
         { "BucketNotEmpty", ROMA_ENOTEMPTY, S3_FAILED },
+        { "InvalidBucketName", ROMA_EINVAL, S3_FAILED },
         { "KeyTooLongError", ROMA_ENAMETOOLONG, S3_FAILED },
         { "KeyTooLong", ROMA_ENAMETOOLONG, S3_FAILED },
         { "MetadataTooLarge", ROMA_EINVAL, S3_FAILED },
@@ -226,6 +227,38 @@ static enum s3_verdict judge_network(struct s3_request *r, CURLcode code)
 
 /* The server */
 
+/* What to do, where the word alone does not say it. */
+static const struct advice {
+        const char *name, *text;
+} advices[] = {
+        { "NoSuchBucket", "there is no such bucket; roma mb makes one" },
+        { "NoSuchKey", "there is no such object" },
+        { "NoSuchUpload",
+          "there is no such upload, or it has ended; roma upload ls shows those that there are" },
+        { "InvalidBucketName", "names of buckets have 3 to 63 of a-z, 0-9, dots and hyphens" },
+        { "BucketNotEmpty", "remove what is in it first" },
+        { "SignatureDoesNotMatch", "look whether the secret key is that of the access key" },
+        { "InvalidAccessKeyId", "the server does not know the access key" },
+        { "ExpiredToken", "get new keys" },
+        { "InvalidPart", "a part is missing or has another ETag; roma upload parts shows them" },
+        { "EntityTooSmall", "all parts but the last need 5 MiB (OSS, OBS: 100 KiB)" },
+};
+
+static const char *advice(const struct s3_request *r, const char *word)
+{
+        /* radosgw says NoSuchKey of an upload */
+        if (strcmp(r->name, "ListParts") == 0 && strcmp(word, "NoSuchKey") == 0)
+                word = "NoSuchUpload";
+        for (size_t i = 0; i < sizeof(advices) / sizeof(advices[0]); i++)
+                if (strcmp(advices[i].name, word) == 0)
+                        return advices[i].text;
+        /* HEAD is told no word. */
+        if (strcmp(r->method, "HEAD") == 0 && r->status == 404)
+                return strcmp(r->name, "HeadBucket") == 0 ? advices[0].text
+                                                          : "there is no such object, or no such bucket";
+        return NULL;
+}
+
 static void describe(struct s3_request *r, const struct s3_xml_error *x, const struct word *w)
 {
         struct ri_error *e = &r->error;
@@ -372,6 +405,8 @@ static enum s3_verdict judge_answer(struct s3_request *r, bool is_error)
         describe(r, &x, &w);
         if (mute)
                 add(r, "HEAD is told no reason: look at the keys, the clock and the rights");
+        else if (advice(r, r->code))
+                add(r, advice(r, r->code));
         if (*refused) {
                 size_t n = strlen(r->error.text);
 

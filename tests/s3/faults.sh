@@ -785,5 +785,28 @@ name="a password of a proxy on the command line"
 alone 2 stat "s3://b/k?endpoint=http://127.0.0.1:$port&proxy=http://user:romasecretofthetest@127.0.0.1:1"
 says "the option proxy holds a password"
 
+# What to do is said, not only the server's word.
+begin "an object that is not there"
+answer 'HTTP/1.1 404 Not Found' 'Content-Length: 0' ''
+go 3 cat s3://b/kQUERY
+says "there is no such object, or no such bucket"
+begin "a bucket that is not there, for a HEAD"
+answer 'HTTP/1.1 404 Not Found' 'Content-Length: 0' ''
+go 3 ping s3://bQUERY
+says "there is no such bucket; roma mb makes one"
+begin "a bucket that is not there"
+free_name
+error '404 Not Found' NoSuchBucket
+go 3 put "$work/five" s3://b/kQUERY
+says "there is no such bucket; roma mb makes one"
+begin "the name of no bucket"
+answer 'HTTP/1.1 404 Not Found' 'Content-Length: 0' ''
+error '400 Bad Request' InvalidBucketName
+go 2 mb s3://bQUERY
+says "names of buckets have 3 to 63"
+begin "an upload that has ended, as radosgw says it"
+error '404 Not Found' NoSuchKey
+go 3 upload parts --upload-id U s3://b/kQUERY
+says "there is no such upload, or it has ended"
 
 finish faults
