@@ -377,6 +377,20 @@ static bool region_is_sane(const char *r)
                !r[strspn(r, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")];
 }
 
+/* Those that curl knows; it would say of another one no more than that no connection is made. */
+static bool proxy_is_sane(const char *url)
+{
+        static const char *const schemes[] = { "http://",    "https://",  "socks4://",
+                                               "socks4a://", "socks5://", "socks5h://" };
+
+        if (!*url || !strstr(url, "://"))
+                return true;
+        for (size_t i = 0; i < sizeof(schemes) / sizeof(schemes[0]); i++)
+                if (strncasecmp(url, schemes[i], strlen(schemes[i])) == 0)
+                        return true;
+        return false;
+}
+
 static int take_strings(struct s3_profile *p, const struct ri_uri *u, struct ri_str *err)
 {
         p->bucket = strdup(u->authority);
@@ -395,6 +409,11 @@ static int take_strings(struct s3_profile *p, const struct ri_uri *u, struct ri_
                 return ri_str_fail(err, "no bucket is named; write %s://bucket/key", u->scheme);
         if (!region_is_sane(p->region))
                 return ri_str_fail(err, "option region: expected a name such as eu-central-1");
+        if (!proxy_is_sane(p->proxy))
+                return ri_str_fail(
+                        err,
+                        "option proxy: expected http://host[:port], or https, socks4, socks4a, socks5 or "
+                        "socks5h in front");
         p->region_given = *p->region;
         return 0;
 }
