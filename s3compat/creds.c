@@ -261,7 +261,28 @@ static int from_environment(struct s3_creds *c, enum s3_vendor vendor, struct ri
         return 0;
 }
 
-int s3_creds_find(struct s3_creds *c, enum s3_vendor vendor, const char *profile, struct ri_str *err)
+/* What of keys there is although there are none. */
+static void say_why_none(enum s3_vendor vendor, const char *profile, struct ri_str *err)
+{
+        const struct names *all = variables[vendor <= S3_VENDOR_MINIO ? vendor : S3_VENDOR_AWS];
+
+        for (size_t i = 0; i < 3 && !profile; i++) {
+                bool id = env(all[i].id), secret = env(all[i].secret);
+
+                if (id != secret) {
+                        ri_str_printf(err, "%s is set and %s is not", id ? all[i].id : all[i].secret,
+                                      id ? all[i].secret : all[i].id);
+                        return;
+                }
+        }
+        if (!profile)
+                profile = env("AWS_PROFILE");
+        if (profile && vendor != S3_VENDOR_OSS && vendor != S3_VENDOR_OBS)
+                ri_str_printf(err, "the profile %.60s has none in ~/.aws/credentials and ~/.aws/config",
+                              profile);
+}
+
+static int find(struct s3_creds *c, enum s3_vendor vendor, const char *profile, struct ri_str *err)
 {
         const char *asked = profile && *profile ? profile : secure_getenv("AWS_PROFILE");
 
@@ -275,4 +296,13 @@ int s3_creds_find(struct s3_creds *c, enum s3_vendor vendor, const char *profile
         if (!c->id && from_file(c, "AWS_SHARED_CREDENTIALS_FILE", ".aws/credentials", asked, false, err) < 0)
                 return -1;
         return from_file(c, "AWS_CONFIG_FILE", ".aws/config", asked, true, err);
+}
+
+int s3_creds_find(struct s3_creds *c, enum s3_vendor vendor, const char *profile, struct ri_str *err)
+{
+        if (find(c, vendor, profile, err) < 0)
+                return -1;
+        if (!c->id)
+                say_why_none(vendor, profile && *profile ? profile : NULL, err);
+        return 0;
 }

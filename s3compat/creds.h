@@ -19,7 +19,8 @@ int s3_creds_copy(struct s3_creds *to, const struct s3_creds *from);
  * NULL. 0, or -1 with a sentence that quotes nothing of the file. */
 int s3_creds_parse(struct s3_creds *c, const char *text, size_t n, const char *profile, bool config,
                    struct ri_str *err);
-/* What the environment and the files say. 0, with id NULL when there is nothing; -1 with a sentence. */
+/* What the environment and the files say. 0, with id NULL when there is nothing (err then says what
+ * there is of keys, when that helps); -1 with a sentence. */
 int s3_creds_find(struct s3_creds *c, enum s3_vendor vendor, const char *profile, struct ri_str *err);
 
 #endif

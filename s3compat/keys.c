@@ -88,14 +88,15 @@ static void told(struct s3_store *st, struct keys_job *k)
         if (k->failed && op)
                 ri_op_fail(op, ROMA_ECONFIG, "%s", ri_str_cstr(&k->err));
         else if (op && !st->creds.id)
-                ri_op_fail(
-                        op, ROMA_EAUTH,
-                        "no keys were found: put access_key and secret_key into roma.conf, or set %s, or say "
-                        "?anonymous=yes",
-                        st->profile.vendor == S3_VENDOR_OSS ? "OSS_ACCESS_KEY_ID and OSS_ACCESS_KEY_SECRET"
-                        : st->profile.vendor == S3_VENDOR_OBS
-                                ? "OBS_ACCESS_KEY_ID and OBS_SECRET_ACCESS_KEY"
-                                : "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY");
+                ri_op_fail(op, ROMA_EAUTH,
+                           "no keys were found%s%s%s: put access_key and secret_key into roma.conf, or set "
+                           "%s, or say "
+                           "?anonymous=yes",
+                           k->err.len ? " (" : "", ri_str_cstr(&k->err), k->err.len ? ")" : "",
+                           st->profile.vendor == S3_VENDOR_OSS ? "OSS_ACCESS_KEY_ID and OSS_ACCESS_KEY_SECRET"
+                           : st->profile.vendor == S3_VENDOR_OBS
+                                   ? "OBS_ACCESS_KEY_ID and OBS_SECRET_ACCESS_KEY"
+                                   : "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY");
         else if (op)
                 ri_op_finish(op);
 }

@@ -788,6 +788,15 @@ name="a password of a proxy on the command line"
 alone 2 stat "s3://b/k?endpoint=http://127.0.0.1:$port&proxy=http://user:romasecretofthetest@127.0.0.1:1"
 says "the option proxy holds a password"
 
+name="half of the keys"
+AWS_SECRET_ACCESS_KEY='' alone 4 stat "s3://b/k?endpoint=http://127.0.0.1:$port"
+says "no keys were found (AWS_ACCESS_KEY_ID is set and AWS_SECRET_ACCESS_KEY is not)"
+name="a profile that is nowhere"
+alone 4 stat "s3://b/k?endpoint=http://127.0.0.1:$port&profile=nope"
+says "no keys were found (the profile nope has none in"
+AWS_ACCESS_KEY_ID='' AWS_SECRET_ACCESS_KEY='' AWS_PROFILE=nope alone 4 stat "s3://b/k?endpoint=http://127.0.0.1:$port"
+says "no keys were found (the profile nope has none in"
+
 # What to do is said, not only the server's word.
 begin "an object that is not there"
 answer 'HTTP/1.1 404 Not Found' 'Content-Length: 0' ''
