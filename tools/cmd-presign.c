@@ -27,11 +27,11 @@ static int kind_of(struct tool *t, int *kind)
         return -1;
 }
 
-static void show_json(struct tool *t, const struct location *l, const roma_presigned *p)
+static void show_json(struct tool *t, const char *key, const roma_presigned *p)
 {
         json_t *o = json_of(json_object()), *fields = json_of(json_array());
 
-        json_name(o, "key", l->key);
+        json_name(o, "key", key);
         json_object_set_new(o, "method", json_of(json_string(p->method)));
         json_object_set_new(o, "url", json_of(json_string(p->url)));
         json_object_set_new(o, "expires_at", json_of(json_integer(p->expires_at)));
@@ -46,10 +46,10 @@ static void show_json(struct tool *t, const struct location *l, const roma_presi
         out_json(t, o);
 }
 
-static void show(struct tool *t, const struct location *l, const roma_presigned *p)
+static void show(struct tool *t, const char *key, const roma_presigned *p)
 {
         if (t->opt.json) {
-                show_json(t, l, p);
+                show_json(t, key, p);
                 return;
         }
         out(t, "%s\n", p->url);
@@ -61,6 +61,7 @@ static void show(struct tool *t, const struct location *l, const roma_presigned 
 struct asking {
         struct flight flight;
         const struct location *at;
+        const char *key; /* a slash at its end belongs to it here */
 };
 
 static void made(struct flight *f, const roma_result *r)
@@ -70,7 +71,7 @@ static void made(struct flight *f, const roma_result *r)
         if (r->code)
                 report_failure(f->tool, r, a->at->shown);
         else
-                show(f->tool, a->at, r->extra);
+                show(f->tool, a->key, r->extra);
 }
 
 static void one(struct tool *t, const char *arg, roma_presign_opts *o)
@@ -86,6 +87,7 @@ static void one(struct tool *t, const char *arg, roma_presign_opts *o)
                 char *key = l.slash && *l.key ? need_format("%s/", l.key) : need_copy(l.key);
 
                 a.at = &l;
+                a.key = key;
                 flight_track(t, &a.flight, made,
                              roma_aio_presign(l.place->store, key, o, flight_done, &a.flight));
                 flight_drive(t);
@@ -102,6 +104,10 @@ int cmd_presign(struct tool *t, int argc, char **argv)
                 return usage(t, "name at least one object");
         if (kind_of(t, &o.kind) < 0)
                 return t->status;
+        /* Else a link for the whole object would be taken for one of a part. */
+        if ((t->opt.part || t->opt.upload_id) &&
+            (o.kind != ROMA_PRESIGN_PART || !t->opt.part || !t->opt.upload_id))
+                return usage(t, "--upload-id and --part belong together, and to no other --method than part");
         o.expires_s = t->opt.expires_s;
         o.content_type = t->opt.content_type;
         o.disposition = t->opt.disposition;

@@ -83,7 +83,10 @@ const struct command commands[] = {
         { "presign", cmd_presign, "URI...", "links for people without keys",
           "Prints a URL with which anybody may do one thing to one object until it expires. For a form the\n"
           "URL comes first and then its fields, one name=value a line, as curl -F takes them; the file is\n"
-          "the last field. Nothing is sent. S3-like stores only. Such a URL is a secret while it lives.\n",
+          "the last field. For --method PUT or part with --content-type the line after the URL is the "
+          "header\n"
+          "that must be sent: curl -T FILE -H 'Content-Type: TYPE' URL.\n"
+          "Nothing is sent. S3-like stores only. Such a URL is a secret while it lives.\n",
           OPT_PRESIGN },
         { "upload", cmd_upload, "begin|part|parts|complete|abort|ls ... URI",
           "multipart uploads, step by step",

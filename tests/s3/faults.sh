@@ -797,6 +797,15 @@ says "no keys were found (the profile nope has none in"
 AWS_ACCESS_KEY_ID='' AWS_SECRET_ACCESS_KEY='' AWS_PROFILE=nope alone 4 stat "s3://b/k?endpoint=http://127.0.0.1:$port"
 says "no keys were found (the profile nope has none in"
 
+name="links"
+alone 2 presign --part 3 "s3://b/k?endpoint=http://127.0.0.1:$port"
+alone 2 presign --upload-id U "s3://b/k?endpoint=http://127.0.0.1:$port"
+alone 2 presign --method GET --upload-id U --part 3 "s3://b/k?endpoint=http://127.0.0.1:$port"
+alone 0 presign --upload-id U --part 3 "s3://b/k?endpoint=http://127.0.0.1:$port"
+alone 0 presign --json --method POST --prefix "s3://b/user/7/?endpoint=http://127.0.0.1:$port"
+grep -q '"key":"user/7/"' "$folder/out" || fail "$(cat "$folder/out")"
+: >"$folder/out" # a link has a signature
+
 # What to do is said, not only the server's word.
 begin "an object that is not there"
 answer 'HTTP/1.1 404 Not Found' 'Content-Length: 0' ''
