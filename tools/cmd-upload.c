@@ -173,6 +173,11 @@ static void complete(struct tool *t, const struct location *l, int argc, char **
                 parts_clear(&p);
                 return;
         }
+        if (!p.n) {
+                usage(t, "no part has been put yet, and an object is made of 1 at least");
+                parts_clear(&p);
+                return;
+        }
         ANSWER(t, &a,
                roma_aio_upload_complete(l->place->store, l->key, t->opt.upload_id, p.v, p.n, &o, flight_done,
                                         &a.flight));

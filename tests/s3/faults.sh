@@ -829,5 +829,9 @@ begin "an upload that has ended, as radosgw says it"
 error '404 Not Found' NoSuchKey
 go 3 upload parts --upload-id U s3://b/kQUERY
 says "there is no such upload, or it has ended"
+begin "an upload without parts"
+answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' '<ListPartsResult><IsTruncated>false</IsTruncated></ListPartsResult>'
+go 2 upload complete --upload-id U s3://b/kQUERY
+says "no part has been put yet"
 
 finish faults
