@@ -2,6 +2,7 @@
 /* The program: finds the command, sets up what all commands need, and ends with an exit code that tells what
  * happened. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -87,11 +88,22 @@ static int finish(struct tool *t)
         return t->status;
 }
 
+/* Standard input, output or error that the program was started without would be the next descriptor that is opened: the loop's
+ * own, or a file's that is written, to which messages would go then. What stands there now fails as a closed one does. */
+static void keep_standard(void)
+{
+        for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+                if (fcntl(fd, F_GETFD) < 0 && errno == EBADF &&
+                    open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) < 0)
+                        return;
+}
+
 int main(int argc, char **argv)
 {
         struct tool t = { .command = &nothing };
         int first;
 
+        keep_standard();
         if (argc < 2) {
                 usage(&t, "name a command");
                 return EXIT_USAGE;

@@ -15,6 +15,15 @@ for command in "ls $store" "stat $store/object" "cat $store/object" "hash $store
   # shellcheck disable=SC2086 # words
   expect 6 "$ROMA" $command >/dev/full
 done
+# Without standard output, input or error: their numbers go to nothing else.
+expect 1 "$ROMA" cat "$store/object" >&-
+says 'standard output: Bad file descriptor'
+expect 1 "$ROMA" put - "$store/none" <&-
+says 'Bad file descriptor'
+[ ! -e store/none ] || fail "an object of an input that is none"
+"$ROMA" put source "$store/none" <&- >&- 2>&- || fail "without the standard descriptors: exit code $?"
+same source store/none
+rm store/none
 # A reader that has enough: no message, the end of a program without a reader
 for command in "cat $store/object" "get $store/object -"; do
   # shellcheck disable=SC2086 # words
