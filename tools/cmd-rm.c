@@ -113,7 +113,10 @@ int cmd_rm(struct tool *t, int argc, char **argv)
                 if (l.stdio)
                         usage(t, "standard input cannot be removed");
                 else if (l.no_name)
-                        usage(t, "%s: the root of a store, \".\" and \"..\" are not removed", l.shown);
+                        usage(t,
+                              "%s: the root of a store, \".\" and \"..\" are not removed; name what lies "
+                              "below",
+                              l.shown);
                 else if (l.slash && !t->opt.recursive)
                         usage(t,
                               "%s means a folder: use -r for it and all that is in it (a slash that is part "

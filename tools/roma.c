@@ -113,7 +113,8 @@ int main(int argc, char **argv)
                 t.command = command_find(argv[1]);
         if (!t.command) {
                 t.command = &nothing;
-                return usage(&t, "there is no command %s", argv[1]);
+                return usage(&t, "there is no command %s%s", argv[1],
+                             argv[1][0] == '-' ? "; options stand behind the command" : "");
         }
         if (options_parse(&t.opt, t.command, argc - 1, argv + 1, &first) < 0)
                 return EXIT_USAGE;

@@ -10,6 +10,8 @@ says "see \`roma help\`"
 expect 2 "$ROMA" nonsense
 says nonsense "see \`roma help\`"
 grep -q '^roma: there is no command' errors || fail "said twice: $(cat errors)"
+expect 2 "$ROMA" --config none ls "$store"
+says 'options stand behind the command'
 expect 2 "$ROMA" help nonsense
 says nonsense "see \`roma help\`"
 expect 2 "$ROMA" ls
@@ -135,6 +137,7 @@ expect 0 "$ROMA" rm -r "$store/moved" "$store/many"
 absent "rm -r" store/moved store/many
 [ -f outside/precious ] || fail "rm -r followed a symbolic link"
 expect 2 "$ROMA" rm -r "file://"
+says 'name what lies below'
 says root
 cd store || exit 1
 expect 2 "$ROMA" rm -r .
