@@ -7,7 +7,7 @@
 
 #include "tools/tool.h"
 
-enum { COLUMNS = 40, MOST_ROWS = 1000 };
+enum { COLUMNS = 40, MOST_ROWS = 1000, PHASE = 18 };
 
 struct row {
         char *phase, *server;
@@ -109,14 +109,25 @@ static void waterfall(const struct row *r, uint64_t begin, uint64_t end, char te
         text[COLUMNS] = 0;
 }
 
+static int widest(const struct timing *g)
+{
+        size_t n = PHASE;
+
+        for (size_t i = 0; i < g->rows; i++)
+                if (strlen(g->row[i].phase) > n)
+                        n = strlen(g->row[i].phase);
+        return (int)n;
+}
+
 static void print_rows(struct tool *t, const struct timing *g, uint64_t end)
 {
+        const int phase = widest(g);
         char all[16];
 
         out_flush(t);
         format_duration(all, end - g->begin_ns);
-        fprintf(stderr, "%-18s %-21s %7s %10s %10s %10s  |%-*s| %s\n", "phase", "server", "count", "sum",
-                "longest", "bytes", COLUMNS, "0", all);
+        fprintf(stderr, "%-*s %-21s %7s %10s %10s %10s  |%-*s| %s\n", phase, "phase", "server", "count",
+                "sum", "longest", "bytes", COLUMNS, "0", all);
         for (size_t i = 0; i < g->rows; i++) {
                 const struct row *r = &g->row[i];
                 char sum[16], longest[16], bytes[16], line[COLUMNS + 1], failed[48] = "";
@@ -127,7 +138,7 @@ static void print_rows(struct tool *t, const struct timing *g, uint64_t end)
                 waterfall(r, g->begin_ns, end, line);
                 if (r->failures)
                         snprintf(failed, sizeof(failed), " %llu failed", (unsigned long long)r->failures);
-                fprintf(stderr, "%-18s %-21s %7llu %10s %10s %10s  |%s|%s\n", r->phase,
+                fprintf(stderr, "%-*s %-21s %7llu %10s %10s %10s  |%s|%s\n", phase, r->phase,
                         *r->server ? r->server : "-", (unsigned long long)r->count, sum, longest,
                         r->bytes ? bytes : "-", line, failed);
         }

@@ -13,6 +13,12 @@ go 0 cat s3://b/kQUERY
 asked 3
 [ "$(cat "$folder/out")" = hello ] || fail "the bytes are $(cat "$folder/out")"
 
+begin "rows of the timing stand below each other, whatever the names of the requests"
+answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' '<InitiateMultipartUploadResult><UploadId>U</UploadId></InitiateMultipartUploadResult>'
+go 0 upload begin --timing s3://b/kQUERY
+grep -q '^CreateMultipartUpload ' "$folder/err" || fail "no such row: $(cat "$folder/err")"
+[ "$(awk '{ print index($0, "|") }' "$folder/err" | sort -u | wc -l)" = 1 ] || fail "$(cat "$folder/err")"
+
 begin "always throttled"
 answer "${head5[@]}"
 for _ in 1 2 3; do error '503 Slow Down' SlowDown; done
