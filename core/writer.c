@@ -587,7 +587,7 @@ static void commit_go(roma_writer *w)
                 ri_error_set(&e, ROMA_ESOURCE, NULL,
                              "%" PRIu64 " bytes were announced and %" PRIu64
                              " came, so nothing was put; the source "
-                             "changed while it was read",
+                             "is shorter than was said, or changed while it was read",
                              w->size_hint, w->bytes);
         } else if (w->expects && w->expected != w->crc) {
                 ri_error_set(&e, ROMA_ECORRUPT, NULL,

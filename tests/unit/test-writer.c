@@ -191,6 +191,7 @@ START_TEST(wrong_size_or_crc_shows_nothing)
         ck_assert_int_eq(last_code(), ROMA_ESOURCE);
         ck_assert_int_eq(roma_last(loop)->outcome, ROMA_NOT_DONE);
         ck_assert_ptr_nonnull(strstr(roma_error(loop), "6 bytes were announced and 5 came"));
+        ck_assert_ptr_nonnull(strstr(roma_error(loop), "is shorter than was said"));
         w = open_writer("x", NULL);
         ri_writer_expect(w, 12345);
         ck_assert_int_eq(roma_writer_write(w, "hello", 5, NULL), 0);
