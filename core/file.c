@@ -30,6 +30,7 @@ static void opened(struct ri_op *op)
         roma_file *file = op->core;
 
         op->core = NULL;
+        file->known = NULL;
         if (op->res.code == ROMA_OK) {
                 op->res.file = file;
                 return;

@@ -338,7 +338,9 @@ static void answered(struct s3_request *r)
                 else if (leaves_out(l))
                         ri_error_set(&e, ROMA_EPROTOCOL, r->server,
                                      "the server does not list in the order of bytes (%.200s comes too "
-                                     "late), so a list of more than one page would leave out keys",
+                                     "late), or not from where it was asked to, so a list of more than one "
+                                     "page would "
+                                     "leave out keys",
                                      l->late);
         }
         ri_str_free(&err);

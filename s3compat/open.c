@@ -13,6 +13,7 @@ enum {
 };
 
 struct early {
+        struct s3_store *st; /* an open that has failed has no file any more */
         struct s3_request *r;
         roma_file *file;
         struct iovec bytes;
@@ -78,7 +79,7 @@ static void early_free(struct early *y)
         if (!y)
                 return;
         if (y->bytes.iov_base)
-                s3_of(y->file->store)->ahead -= y->bytes.iov_len;
+                y->st->ahead -= y->bytes.iov_len;
         free(y->bytes.iov_base);
         free(y);
 }
@@ -91,13 +92,15 @@ static void early_cancel(struct ri_op *op)
         early_free(y);
 }
 
-/* It is not any more what the list said, or a server does not know If-Match: HEAD tells what it is now. */
+/* It is not any more what the list said, or a server does not know If-Match, or does not say how much it sends: HEAD tells what
+ * it is now. */
 static bool other_now(const struct early *y)
 {
         const struct s3_request *r = y->r;
 
         return r->error.code == ROMA_EPRECONDITION || r->overrun ||
-               (!r->error.code && (r->status != 200 || r->got != y->bytes.iov_len));
+               (!r->error.code && (r->status != 200 || r->got != y->bytes.iov_len ||
+                                   !s3_fields_get(&r->reply, "content-length")));
 }
 
 static void early_done(struct s3_request *r)
@@ -147,6 +150,7 @@ static struct early *early_new(roma_file *file)
         y = calloc(1, sizeof(*y));
         if (!y)
                 return NULL;
+        y->st = st;
         y->file = file;
         y->bytes = (struct iovec){ malloc((size_t)length), (size_t)length };
         if (!y->bytes.iov_base) {

@@ -92,7 +92,7 @@ struct listing {
         char *prefix; /* whole */
         unsigned max;
         size_t base;
-        bool more, encoded, nomem, bad;
+        bool more, nomem, bad;
         /* where the next page starts */
         char *key_marker, *id_marker;
         uint64_t part_marker;
@@ -129,10 +129,10 @@ static void listing_drop(struct s3_steps *s)
         free(l);
 }
 
-static void keep(struct listing *l, char **to, const char *text, bool encoded)
+static void keep(struct listing *l, char **to, const char *text)
 {
         free(*to);
-        *to = encoded ? s3_url_decode(text) : strdup(text);
+        *to = strdup(text);
         l->nomem = l->nomem || !*to;
 }
 
@@ -171,7 +171,7 @@ static int part_element(void *arg, const char *path, const char *text)
         if (strcmp(path, "ListPartsResult/Part/Size") == 0)
                 return ri_value_u64(text, &l->length);
         if (strcmp(path, "ListPartsResult/Part/ETag") == 0)
-                keep(l, &l->e_etag, text, false);
+                keep(l, &l->e_etag, text);
         else if (strcmp(path, "ListPartsResult/Part/LastModified") == 0)
                 time_of(l, text);
         else if (strcmp(path, "ListPartsResult/IsTruncated") == 0)
@@ -203,17 +203,17 @@ static int upload_element(void *arg, const char *path, const char *text)
         if (strcmp(path, UPLOADS "/Upload") == 0)
                 return end_upload(l);
         if (strcmp(path, UPLOADS "/Upload/Key") == 0)
-                keep(l, &l->e_key, text, l->encoded);
+                keep(l, &l->e_key, text);
         else if (strcmp(path, UPLOADS "/Upload/UploadId") == 0)
-                keep(l, &l->e_id, text, false);
+                keep(l, &l->e_id, text);
         else if (strcmp(path, UPLOADS "/Upload/Initiated") == 0)
                 time_of(l, text);
         else if (strcmp(path, UPLOADS "/IsTruncated") == 0)
                 l->more = strcmp(text, "true") == 0;
         else if (strcmp(path, UPLOADS "/NextKeyMarker") == 0)
-                keep(l, &l->key_marker, text, l->encoded);
+                keep(l, &l->key_marker, text);
         else if (strcmp(path, UPLOADS "/NextUploadIdMarker") == 0)
-                keep(l, &l->id_marker, text, false);
+                keep(l, &l->id_marker, text);
         return l->nomem ? -1 : 0;
 }
 
@@ -244,25 +244,41 @@ static void give_parts(struct listing *l)
         ri_parts_give(p, s3_steps_end(&l->steps));
 }
 
+/* Behind what it goes on, and that is not where this page began. */
+static bool goes_on(const struct listing *l, const char *key, const char *id, uint64_t part)
+{
+        if (l->parts)
+                return l->part_marker > part;
+        if (!l->key_marker || !*l->key_marker)
+                return false;
+        return !key || strcmp(l->key_marker, key) != 0 || strcmp(l->id_marker ? l->id_marker : "", id) != 0;
+}
+
 static void answered(struct s3_request *r)
 {
         struct listing *l = r->arg;
         struct ri_str err = RI_STR_INIT(300);
         struct ri_error e = r->error;
-        uint64_t before = l->part_marker;
+        const uint64_t part = l->part_marker;
+        char *key = l->key_marker ? strdup(l->key_marker) : NULL,
+             *id = strdup(l->id_marker ? l->id_marker : "");
 
+        if (!e.code && (!id || (l->key_marker && !key)))
+                ri_error_set(&e, ROMA_ENOMEM, NULL, "no memory for a list");
         if (!e.code) {
                 l->more = false;
                 if (s3_xml_read(answer_of(r), r->answer.len, l->parts ? part_element : upload_element, l,
                                 &err) < 0)
                         ri_error_set(&e, l->nomem ? ROMA_ENOMEM : ROMA_EPROTOCOL, r->server, "%s: %s%s",
                                      r->name, ri_str_cstr(&err), l->bad ? ": an entry makes no sense" : "");
-                else if (l->more && (l->parts ? l->part_marker <= before : !l->key_marker || !*l->key_marker))
+                else if (l->more && !goes_on(l, key, id, part))
                         ri_error_set(&e, ROMA_EPROTOCOL, r->server,
                                      "%s: the server says that there is more and does not say after what",
                                      r->name);
         }
         ri_str_free(&err);
+        free(key);
+        free(id);
         if (e.code)
                 s3_steps_fail(&l->steps, &e);
         else if (l->uploads && (!l->more || ri_uploads_count(l->uploads) >= l->max))
@@ -287,9 +303,8 @@ static void ask(struct listing *l)
                         s3_fields_addf(&r->query, "part-number-marker", "%" PRIu64, l->part_marker);
                 s3_fields_add(&r->query, "uploadId", l->id);
         } else {
-                l->encoded = r->st->profile.traits->list_encoding;
-                if (l->encoded)
-                        s3_fields_add(&r->query, "encoding-type", "url");
+                /* As they are: whether a name is encoded could not be told. Some servers ignore encoding-type, and radosgw encodes
+                 * names without saying so, and markers not. */
                 if (l->key_marker)
                         s3_fields_add(&r->query, "key-marker", l->key_marker);
                 s3_fields_addf(&r->query, "max-uploads", "%u", l->max);

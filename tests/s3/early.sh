@@ -71,6 +71,20 @@ answer 'HTTP/1.1 200 OK' "ETag: \"$other\"" 'Content-Length: AUTO' '' sho
 now_another
 got 0 another 'GET HEAD GET'
 
+begin "the answer does not say how long it is"
+listed
+answer '@close' "${whole[@]}" 'Transfer-Encoding: chunked' '' $'5\r\nhello\r\n0\r\n\r\n'
+answer "${whole[@]}" 'Content-Length: 5' ''
+answer "${ranged[@]}" 'Content-Length: AUTO' '' hello
+got 0 hello 'GET HEAD GET'
+
+begin "nor does it say so at HEAD"
+listed
+answer '@close' "${whole[@]}" 'Transfer-Encoding: chunked' '' $'5\r\nhello\r\n0\r\n\r\n'
+answer "${whole[@]}" 'Transfer-Encoding: chunked' ''
+got 5 '' 'GET HEAD'
+says "does not say how long"
+
 begin "removed since the list"
 listed
 error '404 Not Found' NoSuchKey
