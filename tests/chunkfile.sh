@@ -207,6 +207,13 @@ for header in 1024 4096; do
   says "\"header\":$header,\"blocks\":4,"
   says '"damaged_blocks":[0,1,2'
 done
+# A whole old file whose table was never written: zeros as behind a new header.
+name=$(made 0000000000000ABC data 1024)
+dd if=/dev/zero of="$name" bs=1024 seek=1 count=4 conv=notrunc status=none
+expect 1 "$roma" chunkfile --json "$name"
+says "\"header\":1024,"
+expect 1 "$roma" chunkfile -f "$name" taken
+cmp -s data taken || fail "other bytes were taken out"
 # No block is left whole: zeros are of a new header, entries of empty blocks of the table behind an old one.
 name=$(made 0000000000000ABC data)
 truncate -s $((8192 + 30000)) "$name"

@@ -100,16 +100,19 @@ static uint32_t header_by_zeros(const struct probe *p)
         return 0;
 }
 
-/* 0: it cannot be told. Of what has not even a table there is nothing to tell. */
+/* 0: it cannot be told. The size of a whole old file is no size that a disk cuts a file to, and its table may never have been
+ * written: then there are zeros as behind a new header. Of what has not even a table there is nothing to tell. */
 static uint32_t header_of(const struct probe *p)
 {
         uint64_t rest = p->size >= TABLE ? (p->size - TABLE) % DG_BLOCK : 0;
         uint32_t header = header_by_blocks(p);
 
+        if (!header && rest == OLD_HEADER)
+                header = OLD_HEADER;
         if (!header)
                 header = header_by_zeros(p);
-        if (!header && (rest == OLD_HEADER || rest == HEADER || p->size <= OLD_HEADER + TABLE))
-                header = rest == OLD_HEADER ? OLD_HEADER : HEADER;
+        if (!header && (rest == HEADER || p->size <= OLD_HEADER + TABLE))
+                header = HEADER;
         return header;
 }
 
