@@ -8,13 +8,16 @@
 #include "tools/examine.h"
 
 enum {
-        WINDOW = 16,   /* chunks whose tables are asked for at once */
-        AHEAD = 192,   /* copies, of all files that are prepared together */
-        ROUNDS = 6,    /* looks at blocks that change */
-        STARTS = 4,    /* at a file that changes */
-        RANGES = 4096, /* kept of one file */
+        WINDOW = 16,     /* chunks whose tables are asked for at once */
+        AHEAD = 192,     /* copies, of all files that are prepared together */
+        ROUNDS = 6,      /* looks at blocks that change */
+        GONE_LOOKS = 10, /* seconds that a server may take to start again */
+        STARTS = 4,      /* at a file that changes */
+        RANGES = 4096,   /* kept of one file */
         CHUNK_RANGES = DG_BLOCKS
 };
+
+static const uint64_t GONE_NS = UINT64_C(60) * 1000000000;
 
 void examine_note(struct subject *s, enum weight weight, const char *kind, int64_t chunk, const char *format,
                   ...)
@@ -339,12 +342,56 @@ static bool copies_moved(struct subject *s, const struct look *look)
         return moved;
 }
 
+/* Somebody wrote while a server was away, and now the server that has what was written is. */
+static bool only_outdated(const struct look *look)
+{
+        for (size_t i = 0; i < look->k.copies; i++)
+                if (look->copy[i].at->state != ROMA_MFS_WRONG_VERSION &&
+                    look->copy[i].at->state != ROMA_MFS_REMOVAL_VERSION)
+                        return false;
+        return look->k.copies > 0;
+}
+
+static bool has_good(const roma_mfs_map *map, uint32_t index)
+{
+        const roma_mfs_chunk *c = index < map->chunks ? &map->chunk[index] : NULL;
+
+        for (size_t k = 0; c && k < c->copies; k++)
+                if (c->copy[k].state == ROMA_MFS_VALID || c->copy[k].state == ROMA_MFS_REMOVAL)
+                        return true;
+        return false;
+}
+
+/* A server that starts again is back in seconds; one that is not is gone. True when a good copy has come back. In a scan one wait in
+ * a minute is enough: the next chunk lacks the same server. */
+static bool good_came_back(struct subject *s, const struct look *look)
+{
+        struct looker *l = s->l;
+        bool good = false;
+
+        if (!only_outdated(look) || (l->gone_ns && now_ns() - l->gone_ns < GONE_NS))
+                return false;
+        for (unsigned i = 0; i < GONE_LOOKS && !good && !l->tool->stopping; i++) {
+                roma_mfs_map *map;
+
+                look_pause(l->tool, 1000000000);
+                map = look_map(l, s->key, s->shown);
+                if (!map)
+                        return false;
+                good = has_good(map, look->chunk->index);
+                roma_mfs_map_unref(map);
+        }
+        if (!good)
+                l->gone_ns = now_ns();
+        return good;
+}
+
 /* Returns true when the file must be looked at from the start. *busy: somebody is writing there all the time. */
 static bool look_again(struct subject *s, struct look *look, uint8_t moving[DG_BLOCKS], bool *busy)
 {
         *busy = false;
         memset(moving, 0, DG_BLOCKS);
-        if (copies_moved(s, look))
+        if (copies_moved(s, look) || good_came_back(s, look))
                 return true;
         for (unsigned round = 0; round < ROUNDS && !s->l->tool->stopping; round++) {
                 struct look now, *one = &now;

@@ -33,6 +33,7 @@ struct looker {
         size_t rots;
         uint64_t free_ns; /* --rate: when the next wave may start */
         uint64_t bytes;   /* read so far */
+        uint64_t gone_ns; /* when a good copy was last waited for in vain; 0: never */
 };
 
 struct look_copy {

@@ -168,6 +168,17 @@ sync "$mounted/two/old"
 for i in 1 2 3; do [ "$i" = "${held[0]}" ] || "$cluster" kill cs"$i" --dir "$ROMA_MFS_DIR"; done
 "$cluster" restart "cs${held[0]}" --dir "$ROMA_MFS_DIR"
 "$cluster" wait --dir "$ROMA_MFS_DIR"
+# While the server of the good copy starts again nothing is wrong.
+for i in 1 2 3; do [ "$i" = "${held[0]}" ] || away=$i; done
+for i in 1 2 3; do [ "$i" = "${held[0]}" ] || [ -z "$(file_of "$i" two/old)" ] || away=$i; done
+roma diagnose "$here/two/old" >meanwhile 2>&1 &
+looking=$!
+sleep 1
+"$cluster" restart "cs$away" --dir "$ROMA_MFS_DIR"
+wait "$looking"
+code=$?
+[ "$code" != 1 ] || fail "a restart is taken for damage: $(cat meanwhile)"
+"$cluster" kill "cs$away" --dir "$ROMA_MFS_DIR"
 expect_quiet 1 roma diagnose "$here/two/old" >out
 grep -q 'of another version' out || fail "diagnose: $(cat out)"
 expect_quiet 7 roma chunks --crc "$here/two/old" >out
