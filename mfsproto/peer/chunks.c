@@ -87,7 +87,7 @@ void peer_chunk_unref(struct mfs_peer *p, struct peer_chunk *ch)
         if (--ch->refs)
                 return;
         for (unsigned i = 0; i < ch->copies; i++)
-                peer_copy_drop(&p->server[ch->server[i]], ch->id);
+                peer_copy_drop(&p->server[ch->server[i]], peer_copy_id(ch, i));
         ri_map_remove(&p->chunks, &ch->by_id);
         free(ch);
 }

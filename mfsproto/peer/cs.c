@@ -51,9 +51,9 @@ static uint8_t read_block(struct peer_conn *c, uint8_t *packet)
 
         if (n > c->read.left)
                 n = c->read.left;
-        status = peer_part_open(c->server, c->read.chunk, c->read.version, &k);
+        status = peer_copy_open(c->server, c->read.chunk, c->read.version, &k);
         if (!status)
-                status = peer_part_read(c->peer, c->read.chunk, k, c->read.offset, data, n);
+                status = peer_copy_read(k, c->read.offset, data, n);
         if (status)
                 return status;
         disturb(c, data, n);
@@ -99,7 +99,7 @@ static void on_read(struct peer_conn *c, struct wire_msg *m)
         c->read.left = size;
         c->read.done = false;
         c->reading = true;
-        status = peer_part_open(c->server, c->read.chunk, c->read.version, &k);
+        status = peer_copy_open(c->server, c->read.chunk, c->read.version, &k);
         if (!c->read.version && peer_bug(c->peer, MFS_BUG_READ_NO_ZERO))
                 status = WIRE_STATUS_WRONGVERSION;
         if (size <= WIRE_CHUNK_SIZE && offset > WIRE_CHUNK_SIZE - size && offset <= WIRE_CHUNK_SIZE &&
@@ -135,17 +135,15 @@ static void on_chunk(struct peer_conn *c, struct wire_msg *req)
         uint32_t version = wire_get_u32(req, WF_CHUNKVER);
         unsigned what = (unsigned)wire_get_u_or(req, WF_WHAT, 0);
         uint8_t table[4 * WIRE_BLOCKS_PER_CHUNK], status;
-        uint32_t crc[WIRE_BLOCKS_PER_CHUNK], blocks;
         struct peer_copy *k;
         struct wire_msg m;
 
         wire_msg_init(&m, req->type + 1, WIRE_FROM_CS);
         wire_set_u(&m, WF_CHUNKID, id);
         wire_set_u(&m, WF_CHUNKVER, version);
-        status = peer_part_open(c->server, id, version, &k);
-        blocks = status ? 0 : peer_part_table(c->peer, id, k, crc);
+        status = peer_copy_open(c->server, id, version, &k);
         if (req->type == WIRE_ANTOCS_GET_CHUNK_BLOCKS) {
-                wire_set_u(&m, WF_BLOCKS, blocks);
+                wire_set_u(&m, WF_BLOCKS, status ? 0 : k->blocks);
                 wire_set_u(&m, WF_STATUS, status);
                 peer_answer(c, &m);
                 return;
@@ -157,12 +155,12 @@ static void on_chunk(struct peer_conn *c, struct wire_msg *req)
         if (status)
                 wire_set_u(&m, WF_STATUS, status);
         if (!status && (what & WIRE_CHUNKINFO_BLOCKS))
-                wire_set_u(&m, WF_BLOCKS, blocks);
+                wire_set_u(&m, WF_BLOCKS, k->blocks);
         if (!status && (what & WIRE_CHUNKINFO_CHECKSUM))
                 wire_set_u(&m, WF_CHECKSUM, peer_copy_checksum(k));
         if (!status && (what & WIRE_CHUNKINFO_TABLE)) {
                 for (unsigned i = 0; i < WIRE_BLOCKS_PER_CHUNK; i++)
-                        wire_put32(table + (size_t)4 * i, crc[i]);
+                        wire_put32(table + (size_t)4 * i, k->crc[i]);
                 wire_set_bytes(&m, WF_TABLE, table, sizeof table);
         }
         if (!status && (what & WIRE_CHUNKINFO_PATH))

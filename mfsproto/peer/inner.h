@@ -243,28 +243,27 @@ void peer_copy_truncate(struct peer_copy *k, uint32_t length);
 bool peer_copy_clone(struct peer_server *s, const struct peer_copy *from, uint64_t id, uint32_t version);
 uint32_t peer_copy_checksum(const struct peer_copy *k);
 void peer_copy_drop(struct peer_server *s, uint64_t id);
-
-/* parts.c: cfg.parts. */
-unsigned peer_parts_all(const struct mfs_peer *p); /* with the one that is the XOR; 0: there are none */
-uint8_t peer_part_id(const struct mfs_peer *p, unsigned part);
-/* As those for copies; the id may name a part. */
-uint8_t peer_part_open(struct peer_server *s, uint64_t id, uint32_t version, struct peer_copy **k);
-uint8_t peer_part_read(const struct mfs_peer *p, uint64_t id, const struct peer_copy *k, uint32_t at,
-                       uint8_t *to, uint32_t n);
-/* Its table; returns how many blocks it stores. */
-uint32_t peer_part_table(const struct mfs_peer *p, uint64_t id, const struct peer_copy *k,
-                         uint32_t crc[WIRE_BLOCKS_PER_CHUNK]);
 void peer_copies_free(struct peer_server *s);
+
+/* ---- erasure coded chunks: parts.c ------------------------------------------------------------------------- */
+
+/* The part that ch->server[i] has, 0: a whole copy; and its number there. */
+uint8_t peer_part(const struct peer_chunk *ch, unsigned i);
+uint64_t peer_copy_id(const struct peer_chunk *ch, unsigned i);
+/* cfg.parts instead of whole copies. False: memory is missing. */
+bool peer_chunk_split(struct mfs_peer *p, struct peer_chunk *ch);
 
 /* ---- files: tree.c, chunks.c ------------------------------------------------------------------------------- */
 
+enum { PEER_PLACES = MFS_PEER_SERVERS + 1 }; /* of a chunk: 8 data parts and their XOR are the most */
 struct peer_chunk {
         struct ri_map_node by_id;
         uint64_t id;
         uint32_t version;
         unsigned refs; /* slots of files */
         unsigned copies;
-        uint8_t server[MFS_PEER_SERVERS];
+        uint8_t server[PEER_PLACES];
+        unsigned parts;        /* data parts; server[i] has part i of an erasure coded chunk */
         bool archived;         /* the mark of 3.x */
         uint64_t locked_until; /* 0: free */
         uint32_t locker;       /* session */

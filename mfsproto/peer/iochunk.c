@@ -8,14 +8,16 @@
 #define LOOPBACK   UINT32_C(0x7F000001)
 #define MAX_LENGTH (((uint64_t)WIRE_MAX_CHUNK_INDEX + 1) << WIRE_CHUNK_BITS)
 
-/* The data parts in their order. */
-static void set_parts(struct peer_req *r, struct wire_msg *reply, const struct peer_chunk *ch,
-                      struct wire_group *g)
+/* Of parts the data parts are listed, when all of them are there. A real master has one that is missing made anew, and then lists
+ * that. */
+static unsigned listed(const struct mfs_peer *p, const struct peer_chunk *ch)
 {
-        for (unsigned i = 0; ch && i < r->p->cfg.parts; i++)
-                wire_group_add_loc(g, LOOPBACK, r->p->server[ch->server[i % ch->copies]].port,
-                                   r->p->cfg.cs_version, 1);
-        wire_set_u(reply, WF_PROTO, WIRE_LOCS_PARTS);
+        if (!ch || !ch->parts)
+                return ch ? ch->copies : 0;
+        for (unsigned i = 0; i < ch->parts; i++)
+                if (!p->server[ch->server[i]].up)
+                        return 0;
+        return ch->parts;
 }
 
 /* Places from some server on, so that work is spread: 4.x and 3.x order by distance, then at random. */
@@ -24,22 +26,24 @@ void peer_set_locs(struct peer_req *r, struct wire_msg *reply, const struct peer
 {
         struct wire_group g;
         enum wire_form form = WFORM_LOC14;
+        unsigned n = listed(r->p, ch);
 
         if (!wire_ver_at_least(r->c->declared, WIRE_VER(1, 7, 32)))
                 form = WFORM_LOC6;
         else if (!wire_ver_at_least(r->c->declared, WIRE_VER(3, 0, 10)))
                 form = WFORM_LOC10;
         wire_group_init(&g, form, bytes, MFS_PEER_SERVERS * 14);
-        for (unsigned i = 0; ch && i < ch->copies && !r->p->cfg.parts; i++) {
+        for (unsigned i = 0; i < n; i++) {
                 const struct peer_server *s = &r->p->server[ch->server[i]];
 
                 if (s->up)
                         wire_group_add_loc(&g, LOOPBACK, s->port, r->p->cfg.cs_version, 1);
         }
         if (form != WFORM_LOC6)
-                wire_set_u(reply, WF_PROTO, form == WFORM_LOC10 ? WIRE_LOCS_CSVER : WIRE_LOCS_LABELS);
-        if (r->p->cfg.parts)
-                set_parts(r, reply, ch, &g);
+                wire_set_u(reply, WF_PROTO,
+                           n && ch->parts        ? WIRE_LOCS_PARTS
+                           : form == WFORM_LOC10 ? WIRE_LOCS_CSVER
+                                                 : WIRE_LOCS_LABELS);
         wire_set_u(reply, WF_CHUNKID, ch ? ch->id : 0);
         wire_set_u(reply, WF_CHUNKVER, ch ? ch->version : 0);
         wire_set_group(reply, WF_LOCS, &g);
@@ -92,6 +96,8 @@ static uint8_t writable(struct peer_req *r, struct peer_node *n, uint32_t index,
                 *ch = peer_chunk_make(r->p, n, index);
                 return *ch ? WIRE_STATUS_OK : WIRE_STATUS_NOSPACE;
         }
+        if ((*ch)->parts)
+                return WIRE_STATUS_CHUNKBUSY;
         *ch = peer_chunk_unshare(r->p, n, index);
         if (!*ch)
                 return WIRE_STATUS_OUTOFMEMORY;
@@ -262,9 +268,9 @@ static bool on_append_slice(struct peer_req *r)
 
 /* ---- copies ------------------------------------------------------------------------------------------------ */
 
-static uint8_t copy_state(struct mfs_peer *p, unsigned server, const struct peer_chunk *ch)
+static uint8_t copy_state(struct mfs_peer *p, const struct peer_chunk *ch, unsigned i)
 {
-        struct peer_copy *k = peer_copy_find(&p->server[server], ch->id);
+        struct peer_copy *k = peer_copy_find(&p->server[ch->server[i]], peer_copy_id(ch, i));
 
         if (!k)
                 return WIRE_COPY_INVALID;
@@ -274,26 +280,25 @@ static uint8_t copy_state(struct mfs_peer *p, unsigned server, const struct peer
 static bool check_index(struct peer_req *r, struct peer_node *n, uint32_t index)
 {
         bool ec = wire_get_u_or(&r->msg, WF_LISTMODE, 0) == 1;
-        unsigned parts = ec ? peer_parts_all(r->p) : 0;
         struct peer_chunk *ch = index < n->chunks ? n->chunk[index] : NULL;
-        uint8_t bytes[(MFS_PEER_SERVERS + 1) * 8];
+        uint8_t bytes[PEER_PLACES * 8];
         struct wire_group g;
         struct wire_msg m, item;
 
         if (wire_ver_at_least(r->p->cfg.master_version, WIRE_VER(4, 0, 0)) && index >= n->chunks)
                 return peer_status(r, WIRE_STATUS_NOCHUNK);
         wire_group_init(&g, ec ? WFORM_COPY_EC : WFORM_COPY, bytes, sizeof bytes);
-        for (unsigned i = 0; ch && i < (parts ? parts : ch->copies); i++) {
-                const struct peer_server *s = &r->p->server[ch->server[i % ch->copies]];
+        for (unsigned i = 0; ch && i < ch->copies; i++) {
+                const struct peer_server *s = &r->p->server[ch->server[i]];
 
                 if (!s->up)
                         continue;
                 wire_item_init(&item);
                 wire_set_u(&item, WF_IP, LOOPBACK);
                 wire_set_u(&item, WF_PORT, s->port);
-                wire_set_u(&item, WF_COPYSTATE, copy_state(r->p, ch->server[i % ch->copies], ch));
+                wire_set_u(&item, WF_COPYSTATE, copy_state(r->p, ch, i));
                 if (ec)
-                        wire_set_u(&item, WF_ECID, parts ? peer_part_id(r->p, i) : 0);
+                        wire_set_u(&item, WF_ECID, peer_part(ch, i));
                 wire_group_add(&g, &item);
         }
         peer_reply_init(r, &m);

@@ -12,7 +12,7 @@ static struct peer_copy *copy_of(struct mfs_peer *p, const struct peer_node *n, 
 
         if (!ch || copy >= ch->copies)
                 return NULL;
-        return peer_copy_find(&p->server[ch->server[copy]], ch->id);
+        return peer_copy_find(&p->server[ch->server[copy]], peer_copy_id(ch, copy));
 }
 
 /* ---- attributes and names ---------------------------------------------------------------------------------- */
@@ -181,7 +181,7 @@ static void diverged_run(struct mfs_peer *p, void *arg)
                 struct peer_chunk *ch = ri_container_of(node, struct peer_chunk, by_id);
                 uint32_t where;
 
-                for (unsigned i = 1; i < ch->copies; i++) {
+                for (unsigned i = 1; i < ch->copies && !ch->parts; i++) {
                         if (!differ(p, ch, i, &where))
                                 continue;
                         call->n++;
@@ -222,6 +222,9 @@ static bool plant_bytes(struct mfs_peer *p, struct peer_node *n, const uint8_t *
                 at += part;
         }
         n->attr.length = size;
+        for (uint32_t i = 0; p->cfg.parts && i < n->chunks; i++)
+                if (!peer_chunk_split(p, n->chunk[i]))
+                        return false;
         return true;
 }
 

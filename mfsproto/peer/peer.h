@@ -73,8 +73,9 @@ struct mfs_peer_cfg {
         uint32_t readdir_most;   /* entries in one answer of a 4.x master; 0: all */
         bool endless;            /* each folder lists itself as a folder in it */
         enum mfs_peer_bug bug;
-        unsigned
-                parts; /* 4 or 8 (4.x): what is planted is read as the parts of erasure coded chunks, and not written */
+        /* 4 or 8 (4.x): planted files are in so many data parts and their XOR, part i on chunkserver 1 + i % servers, and
+         * cannot be written. */
+        unsigned parts;
         unsigned restless; /* chunkservers (bit i is server i) that give other bytes at each read */
         uint16_t port;     /* of the master; any that is free */
         const struct mfs_peer_tap *tap; /* must live as long as the peer */
@@ -184,7 +185,8 @@ struct mfs_peer_file {
 };
 /* False: no such name. path without a leading slash, "" is the root; symbolic links are not followed. */
 bool mfs_peer_stat(struct mfs_peer *p, const char *path, struct mfs_peer_file *out);
-/* Bytes of one copy (0 ..) of each chunk, zeros where it has none; -1: no such file or copy. */
+/* Bytes of one copy (0 ..) of each chunk, zeros where it has none; -1: no such file or copy. Here and below: of a chunk in parts
+ * these are its copies, and offset is that in the part. */
 ssize_t mfs_peer_bytes(struct mfs_peer *p, const char *path, unsigned copy, uint64_t offset, void *buf,
                        size_t n);
 /* Chunks whose copies differ within the file's length; sentences in text unless NULL. */

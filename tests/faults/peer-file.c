@@ -1,10 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* A cluster in memory with one file, two copies of each chunk, and faults on its disks; a command is its client.
  *
- *      peer-file LOCAL [copies=N | parts=N | rot=COPY:OFFSET | restless=SERVER | script=LINE]... -- COMMAND...
+ *      peer-file LOCAL [WORD]... -- COMMAND...
  *
- * LOCAL becomes the file $ROMA_PEER_URI. parts: in erasure coded chunks, on servers of 4.59.2. rot: a bit of that copy (0 or 1) is flipped. restless: that chunkserver
- * gives other bytes at each read. script: a fault, see peer.h, with + for spaces. Ends as the command does. */
+ * LOCAL becomes the file $ROMA_PEER_URI. Ends as the command does. The words:
+ *      copies=N            instead of 2
+ *      parts=N             erasure coded chunks of 4.59.2, N + 1 parts on as many chunkservers (of 8 data parts the first has
+ *                          two); part i is copy i
+ *      servers=N           chunkservers, 1 to N
+ *      rot=COPY:OFFSET     a bit of that copy, or part, is flipped
+ *      restless=SERVER     that chunkserver gives other bytes at each read
+ *      gone=SERVER         it is killed
+ *      script=LINE         a fault, see peer.h, with + for spaces */
 #include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,7 +47,7 @@ static unsigned char *read_file(const char *path, size_t *size)
 /* After the file is there. */
 static void harm(struct mfs_peer *p, const char *word)
 {
-        unsigned copy;
+        unsigned copy, server;
         unsigned long long offset;
         char why[200], line[200];
 
@@ -53,10 +60,26 @@ static void harm(struct mfs_peer *p, const char *word)
                         *c = ' ';
                 if (!mfs_peer_script(p, line, why, sizeof(why)))
                         die(word, why);
-        } else if (strncmp(word, "restless=", 9) != 0 && strncmp(word, "copies=", 7) != 0 &&
-                   strncmp(word, "parts=", 6) != 0) {
-                die(word, "what is that");
+        } else if (sscanf(word, "gone=%u", &server) == 1) {
+                mfs_peer_power(p, server, MFS_PEER_KILL);
         }
+}
+
+/* False: it is about what happens when the file is there. */
+static bool configure(struct mfs_peer_cfg *cfg, const char *word)
+{
+        unsigned server;
+
+        if (sscanf(word, "restless=%u", &server) == 1) {
+                cfg->restless |= 1u << server;
+        } else if (sscanf(word, "parts=%u", &cfg->parts) == 1) {
+                cfg->master_version = WIRE_VER(4, 59, 2);
+                cfg->servers = cfg->parts < MFS_PEER_SERVERS ? cfg->parts + 1 : MFS_PEER_SERVERS;
+        } else if (sscanf(word, "servers=%u", &cfg->servers) != 1 &&
+                   sscanf(word, "copies=%u", &cfg->copies) != 1) {
+                return false;
+        }
+        return true;
 }
 
 static int client(struct mfs_peer *p, char **command)
@@ -79,16 +102,12 @@ int main(int argc, char **argv)
         struct mfs_peer *p;
         char why[200];
         size_t size;
-        unsigned server;
         int end = 2, code;
 
         for (; end < argc && strcmp(argv[end], "--") != 0; end++)
-                if (sscanf(argv[end], "restless=%u", &server) == 1)
-                        cfg.restless |= 1u << server;
-                else if (sscanf(argv[end], "parts=%u", &cfg.parts) == 1)
-                        cfg.master_version = WIRE_VER(4, 59, 2);
-                else
-                        (void)sscanf(argv[end], "copies=%u", &cfg.copies);
+                if (!configure(&cfg, argv[end]) && strncmp(argv[end], "rot=", 4) != 0 &&
+                    strncmp(argv[end], "gone=", 5) != 0 && strncmp(argv[end], "script=", 7) != 0)
+                        die(argv[end], "what is that");
         if (end + 1 >= argc)
                 die("usage", "LOCAL [WORD]... -- COMMAND...");
         bytes = read_file(argv[1], &size);
