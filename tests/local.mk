@@ -5,6 +5,7 @@ script_tests += \
 	tests/headers.sh \
 	tests/link.sh \
 	tests/module.sh \
+	tests/parts-served.sh \
 	tests/salvage-served.sh \
 	tests/serve-clients.sh \
 	tests/symbols.sh \

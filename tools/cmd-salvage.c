@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "tools/coded.h"
 #include "tools/mix.h"
 
 enum {
@@ -319,44 +320,80 @@ static bool as_original(struct work *w, uint32_t block, const unsigned char *byt
         return same;
 }
 
-/* What became of `got` bytes from this block on. The original knows more than the parts. */
-static void record_parts(struct work *w, uint32_t block, const unsigned char *buf, uint64_t got, bool fits)
+/* The checksum parts of MooseFS Pro that are no XOR: only its chunkservers can compute with them. */
+static bool has_other_checksums(const struct work *w)
 {
-        for (uint64_t at = 0; at < got; at += DG_BLOCK, block++) {
-                uint64_t n = got - at < DG_BLOCK ? got - at : DG_BLOCK;
-                bool known = w->look.k.has_want,
-                     right = known ? as_original(w, block, buf + at, (size_t)n) : fits;
-
-                record(w->v, offset_of(w, block), n, right ? DG_CERTAIN : DG_CHOSEN, "parts",
-                       right   ? "-"
-                       : known ? "the parts do not have what the original has"
-                               : "the parts of the erasure coded chunk do not fit, or some are missing");
+        for (size_t i = 0; i < w->look.k.copies; i++) {
+                struct dg_part p;
+                if (dg_part(w->look.k.copy[i].part, &p) && p.checksum && !p.exclusive)
+                        return true;
         }
+        return false;
 }
 
-/* Erasure coded chunks are put together by the library; parts that differ cannot be weighed one by one. */
+/* A reader may get what we cannot compute: the master lets chunkservers make the missing part anew for it. */
+static void ask_servers(struct work *w, uint32_t block, unsigned char *buf, struct dg_source *s)
+{
+        uint64_t len = within(w, block, 1);
+        struct answer a = { 0 };
+
+        ANSWER(w->v->tool, &a,
+               roma_aio_pread(w->v->whole, buf, (size_t)len, offset_of(w, block), NULL, flight_done,
+                              &a.flight));
+        answer_wait(w->v->tool, &a);
+        if (a.code == ROMA_OK && a.result.bytes == len) {
+                s->crc = dg_crc_padded(buf, (size_t)len);
+                s->reason = "made anew by the chunkservers";
+                s->certainty = w->look.k.has_want && !as_original(w, block, buf, (size_t)len) ? DG_CHOSEN
+                                                                                              : DG_CERTAIN;
+        }
+        answer_free(&a);
+}
+
+/* A block was weighed as a whole; what lies behind the length that was asked for does not count. */
+static void judge_piece(struct work *w, uint32_t block, const unsigned char *bytes, struct dg_source *s)
+{
+        size_t n = (size_t)within(w, block, 1);
+
+        if (!w->look.k.has_want || !s->n || n == DG_BLOCK || !as_original(w, block, bytes, n))
+                return;
+        s->certainty = DG_CERTAIN;
+        s->reason = NULL;
+}
+
+static void record_part(struct work *w, uint32_t block, const struct dg_source *s)
+{
+        const char *from = s->n > 1 ? "parts" : s->n ? w->look.copy[s->copy[0]].at->server : "-";
+        const char *why = s->n > 1 ? "computed from the other parts" : "-";
+
+        record(w->v, offset_of(w, block), within(w, block, 1), s->certainty, from,
+               s->reason ? s->reason : why);
+}
+
+/* Each block comes from its data part, or is computed from the others. */
 static void read_parts(struct work *w)
 {
         struct salvage *v = w->v;
-        unsigned char *buf = need(malloc((size_t)RUN * DG_BLOCK));
-        bool complete;
-        size_t copy;
-        bool fits = dg_parity(&w->look.k, &copy, &complete) < 0 && complete;
+        unsigned char *buf = need(malloc((size_t)CODED_ROW * DG_BLOCK));
+        struct dg_source source[CODED_ROW];
+        bool others = has_other_checksums(w);
 
-        for (uint32_t b = 0; b < w->blocks && !v->failed && !v->tool->stopping; b += RUN) {
-                uint64_t len = within(w, b, RUN), got;
-                struct answer a = { 0 };
-                ANSWER(v->tool, &a,
-                       roma_aio_pread(v->whole, buf, (size_t)len, offset_of(w, b), NULL, flight_done,
-                                      &a.flight));
-                answer_wait(v->tool, &a);
-                got = a.code == ROMA_OK ? a.result.bytes : 0;
-                if (got && write_out(v, buf, offset_of(w, b), got))
-                        record_parts(w, b, buf, got, fits);
-                if (got < len)
-                        record(v, offset_of(w, b) + got, len - got, DG_LOST, "parts",
-                               a.code == ROMA_OK ? "behind the end of the file" : a.message);
-                answer_free(&a);
+        for (uint32_t b = 0; b < w->blocks && !v->failed; b += CODED_ROW) {
+                uint32_t n = w->blocks - b < CODED_ROW ? w->blocks - b : CODED_ROW;
+                bool data = false;
+
+                coded_read(&v->l, &w->look, b, n, buf, source);
+                for (uint32_t i = 0; i < n && !v->tool->stopping; i++) {
+                        if (!source[i].n && others)
+                                ask_servers(w, b + i, buf + (size_t)i * DG_BLOCK, &source[i]);
+                        data |= source[i].crc != DG_EMPTY;
+                }
+                if (v->tool->stopping || (data && !write_out(v, buf, offset_of(w, b), within(w, b, n))))
+                        break;
+                for (uint32_t i = 0; i < n; i++) {
+                        judge_piece(w, b + i, buf + (size_t)i * DG_BLOCK, &source[i]);
+                        record_part(w, b + i, &source[i]);
+                }
         }
         free(buf);
 }

@@ -11,12 +11,17 @@ diagnose_sources = \
 	tools/diagnose/mix.c \
 	tools/diagnose/part.c \
 	tools/diagnose/picture.c \
+	tools/diagnose/rebuild.c \
 	tools/diagnose/table.c \
 	tools/diagnose/vote.c
 
 unit_tests += tests/unit/test-diagnose
 tests_unit_test_diagnose_SOURCES = tests/unit/test-diagnose.c $(diagnose_sources)
 tests_unit_test_diagnose_LDADD = $(LDADD) $(DEFLATE_LIBS)
+
+unit_tests += tests/unit/test-rebuild
+tests_unit_test_rebuild_SOURCES = tests/unit/test-rebuild.c $(diagnose_sources)
+tests_unit_test_rebuild_LDADD = $(LDADD) $(DEFLATE_LIBS)
 
 fuzz_targets += fuzz/fuzz-chunkfile
 fuzz_fuzz_chunkfile_SOURCES = fuzz/fuzz-chunkfile.c $(diagnose_sources)
@@ -53,6 +58,8 @@ roma_SOURCES = $(diagnose_sources) \
 	tools/cmd-upload.c \
 	tools/cmd-version.c \
 	tools/cmd-wire.c \
+	tools/coded.c \
+	tools/coded.h \
 	tools/commands.c \
 	tools/content.c \
 	tools/content.h \

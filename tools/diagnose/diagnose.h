@@ -273,6 +273,26 @@ unsigned dg_part_number(const struct dg_part *part, uint32_t block);
 /* The block of the data part that holds this block of the chunk; -1: another part does. */
 int32_t dg_part_find(const struct dg_part *part, uint32_t block);
 
+/* ---- rebuild.c: a block of an erasure coded chunk --------------------------------------------------------- */
+
+enum { DG_SOURCES = 8 };
+
+/* Where its bytes are. */
+struct dg_source {
+        enum dg_certainty certainty;
+        unsigned
+                n; /* copies: 0 none can be read, 1 it is this copy's block, 4 or 8: it is the XOR of theirs */
+        size_t copy[DG_SOURCES]; /* parts, or one whole copy */
+        uint32_t block;          /* in each of these */
+        uint32_t crc;            /* that it then has; DG_EMPTY: all zeros, nothing need be read */
+        const char *reason;      /* for DG_CHOSEN and DG_LOST */
+};
+
+/* Where to take this block of the chunk from when dg_in_parts(). Blocks with seen == DG_BAD or DG_AWAY are out, and what
+ * their tables say still counts against others. avoid: copies (one bit each) that are read only when nobody else has the
+ * same bytes. Parts of another version are never computed with. */
+void dg_choose_part(const struct dg_chunk *chunk, uint32_t block, uint32_t avoid, struct dg_source *out);
+
 /* ---- chunkfile.c ------------------------------------------------------------------------------------------ */
 
 enum dg_cf_problem {
