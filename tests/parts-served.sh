@@ -65,6 +65,14 @@ right
 run 1 "$salvage" gone=5 rot=2:70000
 cmp -l saved data | awk '{ b[int(($1 - 1) / 65536)] } END { for (i in b) print i }' >blocks
 [ "$(cat blocks)" = 9 ] || fail "other blocks are lost: $(cat blocks saved.map)"
+# shellcheck disable=SC2016
+diagnose='exec "$roma" diagnose --error-gap 0 "$ROMA_PEER_URI"'
+run 2 "$diagnose" gone=2
+run 2 "$diagnose" gone=2 gone=4
+says 'only 3 of its parts are on chunkservers that are connected, and 4 are needed'
+# As a 4.59 chunkserver answers that finds the end of a part file cut off.
+run 1 "$diagnose" 'script=cs2+ANTOCS_GET_CHUNK_BLOCKS+*+status+29'
+says 'wrong: chunk 0: part 11 on .* is damaged'
 run 1 "$salvage" gone=2 gone=4
 says '^0	262144	certain	' saved.map
 says '^262144	262144	lost	-	its part is missing' saved.map

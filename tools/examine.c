@@ -239,6 +239,13 @@ static bool part_is_other(const struct look *look)
         return dg_in_parts(&look->k) && dg_parts_differ(&look->k, &first, &copy, &complete);
 }
 
+static bool lacks_parts(const struct look *look)
+{
+        unsigned good, needed;
+
+        return dg_too_few_parts(&look->k, &good, &needed);
+}
+
 static bool suspicious(const struct look *look)
 {
         struct dg_range r;
@@ -246,7 +253,7 @@ static bool suspicious(const struct look *look)
         if (!look->chunk->id)
                 return wants_data(look);
         return dg_ranges(&look->k, &r, 1) || lacks_copy(look) || !usable(look) || look->pad ||
-               hides_data(look) || part_is_wrong(look) || part_is_other(look);
+               hides_data(look) || part_is_wrong(look) || part_is_other(look) || lacks_parts(look);
 }
 
 /* ---- the second look -------------------------------------------------------------------------------------- */
@@ -306,8 +313,10 @@ static bool changed_meanwhile(struct subject *s, const struct look *look, bool *
  * moved. Asking it again would count against its disk, so the master is asked whether it still counts that copy. */
 static bool refused(const struct look *look, size_t i)
 {
+        int code = look->copy[i].code;
+
         return look->k.copy[i].current && !look->k.copy[i].usable &&
-               (look->copy[i].code == ROMA_ENOENT || look->copy[i].code == ROMA_ESERVERIO);
+               (code == ROMA_ENOENT || code == ROMA_ESERVERIO || code == ROMA_ECORRUPT);
 }
 
 static bool still_listed(const roma_mfs_map *map, const struct look *look, size_t i)
@@ -471,26 +480,33 @@ static void note_copy(struct subject *s, const struct look *look, size_t i)
         const struct look_copy *c = &look->copy[i];
         const struct dg_copy *k = &look->k.copy[i];
         int64_t chunk = look->k.index;
+        char what[16] = "the copy";
 
+        if (k->part)
+                snprintf(what, sizeof(what), "part %02X", k->part);
         if (c->at->state == ROMA_MFS_INVALID) {
                 s->facts.invalid++;
-                examine_note(s, NOTE_BAD, "damaged-copy", chunk, "the copy on %s is known to be damaged",
+                examine_note(s, NOTE_BAD, "damaged-copy", chunk, "%s on %s is known to be damaged", what,
                              c->at->server);
         } else if (!k->current) {
                 s->facts.old++;
                 examine_note(s, NOTE_INFO, "old-copy", chunk,
-                             "the copy on %s is of another version; the master removes it", c->at->server);
+                             "%s on %s is of another version; the master removes it", what, c->at->server);
+        } else if (!k->usable && c->code == ROMA_ECORRUPT) {
+                s->facts.invalid++;
+                examine_note(s, NOTE_BAD, "damaged-copy", chunk, "%s on %s is damaged: %s", what,
+                             c->at->server, c->message);
         } else if (!k->usable && c->code == ROMA_ENOENT) {
                 examine_note(s, NOTE_BAD, "missing-copy", chunk,
-                             "the master counts a copy on %s, and that server does not have it: %s",
-                             c->at->server, c->message);
+                             "the master counts %s on %s, and that server does not have it: %s",
+                             k->part ? what : "a copy", c->at->server, c->message);
         } else if (!k->usable) {
-                examine_note(s, NOTE_UNKNOWN, "not-asked", chunk, "the copy on %s could not be looked at: %s",
+                examine_note(s, NOTE_UNKNOWN, "not-asked", chunk, "%s on %s could not be looked at: %s", what,
                              c->at->server, c->message ? c->message : "interrupted");
         } else if (c->unread) {
                 examine_note(
-                        s, NOTE_UNKNOWN, "not-read", chunk, "%u blocks of the copy on %s were %s%s%s",
-                        c->unread, c->at->server, c->unread_why, c->unread_message ? ": " : "",
+                        s, NOTE_UNKNOWN, "not-read", chunk, "%u blocks of %s on %s were %s%s%s", c->unread,
+                        what, c->at->server, c->unread_why, c->unread_message ? ": " : "",
                         c->unread_message
                                 ? c->unread_message
                                 : ": after a CRC error a second one too soon can make the server give up "
@@ -508,6 +524,8 @@ static void note_copy(struct subject *s, const struct look *look, size_t i)
 static void note_copies(struct subject *s, const struct look *look)
 {
         size_t good = usable(look), empty = 0, full = 0;
+        unsigned parts = 0, needed = 0;
+        bool few;
 
         for (size_t i = 0; i < look->k.copies; i++) {
                 const struct dg_copy *k = &look->k.copy[i];
@@ -524,7 +542,8 @@ static void note_copies(struct subject *s, const struct look *look)
         s->compared += good;
         if (look->k.copies > s->facts.copies)
                 s->facts.copies = look->k.copies;
-        if (good)
+        few = dg_too_few_parts(&look->k, &parts, &needed);
+        if (good && !few)
                 return;
         if (look->chunk->zeros)
                 examine_note(s, NOTE_BAD, "lost", look->k.index,
@@ -533,6 +552,15 @@ static void note_copies(struct subject *s, const struct look *look)
                 examine_note(s, NOTE_UNKNOWN, "no-copy", look->k.index,
                              "no chunkserver that is connected has a copy of chunk %016llX",
                              (unsigned long long)look->chunk->id);
+        else if (few && look->k.copies == good)
+                examine_note(s, NOTE_UNKNOWN, "no-copy", look->k.index,
+                             "only %u of its parts are on chunkservers that are connected, and %u are needed",
+                             parts, needed);
+        else if (few && !lacks_copy(look))
+                examine_note(s, NOTE_BAD, "no-good-copy", look->k.index,
+                             "only %u of its parts are good, and %u are needed; roma salvage reads what "
+                             "is left in the others",
+                             parts, needed);
         else if (!lacks_copy(look))
                 examine_note(
                         s, NOTE_BAD, "no-good-copy", look->k.index,
@@ -563,13 +591,19 @@ static void note_parity(struct subject *s, const struct look *look)
 {
         size_t copy = 0;
         bool complete;
+        struct dg_part part;
         int block = dg_parity(&look->k, &copy, &complete);
 
-        if (block >= 0)
+        if (block >= 0 && dg_part(look->k.copy[copy].part, &part) && part.checksum)
                 examine_note(
                         s, NOTE_BAD, "parity", look->k.index,
-                        "block %d of part %02X on %s does not fit the other parts of the erasure coded chunk",
+                        "block %d of the parts of the erasure coded chunk do not fit each other: that of the "
+                        "checksum part %02X on %s is wrong, or that of a data part",
                         block, look->k.copy[copy].part, look->copy[copy].at->server);
+        else if (block >= 0)
+                examine_note(s, NOTE_BAD, "parity", look->k.index,
+                             "block %d of part %02X on %s is not as in the other copy of this part", block,
+                             look->k.copy[copy].part, look->copy[copy].at->server);
         else if (dg_in_parts(&look->k) && !complete)
                 examine_note(s, NOTE_UNKNOWN, "parity", look->k.index,
                              "parts of the erasure coded chunk are missing: the others cannot be checked "

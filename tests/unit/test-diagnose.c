@@ -221,6 +221,7 @@ START_TEST(parts)
 {
         static struct dg_copy part[5];
         struct dg_chunk k = { .copies = 5, .copy = part };
+        unsigned good, needed;
         bool complete;
         size_t at;
 
@@ -236,9 +237,17 @@ START_TEST(parts)
         ck_assert(complete);
         part[2].crc[17]++;
         ck_assert_int_eq(dg_parity(&k, &at, &complete), 17);
+        ck_assert(!dg_too_few_parts(&k, &good, &needed));
         part[1].usable = false;
         ck_assert_int_eq(dg_parity(&k, &at, &complete), -1);
         ck_assert(!complete);
+        ck_assert(!dg_too_few_parts(&k, &good, &needed)); /* the fifth part is computed */
+        part[4].current = false;
+        ck_assert(dg_too_few_parts(&k, &good, &needed) && good == 3 && needed == 4);
+        part[3].part = 0x10; /* twice the same part */
+        ck_assert(dg_too_few_parts(&k, &good, &needed) && good == 2);
+        part[3].part = 0; /* a whole copy knows more */
+        ck_assert(!dg_too_few_parts(&k, &good, &needed));
         ck_assert_uint_eq(dg_ranges(&k, range, DG_BLOCKS), 0);
 }
 END_TEST

@@ -103,6 +103,10 @@ int dg_reference(const struct dg_chunk *chunk, uint32_t block);
  * there: a whole copy that is as it should be knows more than any part, a damaged or old one less than parts that are. */
 bool dg_in_parts(const struct dg_chunk *chunk);
 
+/* Does it lack so many of its parts, when these say what is in it, that nobody can read all of it? Which of them are
+ * there and as they should be: *good, of *needed. */
+bool dg_too_few_parts(const struct dg_chunk *chunk, unsigned *good, unsigned *needed);
+
 /* An erasure coded chunk and its original: how many blocks of the chunk have other checksums in their data part, the first of
  * them, and the part (*copy). *complete says whether there is a part for each block of the original. */
 uint32_t dg_parts_differ(const struct dg_chunk *chunk, uint32_t *first, size_t *copy, bool *complete);

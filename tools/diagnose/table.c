@@ -280,6 +280,27 @@ bool dg_in_parts(const struct dg_chunk *k)
         return current || (parts && !whole);
 }
 
+bool dg_too_few_parts(const struct dg_chunk *k, unsigned *good, unsigned *needed)
+{
+        uint64_t seen = 0;
+        unsigned of4, of8;
+
+        for (size_t i = 0; i < copies_of(k); i++) {
+                const struct dg_copy *c = &k->copy[i];
+                struct dg_part p;
+
+                if (c->usable && c->current && dg_part(c->part, &p))
+                        seen |= UINT64_C(1) << c->part;
+        }
+        of4 = (unsigned)__builtin_popcountll(seen & 0xFFFF0000u);
+        of8 = (unsigned)__builtin_popcountll(seen >> 32);
+        *needed = of8 ? 8 : 4;
+        *good = of8 ? of8 : of4;
+        if (of4 >= 4 || of8 >= 8)
+                return false;
+        return dg_in_parts(k);
+}
+
 static const struct dg_copy *part(const struct dg_chunk *k, unsigned id, size_t *copy)
 {
         for (size_t i = 0; i < copies_of(k); i++) {
