@@ -106,11 +106,13 @@ END
 
 bash "$scratch/work" "$scratch/local" >"$scratch/here" || fail "the work cannot be done on a local folder"
 mkdir "$mounted/tools" || fail "mkdir $mounted/tools"
-inside mfssetgoal 2 "$mounted/tools" >/dev/null || fail "mfssetgoal"
+goal 2 "$mounted/tools"
 inside env scratch="$scratch" bash "$scratch/tools" "$mounted/tools" >"$scratch/tools.here" 2>&1
 timeout 300 "$ROMA" conform --json --serve -- bash "$scratch/client" >"$scratch/out" 2>"$scratch/err"
 code=$?
 [ $code = 0 ] || fail "exit code $code: $(cat "$scratch/out" "$scratch/err" "$scratch/mount")"
 diff "$scratch/here" "$scratch/there" || fail "mfsmount on these servers reads other bytes"
 grep -q '"writes":[1-9].*"findings":0' "$scratch/out" || fail "no write session was seen: $(cat "$scratch/out")"
+# mfscheckfile counts copies in the way of the master's version, and these servers are a 3.0.117.
+sed -i -E 's/^2 full copies \(redundancy level: 1\): +1$/ chunks with 2 copies:            1/' "$scratch/tools.here"
 diff "$scratch/tools.here" "$scratch/tools.there" || fail "on these servers the tools do not do what they do on real ones"
