@@ -54,6 +54,10 @@ run 1 "$salvage" rot=0:5 rot=1:6
 cmp -l saved data | awk '{ b[int(($1 - 1) / 65536)] } END { for (i in b) print i }' | sort -n | tr '\n' ' ' >blocks
 [ "$(cat blocks)" = "0 4 " ] || fail "other blocks are lost: $(cat blocks saved.map)"
 [ "$(grep -c '	lost	' saved.map)" = 2 ] || fail "the map: $(cat saved.map)"
+# A server with several parts: what is known of one says nothing of the others when the chunk comes a second time.
+run 0 "$salvage" servers=2 rot=0:5 twice
+cmp <(tail -c +$((64 * 1024 * 1024 + 1)) saved) data || fail "the second is not the file: $(cat out saved.map)"
+[ "$(grep -c '	65536	certain	parts	computed from the other parts$' saved.map)" = 2 ] || fail "the map: $(cat saved.map)"
 echo "damaged blocks: found, computed from the others"
 
 for part in 0 1 2 3 4; do

@@ -174,7 +174,7 @@ static bool is_of(const struct look_rot *r, const struct look *look, size_t copy
         const roma_mfs_copy *at = look->copy[copy].at;
 
         return r->chunk == look->chunk->id && r->version == look->chunk->version && r->ip == at->ip &&
-               r->port == at->port;
+               r->port == at->port && r->part == at->part;
 }
 
 void look_bad(struct looker *l, struct look *look, size_t copy, uint32_t block)
@@ -184,7 +184,7 @@ void look_bad(struct looker *l, struct look *look, size_t copy, uint32_t block)
         look->k.copy[copy].seen[block] = DG_BAD;
         l->rot = need(realloc(l->rot, (l->rots + 1) * sizeof(*l->rot)));
         l->rot[l->rots++] =
-                (struct look_rot){ look->chunk->id, look->chunk->version, at->ip, block, at->port };
+                (struct look_rot){ look->chunk->id, look->chunk->version, at->ip, block, at->port, at->part };
 }
 
 void look_init(struct looker *l, struct look *look, const roma_mfs_chunk *chunk, uint64_t length)

@@ -23,6 +23,7 @@ struct look_rot {
         uint64_t chunk;
         uint32_t version, ip, block;
         uint16_t port;
+        uint8_t part; /* a server may have several of a chunk */
 };
 
 struct looker {

@@ -288,6 +288,33 @@ bool mfs_peer_rot(struct mfs_peer *p, const char *path, unsigned copy, uint64_t 
         return call.done;
 }
 
+struct repeat_call {
+        const char *path;
+        bool done;
+};
+
+static void repeat_run(struct mfs_peer *p, void *arg)
+{
+        struct repeat_call *call = arg;
+        struct peer_node *n = peer_node_walk(p, call->path);
+        uint32_t next = n ? n->chunks : 0;
+
+        if (!next || !n->chunk[0] || !peer_chunk_room(n, next))
+                return;
+        n->chunk[next] = n->chunk[0];
+        peer_chunk_share(n->chunk[0]);
+        n->attr.length += (uint64_t)next << WIRE_CHUNK_BITS;
+        call->done = true;
+}
+
+bool mfs_peer_repeat(struct mfs_peer *p, const char *path)
+{
+        struct repeat_call call = { path, false };
+
+        peer_call(p, repeat_run, &call);
+        return call.done;
+}
+
 /* ---- state ------------------------------------------------------------------------------------------------- */
 
 static unsigned count_conns(const struct peer_server *s, const struct peer_role *role)

@@ -197,6 +197,8 @@ bool mfs_peer_list(struct mfs_peer *p, const char *path, struct ri_str *text);
 bool mfs_peer_plant(struct mfs_peer *p, const char *path, const void *bytes, size_t n);
 /* Flips a bit on the disk of one copy: reading that block says status 29. */
 bool mfs_peer_rot(struct mfs_peer *p, const char *path, unsigned copy, uint64_t offset);
+/* A file of one chunk has it twice, as mfsappendchunks makes them. False: it has none. */
+bool mfs_peer_repeat(struct mfs_peer *p, const char *path);
 
 struct mfs_peer_state {
         unsigned sessions, master_conns, cs_conns, chain_conns;

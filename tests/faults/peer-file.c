@@ -10,6 +10,7 @@
  *      servers=N           chunkservers, 1 to N
  *      rot=COPY:OFFSET     a bit of that copy, or part, is flipped
  *      restless=SERVER     that chunkserver gives other bytes at each read
+ *      twice               its chunk is there a second time, behind the end of the first
  *      gone=SERVER         it is killed
  *      script=LINE         a fault, see peer.h, with + for spaces */
 #include <spawn.h>
@@ -53,6 +54,9 @@ static void harm(struct mfs_peer *p, const char *word)
 
         if (sscanf(word, "rot=%u:%llu", &copy, &offset) == 2) {
                 if (!mfs_peer_rot(p, "file", copy, offset))
+                        die(word, "nothing is there");
+        } else if (!strcmp(word, "twice")) {
+                if (!mfs_peer_repeat(p, "file"))
                         die(word, "nothing is there");
         } else if (!strncmp(word, "script=", 7)) {
                 snprintf(line, sizeof(line), "%s", word + 7);
@@ -106,7 +110,8 @@ int main(int argc, char **argv)
 
         for (; end < argc && strcmp(argv[end], "--") != 0; end++)
                 if (!configure(&cfg, argv[end]) && strncmp(argv[end], "rot=", 4) != 0 &&
-                    strncmp(argv[end], "gone=", 5) != 0 && strncmp(argv[end], "script=", 7) != 0)
+                    strcmp(argv[end], "twice") != 0 && strncmp(argv[end], "gone=", 5) != 0 &&
+                    strncmp(argv[end], "script=", 7) != 0)
                         die(argv[end], "what is that");
         if (end + 1 >= argc)
                 die("usage", "LOCAL [WORD]... -- COMMAND...");
