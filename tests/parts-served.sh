@@ -81,3 +81,18 @@ run 1 "$salvage" gone=2 gone=4
 says '^0	262144	certain	' saved.map
 says '^262144	262144	lost	-	its part is missing' saved.map
 echo "parts on no server: computed from the others"
+
+# A server that gives other bytes at each read, all with fitting CRCs: they are computed from the others. Where they cannot be, those
+# that came are called what they are, and so is what was computed from them.
+run 0 "$salvage" restless=1
+right
+says '^0	262144	certain	parts	computed from the other parts$' saved.map
+run 1 "$salvage" restless=1 gone=3
+cmp -l saved data | awk '{ u[int(($1 - 1) / 262144) % 4] } END { for (i in u) print i }' | sort | tr '\n' ' ' >units
+[ "$(cat units)" = "0 2 " ] || fail "other units are wrong: $(cat units saved.map)"
+awk -F '\t' '!/^#/ && ($3 == "certain") == ($1 / 262144 % 2 == 0) { exit 1 }' saved.map || fail "the map: $(cat saved.map)"
+[ "$(grep -c 'unstable: its server gives other bytes' saved.map)" = 5 ] || fail "the map: $(cat saved.map)"
+# shellcheck disable=SC2016
+run 1 'exec "$roma" salvage --error-gap 0 --against data "$ROMA_PEER_URI" saved' restless=1 gone=3
+says ' [0-9]* certain, [1-9][0-9]* chosen, 0 lost'
+echo "other bytes at each read: computed from the others, or not certain"

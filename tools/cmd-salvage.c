@@ -350,12 +350,13 @@ static void ask_servers(struct work *w, uint32_t block, unsigned char *buf, stru
         answer_free(&a);
 }
 
-/* A block was weighed as a whole; what lies behind the length that was asked for does not count. */
-static void judge_piece(struct work *w, uint32_t block, const unsigned char *bytes, struct dg_source *s)
+/* A block was weighed as a whole and by the tables: what lies behind the length that was asked for does not count, and other bytes
+ * may have come. */
+static void judge_bytes(struct work *w, uint32_t block, const unsigned char *bytes, struct dg_source *s)
 {
         size_t n = (size_t)within(w, block, 1);
 
-        if (!w->look.k.has_want || !s->n || n == DG_BLOCK || !as_original(w, block, bytes, n))
+        if (s->certainty != DG_CHOSEN || !w->look.k.has_want || !s->n || !as_original(w, block, bytes, n))
                 return;
         s->certainty = DG_CERTAIN;
         s->reason = NULL;
@@ -391,7 +392,7 @@ static void read_parts(struct work *w)
                 if (v->tool->stopping || (data && !write_out(v, buf, offset_of(w, b), within(w, b, n))))
                         break;
                 for (uint32_t i = 0; i < n; i++) {
-                        judge_piece(w, b + i, buf + (size_t)i * DG_BLOCK, &source[i]);
+                        judge_bytes(w, b + i, buf + (size_t)i * DG_BLOCK, &source[i]);
                         record_part(w, b + i, &source[i]);
                 }
         }

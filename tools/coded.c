@@ -6,7 +6,7 @@
 
 #include "tools/coded.h"
 
-enum { TRIES = 3 };
+enum { TRIES = 3 /* of a server, and for a block that has other bytes at each read */ };
 
 struct row;
 
@@ -25,6 +25,7 @@ struct row {
         struct dg_source *source;
         struct fetch fetch[DG_COPIES];
         unsigned char *block[DG_COPIES][CODED_ROW]; /* of each copy, those that have come */
+        uint8_t changes[DG_COPIES][CODED_ROW];      /* other bytes came than the table says */
 };
 
 /* The first block of this copy that lies in the row. */
@@ -67,20 +68,23 @@ static bool is_needed(struct row *r, size_t copy, uint32_t block)
         return false;
 }
 
+/* Parts are not written in place, so bytes that are not as the table says come from a server that gives others at each read. What
+ * comes last is kept for blocks that nobody else has. */
+static void take_block(struct row *r, size_t copy, uint32_t block, const unsigned char *bytes)
+{
+        struct dg_copy *k = &r->look->k.copy[copy];
+        bool right = dg_crc(bytes, DG_BLOCK) == k->crc[block];
+
+        if (!right && ++r->changes[copy][block - start_of(r, copy)] < TRIES)
+                return;
+        k->seen[block] = right ? DG_GOOD : DG_RESTLESS;
+        *slot(r, copy, block) = memcpy(need(malloc(DG_BLOCK)), bytes, DG_BLOCK);
+}
+
 static void take(struct fetch *f, uint32_t came)
 {
-        struct dg_copy *k = &f->row->look->k.copy[f->copy];
-
-        for (uint32_t i = 0; i < came; i++) {
-                unsigned char *bytes = need(malloc(DG_BLOCK));
-                uint32_t b = f->block + i;
-
-                memcpy(bytes, f->bytes + (size_t)i * DG_BLOCK, DG_BLOCK);
-                *slot(f->row, f->copy, b) = bytes;
-                k->crc[b] =
-                        dg_crc(bytes, DG_BLOCK); /* if it was written meanwhile this is chosen from anew */
-                k->seen[b] = DG_GOOD;
-        }
+        for (uint32_t i = 0; i < came; i++)
+                take_block(f->row, f->copy, f->block + i, f->bytes + (size_t)i * DG_BLOCK);
 }
 
 static void got_blocks(struct flight *flight, const roma_result *r)

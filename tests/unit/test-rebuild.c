@@ -107,6 +107,42 @@ START_TEST(one_is_missing)
 }
 END_TEST
 
+/* Its server gives other bytes than its table says: they come last, are never certain, and the table still counts. */
+START_TEST(restless_blocks)
+{
+        fresh(4, DG_BLOCKS);
+        part[0].seen[5] = DG_RESTLESS;
+        ck_assert_int_eq(choose(place(0, 1) + 1), DG_CERTAIN);
+        ck_assert(is_computed_for(0) && is_right(place(0, 1) + 1));
+        ck_assert_int_eq(choose(place(1, 1) + 1), DG_CERTAIN);
+        ck_assert(is_from(1));
+        part[2].usable = false;
+        ck_assert_int_eq(choose(place(0, 1) + 1), DG_CHOSEN);
+        ck_assert(is_from(0));
+        ck_assert_int_eq(choose(place(2, 1) + 1), DG_CHOSEN); /* computed from it */
+        ck_assert(is_computed_for(2));
+        chunk.has_want = true; /* what the table says is not what comes */
+        ck_assert_int_eq(choose(place(0, 1) + 1), DG_CHOSEN);
+
+        fresh(4, DG_BLOCKS);
+        part[0].seen[5] = DG_RESTLESS;
+        part[0].crc[5]++;
+        ck_assert_int_eq(choose(place(0, 1) + 1), DG_CHOSEN);
+        ck_assert(is_computed_for(0));
+
+        fresh(4, DG_BLOCKS);
+        part[5] = part[0]; /* the same part on another server */
+        chunk.copies = 6;
+        part[0].seen[5] = DG_RESTLESS;
+        part[2].usable = false;
+        ck_assert_int_eq(choose(place(2, 1) + 1), DG_CERTAIN);
+        for (unsigned i = 0; i < got.n; i++)
+                ck_assert_uint_ne(got.copy[i], 0);
+        ck_assert_int_eq(choose(place(0, 1) + 1), DG_CERTAIN);
+        ck_assert(is_from(5));
+}
+END_TEST
+
 START_TEST(damaged_blocks)
 {
         fresh(4, 1000);
@@ -301,6 +337,7 @@ int main(void)
         tcase_set_timeout(t, 60);
         tcase_add_test(t, whole);
         tcase_add_test(t, one_is_missing);
+        tcase_add_test(t, restless_blocks);
         tcase_add_test(t, damaged_blocks);
         tcase_add_test(t, two_are_missing);
         tcase_add_test(t, disagreement);

@@ -294,7 +294,7 @@ struct dg_source {
 
 /* Where to take this block of the chunk from when dg_in_parts(). Blocks with seen == DG_BAD or DG_AWAY are out, and what
  * their tables say still counts against others. avoid: copies (one bit each) that are read only when nobody else has the
- * same bytes. Parts of another version are never computed with. */
+ * same bytes. Parts of another version are never computed with. What is DG_RESTLESS is taken where there is nothing else. */
 void dg_choose_part(const struct dg_chunk *chunk, uint32_t block, uint32_t avoid, struct dg_source *out);
 
 /* ---- chunkfile.c ------------------------------------------------------------------------------------------ */

@@ -13,8 +13,9 @@ enum rank { OLD = 1, DAMAGED, CURRENT };
 struct bid {
         struct dg_source s;
         enum rank rank;
-        uint32_t crc;
-        bool readable;
+        uint32_t crc;  /* by the tables */
+        bool readable; /* and what comes is: */
+        bool restless; /* other bytes than the tables say */
 };
 
 struct bids {
@@ -106,6 +107,7 @@ static void bid_copy(struct bids *b, size_t copy, uint32_t block)
         one->crc = c->crc[block];
         one->rank = rank_of(c);
         one->readable = readable(c, block);
+        one->restless = c->seen[block] == DG_RESTLESS;
 }
 
 static void bid_part(struct bids *b, size_t copy, uint32_t block, const struct dg_part *part)
@@ -134,7 +136,8 @@ static int best_of(const struct dg_chunk *k, uint8_t id, const struct dg_part *p
                 end = end_of(k, c, part, block);
                 if (end == CUT)
                         continue;
-                w = readable(c, block) * 16 + (end == GOES_ON) * 8 + (int)rank_of(c);
+                w = readable(c, block) * 16 + (end == GOES_ON && c->seen[block] != DG_RESTLESS) * 8 +
+                    (int)rank_of(c);
                 if (w > most) {
                         most = w;
                         best = (int)i;
@@ -165,6 +168,7 @@ static bool add_to_xor(const struct dg_chunk *k, struct bid *one, const struct d
         one->s.copy[one->s.n++] = (size_t)i;
         one->crc ^= c->crc[block];
         one->readable &= readable(c, block);
+        one->restless |= c->seen[block] == DG_RESTLESS;
         if (rank < one->rank)
                 one->rank = rank;
         return true;
@@ -231,6 +235,8 @@ static unsigned weight(const struct bids *b, const struct bid *one, uint32_t blo
 {
         unsigned same = supporters(b, one);
 
+        if (one->restless)
+                return one->rank;
         return (b->k->has_want && one->crc == b->k->want[block]) * 100000u + one->rank * 10000u +
                (same < 99 ? same : 99) * 100u + (one->crc != DG_EMPTY) * 10u + !shy(one, avoid) * 2u +
                (one->s.n == 1);
@@ -244,8 +250,8 @@ static const struct bid *cheapest(const struct bids *b, const struct bid *best, 
         for (size_t i = 0; i < b->n; i++) {
                 const struct bid *one = &b->bid[i];
 
-                if (one->readable && one->rank > OLD && one->crc == best->crc && !shy(one, avoid) &&
-                    (shy(out, avoid) || one->s.n < out->s.n))
+                if (one->readable && !one->restless && one->rank > OLD && one->crc == best->crc &&
+                    !shy(one, avoid) && (shy(out, avoid) || one->s.n < out->s.n))
                         out = one;
         }
         return out;
@@ -255,6 +261,8 @@ static const char *doubt(const struct bids *b, const struct bid *best, uint32_t 
 {
         unsigned pro = 0, contra = 0;
 
+        if (best->restless)
+                return "unstable: its server gives other bytes at each read";
         if (b->k->has_want)
                 return best->crc == b->k->want[block] ? NULL : "the parts do not have what the original has";
         if (best->rank == OLD)
@@ -266,7 +274,7 @@ static const char *doubt(const struct bids *b, const struct bid *best, uint32_t 
                         continue;
                 if (one->crc == best->crc)
                         pro += one->readable;
-                else if (one->readable)
+                else if (one->readable && !one->restless)
                         return "the parts of the erasure coded chunk do not fit each other";
                 else
                         contra++;
