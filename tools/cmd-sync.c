@@ -420,27 +420,112 @@ static void only_in_from(struct job *job, const struct item *i, const struct ite
         }
 }
 
-static void removed(struct tool *t, struct chore *c, const roma_result *r)
-{
-        struct job *job = c->arg;
-        const char *name = c->key + strlen(job->to.prefix);
+/* Of one name in TO that the list of FROM does not have. */
+struct removal {
+        struct task task; /* first */
+        struct flight flight;
+        struct job *job;
+        struct end from, to;
+        char *name;
+};
 
-        if (r->code == ROMA_OK)
-                job->removed++;
-        else if (r->code != ROMA_ENOENT)
-                report_failure(t, r, c->shown);
-        for (struct taken *k = job->taken; k; k = k->shorter) {
-                if (strcmp(k->name, name) != 0)
+static struct removal *removal_of(struct flight *f)
+{
+        return (struct removal *)((char *)f - offsetof(struct removal, flight));
+}
+
+static void removal_drop(struct task *task)
+{
+        struct removal *m = (struct removal *)task;
+
+        end_free(&m->from);
+        end_free(&m->to);
+        free(m->name);
+        free(m);
+}
+
+/* gone: TO has the name no more, or would not have it. */
+static void removal_end(struct removal *m, bool gone)
+{
+        struct pool *pool = m->task.pool;
+
+        for (struct taken *k = m->job->taken; k; k = k->shorter) {
+                if (strcmp(k->name, m->name) != 0)
                         continue;
                 k->going = false;
-                k->gone = r->code == ROMA_OK || r->code == ROMA_ENOENT;
+                k->gone = gone;
         }
+        removal_drop(&m->task);
+        task_finished(pool);
+}
+
+static void removed(struct flight *f, const roma_result *r)
+{
+        struct removal *m = removal_of(f);
+
+        if (r->code == ROMA_OK)
+                m->job->removed++;
+        else if (r->code != ROMA_ENOENT)
+                report_failure(m->job->tool, r, m->to.shown);
+        removal_end(m, r->code == ROMA_OK || r->code == ROMA_ENOENT);
+}
+
+static void unlink_start(struct removal *m)
+{
+        struct tool *t = m->job->tool;
+        const roma_opts o = request_opts(t);
+
+        flight_track(t, &m->flight, removed,
+                     roma_aio_unlink(m->to.place->store, m->to.key,
+                                     t->opt.no_trash ? ROMA_UNLINK_NO_TRASH : 0, &o, flight_done,
+                                     &m->flight));
+}
+
+static void source_told(struct flight *f, const roma_result *r)
+{
+        struct removal *m = removal_of(f);
+        struct job *job = m->job;
+        const bool none = r->code == ROMA_ENOENT || (r->code == ROMA_OK && r->attr->type == ROMA_TYPE_DIR);
+
+        if (r->code != ROMA_OK && r->code != ROMA_ENOENT)
+                report_failure(job->tool, r, m->from.shown);
+        if (!none || job->failed || job->tool->stopping) {
+                removal_end(m, false);
+        } else if (only_shown(job, "remove", m->to.shown)) {
+                job->removed++;
+                removal_end(m, true);
+        } else {
+                unlink_start(m);
+        }
+}
+
+static void removal_start(struct task *task)
+{
+        struct removal *m = (struct removal *)task;
+        struct tool *t = m->job->tool;
+        const roma_opts o = request_opts(t);
+
+        if (m->from.place)
+                flight_track(t, &m->flight, source_told,
+                             roma_aio_stat(m->from.place->store, m->from.key, ROMA_NOFOLLOW, &o, flight_done,
+                                           &m->flight));
+        else
+                unlink_start(m);
+}
+
+/* A server that does not sort may keep a name of FROM for a later page: that list fails only there, and not at all if the server
+ * never brings the name. So FROM is asked for each name that is to go. What is all in one page has been sorted by the library. */
+static bool may_have_missed(const struct job *job)
+{
+        return !has_folders(&job->from) && job->from.after;
 }
 
 /* source: the next name of the other list, which may lie in this folder; NULL: none. */
 static void only_in_to(struct job *job, const struct item *i, const struct item *source)
 {
+        const bool dir = i->attr.type == ROMA_TYPE_DIR, unsure = !dir && may_have_missed(job);
         struct taken *taken = is_folder(i) ? NULL : job->taken;
+        struct removal *m;
         struct end to;
         char *name;
 
@@ -449,24 +534,27 @@ static void only_in_to(struct job *job, const struct item *i, const struct item 
         if (is_folder(i) && source && !strncmp(source->name, i->name, strlen(i->name)))
                 return;
         name = need_copy(i->name);
-        if (i->attr.type == ROMA_TYPE_DIR)
+        if (dir)
                 name[strlen(name) - 1] = 0;
         location_end(&job->to.at, name, &to);
         free(name);
-        if (only_shown(job, "remove", to.shown)) {
+        if (!unsure && only_shown(job, "remove", to.shown)) {
                 job->removed++;
                 if (taken)
                         taken->gone = true;
-        } else if (i->attr.type == ROMA_TYPE_DIR) {
+        } else if (dir) {
                 folders_add(&job->gone, to.place, to.key, to.shown, NULL);
         } else {
-                struct chore *c = chore_new(to.place, to.key, to.shown, chore_unlink);
-
-                c->end = removed;
-                c->arg = job;
+                m = need_zeroed(sizeof(*m));
+                *m = (struct removal){ .job = job, .to = to, .name = need_copy(i->name) };
+                m->task.start = removal_start;
+                m->task.drop = removal_drop;
+                if (unsure)
+                        location_end(&job->from.at, i->name, &m->from);
                 if (taken)
                         taken->going = true;
-                chore_add(&job->pool, c);
+                pool_add(&job->pool, &m->task);
+                return;
         }
         end_free(&to);
 }

@@ -672,6 +672,43 @@ echo old >"$work/synced/b-"
 go 5 sync --dry-run --delete s3://b/t/QUERY "$work/synced"
 says "does not list in the order of bytes (t/a- comes too late)"
 grep -q '^remove' "$folder/out" && fail "what may be in the source was to be removed: $(grep '^remove' "$folder/out")"
+# The first page is in order and all that is known when names of the destination are not found in it.
+removals() { # EXIT ANSWER TO THE LAST LIST
+  local i keys
+  page "$(key t/)"
+  for i in 0 1 2 3 4 5 6 7 8 9; do
+    mapfile -t keys < <(seq -f 't/a/%04g/' $((i * 1000)) $((i * 1000 + 999)))
+    page "$(key "${keys[@]}" | sed 's/<Size>5/<Size>0/g')$truncated"
+  done
+  free_name # A
+  "${a_is[@]}"
+  page "$2"
+  page "$(key t/)" # is it still there?
+  rm -rf "$work/synced"
+  mkdir "$work/synced"
+  echo old >"$work/synced/A"
+  echo new >"$work/synced/a-"
+  go "$1" sync -j 1 --delete s3://b/t/QUERY "$work/synced"
+  [ ! -e "$work/synced/A" ] || fail "what the source does not have was not removed"
+}
+stays() { [ "$(cat "$work/synced/a-")" = new ] || fail "what the source has, or may have, was removed"; }
+a_is=(answer "${head5[@]}")
+begin "sync --delete asks before it removes what a later page may have"
+removals 5 "$(key t/a-)"
+says "does not list in the order of bytes (t/a- comes too late)"
+stays
+begin "sync --delete asks before it removes what the server left out"
+removals 0 ''
+stays
+begin "sync --delete does not remove what it is refused to ask for"
+a_is=(error '403 Forbidden' AccessDenied)
+removals 4 ''
+says "s3://b/t/a-"
+stays
+begin "sync --delete removes what the source does not have, in several pages"
+a_is=(free_name)
+removals 0 ''
+[ ! -e "$work/synced/a-" ] || fail "what the source does not have was not removed"
 begin "a list in another order, of two answers and one page, and without a token"
 bucket
 page "$(key a/1 a- a0)<IsTruncated>true</IsTruncated>"
