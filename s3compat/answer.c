@@ -187,7 +187,7 @@ static const char *network_advice(CURLcode code, const char *why)
                 return "; look whether it runs there, at endpoint=, and at proxy= and https_proxy";
         case CURLE_SSL_CONNECT_ERROR: return "; look whether this port speaks https";
         case CURLE_SSL_CACERT_BADFILE:
-        case CURLE_SSL_CERTPROBLEM: return "; look at ca=, cert= and cert_key=";
+        case CURLE_SSL_CERTPROBLEM: return "; look at ca= (or AWS_CA_BUNDLE), cert= and cert_key=";
         case CURLE_PEER_FAILED_VERIFICATION:
                 return strstr(why, "host name")
                                ? "; the endpoint has the name of a host that the certificate is for"

@@ -371,6 +371,16 @@ static char *region_of(const struct ri_uri *u)
         return strdup(r ? r : "");
 }
 
+/* AWS_CA_BUNDLE as awscli and the SDKs take it. */
+static char *ca_of(const struct ri_uri *u)
+{
+        const char *ca = ri_uri_opt(u, "ca");
+
+        if (!ca && strcmp(u->scheme, "s3") == 0)
+                ca = secure_getenv("AWS_CA_BUNDLE");
+        return strdup(ca ? ca : "");
+}
+
 static bool region_is_sane(const char *r)
 {
         return strlen(r) < 64 &&
@@ -398,7 +408,7 @@ static int take_strings(struct s3_profile *p, const struct ri_uri *u, struct ri_
         p->region = region_of(u);
         p->access_key = option(u, "access_key");
         p->aws_profile = option(u, "profile");
-        p->ca = option(u, "ca");
+        p->ca = ca_of(u);
         p->proxy = option(u, "proxy");
         p->cert = option(u, "cert");
         p->cert_key = option(u, "cert_key");

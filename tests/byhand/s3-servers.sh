@@ -24,7 +24,7 @@ finish() {
 trap finish EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
-unset AWS_SESSION_TOKEN AWS_PROFILE AWS_REGION AWS_ENDPOINT_URL http_proxy HTTP_PROXY ROMA_MFS_NS
+unset AWS_SESSION_TOKEN AWS_PROFILE AWS_CA_BUNDLE AWS_REGION AWS_ENDPOINT_URL http_proxy HTTP_PROXY ROMA_MFS_NS
 touch "$work/none"
 export AWS_CONFIG_FILE=$work/none AWS_SHARED_CREDENTIALS_FILE=$work/none
 # shellcheck source=tests/functions.sh

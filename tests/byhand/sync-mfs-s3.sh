@@ -11,7 +11,7 @@ cd "$SCRATCH" || exit 1
 requires socat
 for want in ROMA_CEPH_S3 ROMA_MFS_NS; do [ -n "${!want:-}" ] || skip "it needs both clusters"; done
 export AWS_ACCESS_KEY_ID=$ROMA_CEPH_S3_ACCESS AWS_SECRET_ACCESS_KEY=$ROMA_CEPH_S3_SECRET
-unset AWS_SESSION_TOKEN AWS_PROFILE http_proxy HTTP_PROXY
+unset AWS_SESSION_TOKEN AWS_PROFILE AWS_CA_BUNDLE http_proxy HTTP_PROXY
 port=${ROMA_CEPH_S3##*:}
 socat UNIX-LISTEN:"$PWD/gateway",fork TCP:127.0.0.1:"$port" &
 out=$!

@@ -21,7 +21,7 @@ count=${PARTS:-10000}
 . "$src/tests/uploads.sh"
 cd "$work" || exit 1
 export AWS_ACCESS_KEY_ID=${ROMA_CEPH_S3_ACCESS:-} AWS_SECRET_ACCESS_KEY=${ROMA_CEPH_S3_SECRET:-}
-unset AWS_SESSION_TOKEN AWS_PROFILE http_proxy HTTP_PROXY
+unset AWS_SESSION_TOKEN AWS_PROFILE AWS_CA_BUNDLE http_proxy HTTP_PROXY
 mfs_ns=${ROMA_MFS_NS:-}
 
 # many ARGUMENT...: tests/contract/upload-many on the store.

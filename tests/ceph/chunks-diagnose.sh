@@ -8,7 +8,7 @@ set -u
 [ -e "$BUILD_DIR/.libs/cephio.so" ] || skip "the module for Ceph was not built"
 cd "$SCRATCH" || exit 1
 export AWS_ACCESS_KEY_ID=${ROMA_CEPH_S3_ACCESS:-} AWS_SECRET_ACCESS_KEY=${ROMA_CEPH_S3_SECRET:-}
-unset AWS_SESSION_TOKEN AWS_PROFILE http_proxy HTTP_PROXY
+unset AWS_SESSION_TOKEN AWS_PROFILE AWS_CA_BUNDLE http_proxy HTTP_PROXY
 ns=chunks-$$
 rados="rados://$ROMA_CEPH_POOL" options="?ns=$ns" query="?endpoint=${ROMA_CEPH_S3:-}&vendor=radosgw"
 head -c 9500000 /dev/urandom >big

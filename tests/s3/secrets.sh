@@ -14,7 +14,7 @@ work=$(mktemp -d)
 servers=()
 trap 'kill "${servers[@]}" 2>/dev/null; rm -rf "$work"' EXIT
 cd "$work" || exit 1
-unset http_proxy HTTP_PROXY AWS_PROFILE AWS_ENDPOINT_URL AWS_ENDPOINT_URL_S3 AWS_REGION AWS_DEFAULT_REGION
+unset http_proxy HTTP_PROXY AWS_PROFILE AWS_ENDPOINT_URL AWS_ENDPOINT_URL_S3 AWS_REGION AWS_DEFAULT_REGION AWS_CA_BUNDLE
 export AWS_SHARED_CREDENTIALS_FILE=$work/nofile AWS_CONFIG_FILE=$work/nofile
 secret=romasecretofthetest
 token=romatokenofthetest-$(printf '%0400d' 7) # longer than any part of a sentence

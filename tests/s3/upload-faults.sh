@@ -10,7 +10,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export AWS_ACCESS_KEY_ID=ROMAIDOFTHETEST AWS_SECRET_ACCESS_KEY=romasecretofthetest AWS_SESSION_TOKEN=romatokenofthetest
 export AWS_SHARED_CREDENTIALS_FILE=$work/none AWS_CONFIG_FILE=$work/none
-unset http_proxy HTTP_PROXY AWS_PROFILE AWS_ENDPOINT_URL AWS_ENDPOINT_URL_S3 AWS_REGION AWS_DEFAULT_REGION
+unset http_proxy HTTP_PROXY AWS_PROFILE AWS_ENDPOINT_URL AWS_ENDPOINT_URL_S3 AWS_REGION AWS_DEFAULT_REGION AWS_CA_BUNDLE
 at_once=6
 
 calls=(begin part parts list complete abort)
