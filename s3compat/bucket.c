@@ -69,7 +69,9 @@ static void changed(struct s3_request *r)
 {
         struct change *c = r->arg;
 
-        if (!r->error.code || first_has_done_it(c)) {
+        if (!r->error.code && c->make && c->was == WAS_THERE) {
+                fail_as_before(c); /* radosgw, and AWS in us-east-1, say yes also then */
+        } else if (!r->error.code || first_has_done_it(c)) {
                 ri_op_finish(s3_steps_end(&c->steps));
         } else if (r->sent) {
                 c->why = r->error;

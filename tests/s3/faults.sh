@@ -456,6 +456,13 @@ error '409 Conflict' BucketAlreadyOwnedByYou
 go 9 mb s3://bQUERY
 asked 2
 
+begin "mb: it is there, and the server says yes all the same"
+bucket
+bucket
+go 9 mb s3://bQUERY
+says "the bucket b was there before"
+asked 2
+
 begin "mb: somebody else has made it since it was looked for"
 answer "${no_bucket[@]}"
 error '409 Conflict' BucketAlreadyOwnedByYou
