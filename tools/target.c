@@ -6,6 +6,18 @@
 
 #include "tools/tool.h"
 
+/* The library names what it was asked for; that was only the first step of the command. */
+static void report_look(struct tool *t, const roma_result *r, const char *shown)
+{
+        roma_result said = *r;
+        char *own = NULL;
+
+        if (r->message && !strncmp(r->message, "stat ", 5))
+                said.message = own = need_format("%s %s", t->command->name, r->message + 5);
+        report_failure(t, &said, shown);
+        free(own);
+}
+
 static bool is_folder(struct tool *t, struct target *d, int sources)
 {
         const roma_opts opts = request_opts(t);
@@ -17,7 +29,7 @@ static bool is_folder(struct tool *t, struct target *d, int sources)
         if (a.code == ROMA_OK)
                 d->into = a.attr.type == ROMA_TYPE_DIR;
         else if (a.code != ROMA_ENOENT)
-                good = false, report_failure(t, &a.result, d->at.shown);
+                good = false, report_look(t, &a.result, d->at.shown);
         answer_free(&a);
         if (good && !d->into && sources > 1) {
                 usage(t,

@@ -79,6 +79,12 @@ error '404 Not Found' NoSuchKey
 answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' '<ListBucketResult></ListBucketResult>   '
 go 3 cat s3://b/noneQUERY
 
+begin "denied at the first look at the destination: that is of the put"
+error '403 Forbidden' AccessDenied
+go 4 put "$work/five" s3://b/kQUERY
+says "put s3://b/k: HeadObject: "
+if grep -q 'stat s3' "$folder/err"; then fail "another operation is named: $(cat "$folder/err")"; fi
+
 begin "denied, with the server's word and request id"
 answer "${head5[@]}"
 error '403 Forbidden' AccessDenied
