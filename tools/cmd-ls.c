@@ -40,7 +40,10 @@ static void print(struct tool *t, const char *key, const char *name, const roma_
 
 static void entry(struct walk *w, const roma_entry *e)
 {
-        print(w->flight.tool, e->key, e->key + strlen(w->prefix), e->attr);
+        const char *name = e->key + strlen(w->prefix);
+
+        /* On stores without folders an object can have the name of the folder itself. */
+        print(w->flight.tool, e->key, *name ? name : "./", e->attr);
 }
 
 static void list(struct tool *t, struct location *l)

@@ -85,6 +85,14 @@ go 4 put "$work/five" s3://b/kQUERY
 says "put s3://b/k: HeadObject: "
 if grep -q 'stat s3' "$folder/err"; then fail "another operation is named: $(cat "$folder/err")"; fi
 
+begin "an object that has the name of the folder itself is listed"
+for _ in 1 2; do
+  answer 'HTTP/1.1 200 OK' 'Content-Length: AUTO' '' \
+    '<ListBucketResult><Contents><Key>f/</Key><Size>0</Size></Contents><Contents><Key>f/a</Key><Size>1</Size></Contents></ListBucketResult>'
+done
+go 0 ls s3://b/f/QUERY
+[ "$(tr '\n' ' ' <"$folder/out")" = './ a ' ] || fail "listed: $(cat "$folder/out")"
+
 begin "denied, with the server's word and request id"
 answer "${head5[@]}"
 error '403 Forbidden' AccessDenied
