@@ -209,7 +209,9 @@ static void piece_end(struct piece *p)
 static void piece_fail(struct piece *p, const roma_result *res)
 {
         p->r->failed = true;
-        report_failure(p->r->tool, res, p->r->from.shown);
+        /* Whatever became of a part when the program is ended: the upload stays, which is said once. */
+        if (!p->r->tool->stopping || res->code != ROMA_ECANCELED)
+                report_failure(p->r->tool, res, p->r->from.shown);
         piece_end(p);
 }
 

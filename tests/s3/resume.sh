@@ -117,4 +117,22 @@ go 4 put --resume "$work/long" s3://b/kQUERY
 says "and there parts have at most 1.0 GiB"
 asked 5
 
+begin "the program is ended while parts are on their way: only what stays is said"
+free_name
+xml "<ListMultipartUploadsResult></ListMultipartUploadsResult>"
+xml "<InitiateMultipartUploadResult><UploadId>NEW</UploadId></InitiateMultipartUploadResult>"
+for _ in 1 2; do answer '@wait' 'HTTP/1.1 200 OK' 'Content-Length: 0' ''; done
+printf '#!/bin/sh\necho $$ >"%s"\nexec "%s/roma" "$@"\n' "$work/pid" "$BUILD_DIR" >"$work/ended"
+chmod +x "$work/ended"
+(
+  for _ in $(seq 600); do
+    [ "$(grep -cs '^PUT ' "$work/log")" != 2 ] || break
+    sleep 0.05
+  done
+  kill -TERM "$(cat "$work/pid")"
+) &
+program=$(realpath --relative-to="$BUILD_DIR" "$work/ended") go 143 put --resume "$work/local" s3://b/kQUERY
+says "ended by Terminated"
+silent "cancelled"
+
 finish "uploads that were there"
