@@ -90,6 +90,23 @@ echo "chunks shows sizes and what was read"
 }
 echo "a server whose bytes change ends no salvage and makes nothing certain"
 
+# ---- an MD5 that contradicts --------------------------------------------------------------------------------
+
+# Copies that agree, and are not the original: where they differ from it nobody knows, so nothing is certain, and each byte
+# is counted once.
+# shellcheck disable=SC2016
+for words in '' 'rot=1:200000'; do
+  at 1 "$words" '"$roma" salvage -f --error-gap 0 --against 00112233445566778899aabbccddeeff "$ROMA_PEER_URI" saved'
+  says ": $size bytes: 0 certain, $size chosen, 0 lost; see saved.map"
+  cmp -s data saved || fail "other bytes were taken"
+  awk -F '\t' -v size="$size" '!/^#/ { n += $2; if ($3 != "chosen" || $5 == "-" || NF != 5) exit 1 } END { exit n != size }' saved.map ||
+    fail "the map: $(cat saved.map)"
+  grep -q '^# roma salvage 1$' saved.map || fail "the map has no head: $(cat saved.map)"
+  grep -q '^# the MD5 is not that of the original' saved.map || fail "the map does not say why: $(cat saved.map)"
+  hidden
+done
+echo "with an MD5 that contradicts nothing is certain"
+
 # ---- erasure coded chunks -----------------------------------------------------------------------------------
 
 # shellcheck disable=SC2016

@@ -39,10 +39,17 @@ struct salvage {
         char *hidden_out, *hidden_map; /* and while they are made; NULL: there is none */
         bool named;                    /* the file has its name */
         bool changed;                  /* the source did, while it was read: nothing is certain */
+        bool contradicted;             /* by the MD5 of the original: nothing is certain */
         struct stretch last;
         uint64_t bytes[DG_LOST + 1];
         bool failed;
 };
+
+/* Keys of the store of files are paths without their first slash. */
+static char *path_of(const char *key)
+{
+        return need_format("/%s", key);
+}
 
 /* ---- the map ---------------------------------------------------------------------------------------------- */
 
@@ -73,6 +80,47 @@ static void record(struct salvage *v, uint64_t offset, uint64_t length, enum dg_
         }
         flush_stretch(v);
         *s = (struct stretch){ offset, length, certainty, need_copy(from), need_copy(reason) };
+}
+
+/* What is certain is not, for this reason. */
+static void print_doubted(FILE *to, const char *line, const char *reason)
+{
+        static const char word[] = "\tcertain\t";
+        const char *at = *line == '#' ? NULL : strstr(line, word);
+        size_t n = strlen(line);
+
+        if (!at) {
+                fputs(line, to);
+                return;
+        }
+        fprintf(to, "%.*s\t%s\t", (int)(at - line), line, words[DG_CHOSEN]);
+        at += strlen(word);
+        if (n > 3 && !strcmp(line + n - 3, "\t-\n"))
+                fprintf(to, "%.*s%s\n", (int)(line + n - 2 - at), at, reason);
+        else
+                fputs(at, to);
+}
+
+/* The map again, in a new file of the same name. */
+static void doubt_map(struct salvage *v, const char *reason)
+{
+        char *path = path_of(v->hidden_map), *line = NULL;
+        FILE *old = v->map_file;
+        size_t room = 0;
+        bool good = fflush(old) == 0 && !ferror(old) && fseek(old, 0, SEEK_SET) == 0 && unlink(path) == 0;
+
+        v->map_file = good ? fopen(path, "w+ex") : NULL;
+        while (v->map_file && getline(&line, &room, old) >= 0)
+                print_doubted(v->map_file, line, reason);
+        if (!v->map_file || ferror(old)) {
+                complain(v->tool, "salvage: %s: %s", v->map_path, strerror(errno));
+                v->failed = true;
+        }
+        v->bytes[DG_CHOSEN] += v->bytes[DG_CERTAIN];
+        v->bytes[DG_CERTAIN] = 0;
+        free(line);
+        free(path);
+        fclose(old);
 }
 
 /* ---- one chunk -------------------------------------------------------------------------------------------- */
@@ -504,12 +552,6 @@ static bool close_file(struct tool *t, roma_file *file, const char *shown)
 
 /* ---- names ------------------------------------------------------------------------------------------------ */
 
-/* Keys of the store of files are paths without their first slash. */
-static char *path_of(const char *key)
-{
-        return need_format("/%s", key);
-}
-
 /* A hidden name beside this one, of the kind that `roma gc` removes when it was left. */
 static char *hidden_beside(const char *key)
 {
@@ -610,7 +652,7 @@ static bool open_outputs(struct salvage *v)
                 return false;
         v->hidden_map = hidden_beside(v->map_key);
         path = path_of(v->hidden_map);
-        v->map_file = fopen(path, "wex");
+        v->map_file = fopen(path, "w+ex");
         free(path);
         if (!v->map_file) {
                 complain(v->tool, "salvage: %s: %s", v->map_path, strerror(errno));
@@ -710,10 +752,12 @@ static void check_md5(struct salvage *v)
                 v->bytes[DG_CERTAIN] += v->bytes[DG_CHOSEN];
                 v->bytes[DG_CHOSEN] = 0;
         } else {
-                fprintf(v->map_file, "# the MD5 is not that of the original\n");
+                v->contradicted = true;
+                doubt_map(v, "the MD5 is not that of the original");
+                if (v->map_file)
+                        fprintf(v->map_file, "# the MD5 is not that of the original: nothing is certain\n");
                 complain(v->tool, "salvage: %s has the MD5 %s, the original %s", v->to.shown, a.text,
                          v->original.md5);
-                v->bytes[DG_CHOSEN] += 1;
         }
         answer_free(&a);
 }
@@ -811,9 +855,9 @@ static void run(struct salvage *v)
         if (t->stopping)
                 return;
         tell(v);
-        t->status = v->failed || v->changed || t->status       ? 2
-                    : v->bytes[DG_CHOSEN] || v->bytes[DG_LOST] ? 1
-                                                               : 0;
+        t->status = v->failed || v->changed || t->status                          ? 2
+                    : v->bytes[DG_CHOSEN] || v->bytes[DG_LOST] || v->contradicted ? 1
+                                                                                  : 0;
 }
 
 /* What did not get its name is removed. */
