@@ -153,7 +153,7 @@ at=$((8192 + 5 * 65536 + 100))
 byte=$(od -An -tu1 -j $at -N 1 sound)
 bytes "$(printf %02x $((byte ^ 8)))" | dd of="$name" bs=1 seek=$at conv=notrunc status=none
 expect 1 "$roma" chunkfile -f "$name" taken
-says "taken out: 1 blocks with one bit put right"
+says "taken out: 1 block with one bit put right"
 cmp -s <(tail -c +67108865 original) <(head -c 2686000 taken) || fail "the bit was not put right"
 bytes 0000000000000000 | dd of="$name" bs=1 seek=$((4096 + 4 * 20)) conv=notrunc status=none
 expect 1 "$roma" chunkfile -f "$name" taken
@@ -261,3 +261,29 @@ expect 0 "$roma" chunkfile -f "$name" taken
 expect 0 "$roma" chunkfile -f --against content "$name" taken
 cmp taken kept-content || fail "something else was taken out"
 echo "neither a chunk file nor the original is written over"
+
+# What could not be taken out whole leaves nothing that would pass for it. Under a limit of 100 KiB for a file.
+rm -f taken
+echo older >replaced
+for to in taken replaced; do
+  (trap '' XFSZ && ulimit -f 100 && exec "$roma" chunkfile -f "$name" $to) >out 2>err
+  code=$?
+  [ $code = 2 ] || fail "exit code $code without room: $(cat out err)"
+  grep -qF "chunkfile: $to: " err || fail "it is not said why: $(cat err)"
+  [ ! -e $to ] || fail "a piece of the data was left: $(stat -c %s $to) bytes"
+  ! grep -q 'taken out' out || fail "it is said to have been taken out: $(cat out)"
+done
+# Standard output is no destination: what is found goes there.
+expect 2 "$roma" chunkfile "$name" -
+[ ! -e ./- ] || fail "a file called -"
+expect 0 "$roma" chunkfile "$name" ./-
+cmp -s <(head -c 200000 content) <(head -c 200000 ./-) || fail "a file called - was not written"
+echo "what is not whole is not left"
+
+# One bit of the table: the block is right.
+bytes "$(printf %02x $(($(od -An -tu1 -j 4104 -N 1 "$name") ^ 16)))" | dd of="$name" bs=1 seek=4104 conv=notrunc status=none
+expect 1 "$roma" chunkfile -f "$name" taken
+says "of the bytes: one bit of the table has changed, the block is right"
+says "taken out: 1 block as it is, whose checksum has changed"
+cmp -s <(head -c 200000 content) <(head -c 200000 taken) || fail "the block was changed"
+echo "a bit of the table is told from a bit of a block"

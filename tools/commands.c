@@ -134,7 +134,7 @@ const struct command commands[] = {
           "A part of an erasure coded chunk is called what it is and is not written to LOCAL: alone it\n"
           "is no piece of the file.\n\n"
           "Exit code: 0 good, 1 damaged or different, 2 could not tell.\n",
-          OPT_AGAINST | OPT_INDEX | OPT_LENGTH },
+          OPT_INDEX },
         { "diagnose", cmd_diagnose, "URI...", "are the copies of an object the same, and right",
           "Compares the copies of each chunk by the checksum tables that their servers keep, and with "
           "--against\n"

@@ -76,7 +76,7 @@ static int gravity(int exit_code)
 /* diagnose, salvage, chunkfile, wire and conform: 0 clean, 1 not, and 2 whatever has failed. */
 static bool has_verdict(const struct command *c)
 {
-        return c->options & (OPT_AGAINST | OPT_WIRE | OPT_CONFORM);
+        return c->options & (OPT_AGAINST | OPT_INDEX | OPT_WIRE | OPT_CONFORM);
 }
 
 void status_raise(struct tool *t, int exit_code)
