@@ -71,6 +71,23 @@ expect 0 "$roma" wire decode --json "$good"
 # A rule that is broken very often is not told each time: about a file that was asked for there may be more.
 many=$captures/writeid-zero.writeid-zero.pcap
 tail -c +25 "$many" >"$scratch/some"
+# A number with a slip in it is not reported as clean.
+for what in "--inode 99999" "--chunk FFFF" "--server 10.79.0.99" "--server 10.79.0.1:9"; do
+  for command in audit decode; do
+    # shellcheck disable=SC2086 # words
+    expect 2 "$roma" wire $command $what "$good"
+    grep -qi "nothing in this capture is about .*${what##* }" "$scratch/err" || fail "$what: $(cat "$scratch/err")"
+  done
+done
+number() { grep -o "\"$1\":\"\?[0-9A-F]*[1-9A-F][0-9A-F]*" "$scratch/decoded" | head -1 | sed 's/.*[:"]//'; }
+"$roma" wire decode --json "$good" >"$scratch/decoded"
+inode=$(number inode) chunk=$(number chunk)
+[ -n "$inode" ] && [ -n "$chunk" ] || fail "no inode and chunk in $(head -3 "$scratch/decoded")"
+expect 0 "$roma" wire audit --inode "$inode" "$good"
+expect 0 "$roma" wire audit --chunk "$chunk" "$good"
+expect 0 "$roma" wire audit --inode "$inode" --chunk "$chunk" --server 10.79.0.1 "$good"
+expect 2 "$roma" wire audit --inode 99999 --chunk "$chunk" "$good"
+
 for _ in {1..11}; do
   cat "$scratch/some" "$scratch/some" >"$scratch/more"
   mv "$scratch/more" "$scratch/some"

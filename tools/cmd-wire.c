@@ -15,8 +15,9 @@ struct job {
         const char *server; /* filter: "IP" or "IP:PORT" */
         uint64_t inode, chunk;
         uint64_t shown;
-        uint64_t told;   /* findings, of which there may be more than are told */
-        uint64_t broken; /* those that pass the filters */
+        uint64_t told;                         /* findings, of which there may be more than are told */
+        uint64_t broken;                       /* those that pass the filters */
+        bool has_inode, has_chunk, has_server; /* something was about what each filter names */
 };
 
 /* ---- filters ----------------------------------------------------------------------------------------------- */
@@ -36,12 +37,37 @@ static bool passes(const struct job *j, uint32_t inode, uint64_t chunk, const ch
 
 /* ---- decode ------------------------------------------------------------------------------------------------ */
 
+static void note_named(struct job *j, const roma_wire_message *m)
+{
+        j->has_inode |= m->inode == j->inode;
+        j->has_chunk |= m->chunk == j->chunk;
+        j->has_server |= j->server && (is_server(m->from, j->server) || is_server(m->to, j->server));
+}
+
+/* A number with a slip in it would pass for one of which no rule was broken. False after a message. */
+static bool are_named(struct job *j)
+{
+        char inode[24], chunk[24];
+        const char *unknown = j->server && !j->has_server ? j->server : NULL;
+
+        snprintf(inode, sizeof(inode), "inode %" PRIu64, j->inode);
+        snprintf(chunk, sizeof(chunk), "chunk %016" PRIX64, j->chunk);
+        if (j->inode && !j->has_inode)
+                unknown = inode;
+        else if (j->chunk && !j->has_chunk)
+                unknown = chunk;
+        if (unknown)
+                complain(j->t, "wire: nothing in this capture is about %s", unknown);
+        return !unknown;
+}
+
 static void got_message(void *arg, const roma_wire_message *m)
 {
         struct job *j = arg;
         char when[40];
 
-        if (!passes(j, m->inode, m->chunk, m->from, m->to))
+        note_named(j, m);
+        if (j->t->opt.audit || !passes(j, m->inode, m->chunk, m->from, m->to))
                 return;
         j->shown++;
         if (j->t->opt.json) {
@@ -170,8 +196,8 @@ static void report_text(struct job *j, const roma_wire_report *r)
 
         out(t,
             "%" PRIu64 " frames, %" PRIu64 " of %" PRIu64 " TCP connections are MooseFS, %" PRIu64
-            " messages, %" PRIu64 " write sessions\n",
-            r->frames, r->moosefs, r->connections, r->messages, r->writes);
+            " messages, %" PRIu64 " write session%s\n",
+            r->frames, r->moosefs, r->connections, r->messages, r->writes, r->writes == 1 ? "" : "s");
         if (r->gaps)
                 out(t,
                     "missing: %" PRIu64 " bytes in %" PRIu64 " places; %" PRIu64 " messages are not whole\n",
@@ -221,9 +247,10 @@ static int run_one(struct job *j, const char *path, bool audit)
         if (audit) {
                 opts.finding = got_finding;
                 opts.unchecked = got_unchecked;
-        } else {
-                opts.message = got_message;
         }
+        /* An audit looks at messages only for whether there are any of what was asked for. */
+        if (!audit || j->inode || j->chunk || j->server)
+                opts.message = got_message;
         w = roma_wire_new(&opts);
         if (!w) {
                 complain(j->t, "wire: no memory, or a libroma that was built without MooseFS");
@@ -237,6 +264,8 @@ static int run_one(struct job *j, const char *path, bool audit)
                 else if (audit || !roma_wire_report_of(w)->moosefs)
                         report_text(j, roma_wire_report_of(w));
                 code = verdict(j, roma_wire_report_of(w), audit, damaged);
+                if (roma_wire_report_of(w)->moosefs && !j->broken && !are_named(j))
+                        code = WIRE_UNSURE;
         }
         roma_wire_free(w);
         return code;

@@ -179,7 +179,9 @@ const struct command commands[] = {
           "had\n"
           "begun before the capture; servers are found by what they say, whatever their ports. What is "
           "missing\n"
-          "in the capture is said and never held against the client. Take it on the client, from before its "
+          "in the capture is said and never held against the client; a filter (--inode, --chunk, --server) "
+          "that\n"
+          "nothing in the capture is about is exit code 2. Take it on the client, from before its "
           "start:\n"
           "tcpdump -s 0 -B 65536 -w FILE tcp. Exit code: 0 no rule is broken, 1 some are, 2 could not "
           "tell.\n",
