@@ -57,6 +57,9 @@ head -c $(($(stat -c %s "$good") - 7)) "$good" >"$scratch/cut"
 expect 2 "$roma" wire audit "$scratch/cut"
 grep -q 'after frame [0-9]*: .*cannot be read' "$scratch/err" || fail "the cut is not told: $(cat "$scratch/err")"
 expect 2 "$roma" wire audit /dev/null
+gzip -c "$good" >"$scratch/packed"
+expect 2 "$roma" wire audit "$scratch/packed"
+grep -q 'it is compressed: zcat FILE | roma wire audit -$' "$scratch/err" || fail "gzip is not named: $(cat "$scratch/err")"
 expect 2 "$roma" wire audit "$scratch/nothing"
 expect 2 "$roma" wire audit --port 9999 "$good"
 grep -q 'there is no MooseFS' "$scratch/out" || fail "no MooseFS at port 9999"
@@ -68,9 +71,6 @@ expect 0 "$roma" wire decode --server 10.79.0.1:9421 "$good"
 ! grep -q 'CLTOCS_' "$scratch/out" || fail "--server shows another server"
 expect 0 "$roma" wire decode --json "$good"
 
-# A rule that is broken very often is not told each time: about a file that was asked for there may be more.
-many=$captures/writeid-zero.writeid-zero.pcap
-tail -c +25 "$many" >"$scratch/some"
 # A number with a slip in it is not reported as clean.
 for what in "--inode 99999" "--chunk FFFF" "--server 10.79.0.99" "--server 10.79.0.1:9"; do
   for command in audit decode; do
@@ -88,6 +88,9 @@ expect 0 "$roma" wire audit --chunk "$chunk" "$good"
 expect 0 "$roma" wire audit --inode "$inode" --chunk "$chunk" --server 10.79.0.1 "$good"
 expect 2 "$roma" wire audit --inode 99999 --chunk "$chunk" "$good"
 
+# A rule that is broken very often is not told each time: about a file that was asked for there may be more.
+many=$captures/writeid-zero.writeid-zero.pcap
+tail -c +25 "$many" >"$scratch/some"
 for _ in {1..11}; do
   cat "$scratch/some" "$scratch/some" >"$scratch/more"
   mv "$scratch/more" "$scratch/some"

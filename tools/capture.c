@@ -11,6 +11,28 @@
 #ifdef ROMA_WITH_PCAP
 #include <pcap/pcap.h>
 
+/* What is compressed, by its first bytes: the program that makes it a capture again. NULL: it is not. */
+static const char *unpacker(const char *path)
+{
+        static const struct {
+                const char *name, *start;
+        } kinds[] = { { "zcat", "\x1f\x8b" },
+                      { "xzcat", "\xfd"
+                                 "7zXZ" },
+                      { "zstdcat", "\x28\xb5\x2f\xfd" } };
+        char start[8] = "";
+        FILE *f = strcmp(path, "-") ? fopen(path, "rbe") : NULL;
+
+        if (!f)
+                return NULL;
+        start[fread(start, 1, sizeof(start) - 1, f)] = 0;
+        fclose(f);
+        for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+                if (!strncmp(start, kinds[i].start, strlen(kinds[i].start)))
+                        return kinds[i].name;
+        return NULL;
+}
+
 /* False after a message: not a single frame could be read. *damaged: it ends before its end, which was told. */
 bool capture_read(struct tool *t, const char *path, roma_wire *w, bool *damaged)
 {
@@ -22,7 +44,13 @@ bool capture_read(struct tool *t, const char *path, roma_wire *w, bool *damaged)
 
         *damaged = false;
         if (!p) {
-                complain(t, "wire: %s: %s", path, why);
+                const char *program = unpacker(path);
+
+                if (program)
+                        complain(t, "wire: %s: it is compressed: %s FILE | roma wire %s -", path, program,
+                                 t->opt.audit ? "audit" : "decode");
+                else
+                        complain(t, "wire: %s: %s", path, why);
                 return false;
         }
         link = pcap_datalink(p);
