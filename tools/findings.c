@@ -68,6 +68,8 @@ static json_t *range_json(const struct subject *s, const struct dg_range *r)
         json_object_set_new(o, "damaged", servers_json(s, r, r->rot));
         add_text(o, "reference", r->by_original ? "original" : r->guess ? "none" : "majority");
         json_object_set_new(o, "behind_end", json_boolean(r->behind));
+        if (r->table_bit && r->at == DG_UNKNOWN)
+                json_object_set_new(o, "table_bit", json_true());
         if (r->at != DG_UNKNOWN)
                 add(o, "first_difference", r->at);
         if (r->end != DG_UNKNOWN)
@@ -185,6 +187,8 @@ static void print_detail(struct tool *t, const struct dg_range *r)
         }
         if (!r->sure && r->bad)
                 out(t, ", its bytes were not read");
+        if (r->table_bit && r->at == DG_UNKNOWN)
+                out(t, ", and the checksums differ in one bit only");
         if (r->absent)
                 out(t, ", never stored");
         if (r->behind)

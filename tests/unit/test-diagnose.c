@@ -465,6 +465,57 @@ START_TEST(causes_of_copies)
 }
 END_TEST
 
+/* One bit of a checksum table, in blocks that nobody has read, is no mistake of a client. */
+START_TEST(causes_of_table_bits)
+{
+        const uint64_t length = 40 * DG_BLOCK;
+        unsigned unread, score = 0;
+        size_t n;
+
+        for (unsigned copies = 2; copies <= 3; copies++) {
+                fresh(copies, 40, false);
+                copy[1].crc[7] ^= 1u << 11;
+                copy[1].crc[30] ^= 1u << 31;
+                ck_assert(why(length, DG_UNKNOWN, (struct dg_file){ 0 }) && cause[0].id == DG_CAUSE_DISK);
+                ck_assert(range[0].table_bit && range[1].table_bit && strstr(cause[0].evidence, "2 blocks"));
+        }
+        fresh(2, 40, true);
+        copy[1].crc[7] ^= 1u << 11;
+        ck_assert(why(length, length, (struct dg_file){ 0 }) && cause[0].id == DG_CAUSE_DISK);
+        /* All copies have it: that is what was written. Two bits are as good as any other content. */
+        copy[0].crc[7] = copy[1].crc[7];
+        ck_assert(!named(why(length, length, (struct dg_file){ 0 }), DG_CAUSE_DISK));
+        fresh(2, 40, false);
+        copy[1].crc[7] ^= 3;
+        n = why(length, DG_UNKNOWN, (struct dg_file){ 0 });
+        ck_assert(n && !named(n, DG_CAUSE_DISK) && strstr(cause[0].evidence, "the bytes were not read"));
+        unread = cause[0].score;
+        /* What was seen weighs more than what was not. */
+        range[0].sure = true;
+        n = dg_causes(&(struct dg_file){ .length = length,
+                                         .want_length = DG_UNKNOWN,
+                                         .range = range,
+                                         .ranges = 1,
+                                         .copies = 2 },
+                      cause);
+        if (n)
+                score = cause[0].score;
+        ck_assert(unread < score && !strstr(cause[0].evidence, "not read"));
+        /* Bytes that were read, and differ, say more than the bit. */
+        copy[1].crc[7] ^= 2;
+        runs();
+        range[0].sure = true;
+        range[0].at = 7 * DG_BLOCK;
+        n = dg_causes(&(struct dg_file){ .length = length,
+                                         .want_length = DG_UNKNOWN,
+                                         .range = range,
+                                         .ranges = 1,
+                                         .copies = 2 },
+                      cause);
+        ck_assert(n && !named(n, DG_CAUSE_DISK));
+}
+END_TEST
+
 START_TEST(causes_of_all)
 {
         const uint64_t length = 40 * DG_BLOCK;
@@ -920,6 +971,7 @@ int main(void)
         tcase_add_test(t, bytes);
         tcase_add_test(t, shifts);
         tcase_add_test(t, causes_of_copies);
+        tcase_add_test(t, causes_of_table_bits);
         tcase_add_test(t, causes_of_all);
         tcase_add_test(t, votes);
         tcase_add_test(t, mixes);

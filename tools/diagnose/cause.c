@@ -20,6 +20,9 @@ struct facts {
         const struct dg_file *file;
         struct group split, common;
         uint64_t rot;
+        uint64_t table; /* blocks of `split` of which only a bit of a checksum table seems to differ */
+        uint64_t
+                unread; /* blocks of `split` whose pattern was not seen in bytes, nor follows from the tables */
         bool alternating;    /* now this copy is bad, now that one */
         bool last_only;      /* of the copies that differ: just the last block of the data */
         bool common_differs; /* all copies are wrong somewhere, and not in the same way */
@@ -30,6 +33,8 @@ struct facts {
 struct list {
         struct dg_cause *out;
         size_t n;
+        unsigned percent;   /* of a score, where it rests on something weak, */
+        const char *caveat; /* and what that is; "" */
 };
 
 static const struct {
@@ -223,6 +228,8 @@ static void look(const struct dg_file *file, struct facts *f)
                         continue;
                 }
                 count(&f->split, r);
+                f->unread += r->sure ? 0 : r->count;
+                f->table += r->table_bit && r->at == DG_UNKNOWN ? r->count : 0;
                 f->last_only &= is_last(file, r);
                 f->alternating |= before && !r->guess && r->bad != before;
                 f->copies_bad |= r->bad;
@@ -242,7 +249,9 @@ static void say(struct list *l, enum dg_cause_id id, unsigned score, const char 
 {
         struct dg_cause *c = NULL;
         va_list ap;
+        int len;
 
+        score = score * l->percent / 100;
         for (size_t i = 0; i < l->n; i++)
                 if (l->out[i].id == id)
                         c = &l->out[i];
@@ -253,13 +262,27 @@ static void say(struct list *l, enum dg_cause_id id, unsigned score, const char 
         c->id = id;
         c->score = score;
         va_start(ap, format);
-        vsnprintf(c->evidence, sizeof(c->evidence), format, ap);
+        len = vsnprintf(c->evidence, sizeof(c->evidence), format, ap);
         va_end(ap);
+        if (len >= 0 && (size_t)len < sizeof(c->evidence))
+                snprintf(c->evidence + len, sizeof(c->evidence) - (size_t)len, "%s", l->caveat);
 }
 
 static unsigned long long ull(uint64_t n)
 {
         return n;
+}
+
+/* What follows from other content alone, when nobody has seen it. */
+static void weaken(const struct facts *f, struct list *l)
+{
+        if (f->table == f->split.blocks) {
+                l->percent = 30;
+                l->caveat = "; but it may be the checksum alone";
+        } else if (f->unread == f->split.blocks) {
+                l->percent = 70;
+                l->caveat = "; the bytes were not read";
+        }
 }
 
 /* Copies differ, which a correct client leaves behind only where it told somebody that it failed. */
@@ -271,6 +294,7 @@ static void split(const struct facts *f, struct list *l)
 
         if (!g->blocks || g->bit == g->blocks)
                 return;
+        weaken(f, l);
         if (f->last_only && !f->common.blocks)
                 say(l, DG_CAUSE_LAST_STATUS, 85,
                     "only the last block of the data differs between the copies");
@@ -287,7 +311,8 @@ static void split(const struct facts *f, struct list *l)
                     "blocks are missing in all copies, and in one of them also what was queued before");
         }
         say(l, DG_CAUSE_FINISH, zeros ? (g->tail ? 82 : 76) : 60,
-            "copies of the same version differ in %llu whole blocks, %s", ull(g->blocks),
+            "copies of the same version differ in %llu whole block%s, %s", ull(g->blocks),
+            g->blocks == 1 ? "" : "s",
             g->tail ? "from a block border to the end of a copy's data"
             : zeros ? "holes of zeros at block borders"
                     : "one side has other content, as if it had never got them");
@@ -306,6 +331,8 @@ static void split(const struct facts *f, struct list *l)
         else
                 say(l, DG_CAUSE_WRITERS, 35, "copies of the same version differ");
         say(l, DG_CAUSE_WRITEID, one ? 56 : 33, "blocks are missing in a copy that acknowledged them");
+        l->percent = 100;
+        l->caveat = "";
 }
 
 /* All copies agree, and are wrong. */
@@ -398,6 +425,12 @@ static void storage(const struct facts *f, struct list *l)
                     f->rot == 1 ? "block does" : "blocks do");
                 say(l, DG_CAUSE_CRASH, f->rot > 1 ? 60 : 45, "a table that was not written looks the same");
         }
+        if (f->table)
+                say(l, DG_CAUSE_DISK, 88,
+                    "the checksums of %llu %s differ in one bit only, as those of two contents do once in "
+                    "134 "
+                    "million times: a bit of the checksum table changed",
+                    ull(f->table), f->table == 1 ? "block" : "blocks");
         if (file->invalid) {
                 say(l, DG_CAUSE_DISK, 80, "the master knows %u damaged %s", file->invalid,
                     file->invalid == 1 ? "copy" : "copies");
@@ -420,7 +453,7 @@ static void storage(const struct facts *f, struct list *l)
 size_t dg_causes(const struct dg_file *file, struct dg_cause out[DG_CAUSES_MAX])
 {
         struct dg_cause all[DG_CAUSES];
-        struct list l = { .out = all };
+        struct list l = { .out = all, .percent = 100, .caveat = "" };
         struct facts f;
         size_t n = 0;
 

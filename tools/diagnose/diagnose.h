@@ -84,6 +84,7 @@ struct dg_range {
         bool same;             /* the bad copies agree with each other */
         bool behind;           /* behind the end of the file: no reader sees it */
         bool absent;           /* the bad copies never stored these blocks */
+        bool table_bit; /* their checksum and that of a good copy differ in one bit, as no two blocks do by chance */
         enum dg_pattern pattern;
         bool sure;      /* the pattern was seen in bytes or follows from CRCs; else it is what remains */
         int64_t detail; /* DG_SHIFT: bytes; DG_BIT: byte * 8 + bit in the block; DG_SWAP, DG_OFFSET: where in the

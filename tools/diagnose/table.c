@@ -105,6 +105,13 @@ static bool right_crc(const struct dg_chunk *k, uint32_t block, uint32_t *crc)
         return true;
 }
 
+/* One pair of checksums in 134 million is like that, and no single bit of a block makes one: what has changed is a bit of the
+ * table, not the block. */
+static bool is_table_bit(const struct dg_range *r, uint32_t bad, uint32_t right)
+{
+        return r->good && r->same && __builtin_popcount(bad ^ right) == 1;
+}
+
 /* Everything about one block but its pattern. False: nothing is wrong with it. */
 static bool classify(const struct dg_chunk *k, uint32_t block, struct dg_range *r)
 {
@@ -146,6 +153,7 @@ static bool classify(const struct dg_chunk *k, uint32_t block, struct dg_range *
         r->guess = !r->by_original && tie && r->bad;
         r->absent = r->bad && absent;
         r->same = same;
+        r->table_bit = r->bad && is_table_bit(r, first, right);
         return r->bad || r->rot;
 }
 
@@ -216,7 +224,7 @@ static bool continues(const struct dg_range *a, const struct dg_range *b)
 {
         if (a->first + a->count != b->first || a->bad != b->bad || a->good != b->good || a->rot != b->rot ||
             a->pattern != b->pattern || a->by_original != b->by_original || a->guess != b->guess ||
-            a->behind != b->behind || a->same != b->same)
+            a->behind != b->behind || a->same != b->same || a->table_bit != b->table_bit)
                 return false;
         if (a->pattern == DG_OFFSET)
                 return b->detail - a->detail == (int64_t)a->count * DG_BLOCK;
