@@ -183,3 +183,21 @@ hidden
   hidden
 }
 echo "a salvage that does not come to its end leaves nothing that says more than is known"
+
+# ---- a server that hangs -------------------------------------------------------------------------------------
+
+# A server that hangs is asked twice, whatever is to be known of it, and not for longer than --stall.
+hanging=script=cs1+ANTOCS_GET_CHUNK_BLOCKS+1+hang
+# shellcheck disable=SC2016
+at 2 $hanging '"$roma" diagnose --stall 1s --trace trace "$ROMA_PEER_URI"'
+says ': cannot tell: '
+says 'could not be looked at: '
+unanswered=$(grep 'replica crcs' trace | grep -c TIMEDOUT)
+[ "$unanswered" = 2 ] || fail "$unanswered questions without an answer: $(grep 'replica crcs' trace)"
+if command -v script >/dev/null; then
+  # shellcheck disable=SC2016
+  at 2 $hanging 'script -qec "$roma diagnose --stall 1s $ROMA_PEER_URI" /dev/null'
+  says ' does not answer; it is asked once more'
+  says ' does not answer; it is left alone for a minute'
+fi
+echo "a server that hangs is left alone"

@@ -12,7 +12,8 @@ enum {
         MFS_CRC = 29,
         QUESTIONS = 96,
         TRIES = 3,
-        SCAN_WAIT_MS = 5000
+        SCAN_WAIT_MS = 5000,
+        SILENT_S = 60 /* a server that was silent twice is not asked for so long */
 };
 
 void looker_init(struct looker *l, struct tool *t, struct place *place)
@@ -167,6 +168,40 @@ int look_settled(struct looker *l, uint32_t inode, uint32_t index, roma_mfs_plac
         return a.code == ROMA_ELOCKED || a.code == ROMA_ETIMEDOUT ? 0 : -1;
 }
 
+/* ---- servers that say nothing ----------------------------------------------------------------------------- */
+
+static bool is_silent(const struct look_server *s)
+{
+        return s->silences > 1 && now_ns() - s->silent_ns < (uint64_t)SILENT_S * 1000000000;
+}
+
+/* What came of a question that was asked then. Those that were asked together have met one silence. */
+static void hear(struct looker *l, struct look_server *s, const roma_result *r, uint64_t asked_ns)
+{
+        if (r->code != ROMA_ETIMEDOUT) {
+                s->silences = r->code == ROMA_OK ? 0 : s->silences;
+                return;
+        }
+        if (asked_ns < s->silent_ns)
+                return;
+        s->silent_ns = now_ns();
+        s->silences++;
+        /* Where somebody watches: nothing else moves meanwhile. */
+        if (l->tool->progress && !l->tool->stopping)
+                complain(l->tool, "%s: %s does not answer; it is %s", l->tool->command->name, s->name,
+                         s->silences > 1 ? "left alone for a minute" : "asked once more");
+}
+
+/* For questions with small answers, where --stall says how long a server may say nothing. */
+static roma_opts question_opts(const struct looker *l)
+{
+        roma_opts opts = request_opts(l->tool);
+
+        if (opts.stall_ms && (!opts.deadline_ms || opts.deadline_ms > opts.stall_ms))
+                opts.deadline_ms = opts.stall_ms;
+        return opts;
+}
+
 /* ---- tables ----------------------------------------------------------------------------------------------- */
 
 static bool is_of(const struct look_rot *r, const struct look *look, size_t copy)
@@ -222,8 +257,10 @@ void look_free(struct look *look)
 
 struct question {
         struct flight flight;
+        struct looker *looker;
         struct look *look;
         size_t copy;
+        uint64_t asked_ns;
         bool again;       /* the failure may pass */
         bool any_version; /* it is known not to have the right one */
         struct question *next;
@@ -235,6 +272,7 @@ static void got_table(struct flight *f, const roma_result *r)
         struct look_copy *c = &q->look->copy[q->copy];
         struct dg_copy *k = &q->look->k.copy[q->copy];
 
+        hear(q->looker, c->server, r, q->asked_ns);
         free(c->message);
         c->message = NULL;
         c->code = r->code;
@@ -255,10 +293,20 @@ static void got_table(struct flight *f, const roma_result *r)
 
 static void ask_table(struct looker *l, struct question *q)
 {
-        const roma_opts opts = request_opts(l->tool);
-        const roma_mfs_copy *at = q->look->copy[q->copy].at;
+        const roma_opts opts = question_opts(l);
+        struct look_copy *c = &q->look->copy[q->copy];
+        const roma_mfs_copy *at = c->at;
         uint32_t version;
 
+        q->again = false;
+        if (is_silent(c->server)) {
+                c->code = ROMA_ETIMEDOUT;
+                if (!c->message)
+                        c->message = need_format("%s did not answer twice, and is left alone for a minute",
+                                                 at->server);
+                return;
+        }
+        q->asked_ns = now_ns();
         /* What the master calls damaged may be of the right version all the same: its server knows. */
         if (at->state == ROMA_MFS_WRONG_VERSION)
                 q->any_version = true;
@@ -303,7 +351,7 @@ void look_tables(struct looker *l, struct look *const *looks, size_t n, bool oth
                 for (size_t c = 0; looks[i]->chunk->id && c < looks[i]->k.copies; c++) {
                         if ((!looks[i]->k.copy[c].current && !others) || looks[i]->copy[c].code)
                                 continue;
-                        q[filled++] = (struct question){ .look = looks[i], .copy = c };
+                        q[filled++] = (struct question){ .looker = l, .look = looks[i], .copy = c };
                         if (filled < QUESTIONS)
                                 continue;
                         ask_wave(l, q, filled);
@@ -319,6 +367,9 @@ void look_tables(struct looker *l, struct look *const *looks, size_t n, bool oth
 
 struct disks_answer {
         struct flight flight;
+        struct looker *looker;
+        struct look_server *server;
+        uint64_t asked_ns;
         int64_t latest; /* error, seconds since 1970 */
 };
 
@@ -327,6 +378,7 @@ static void got_disks(struct flight *f, const roma_result *r)
         struct disks_answer *a = (struct disks_answer *)f; /* its first member */
         const roma_mfs_disk_list *list = r->extra;
 
+        hear(a->looker, a->server, r, a->asked_ns);
         for (size_t i = 0; r->code == ROMA_OK && i < list->count; i++)
                 if (list->disk[i].error_time > a->latest)
                         a->latest = list->disk[i].error_time;
@@ -343,12 +395,14 @@ static void be_quiet(struct looker *l, struct look_server *s, uint64_t since_ns)
 /* The server's own memory of errors: those of an earlier run, of other clients, of its own tests. */
 static void ask_disks(struct looker *l, struct look_server *s)
 {
-        const roma_opts opts = request_opts(l->tool);
+        const roma_opts opts = question_opts(l);
         const roma_mfs_copy at = { .ip = s->ip, .port = s->port };
-        struct disks_answer a = { 0 };
+        struct disks_answer a = { .looker = l, .server = s, .asked_ns = now_ns() };
         int64_t now = time(NULL);
 
         s->asked = true;
+        if (is_silent(s))
+                return;
         flight_track(l->tool, &a.flight, got_disks,
                      roma_aio_mfs_disks(l->place->store, &at, &opts, flight_done, &a.flight));
         flight_drive(l->tool);

@@ -16,6 +16,8 @@ struct look_server {
         bool asked;        /* for its disks */
         bool reading;      /* one read at a time: two would be two errors before anybody has seen the first */
         uint64_t quiet_ns; /* nothing is read before this time; 0: no error is known */
+        unsigned silences; /* how often it has said nothing, one after the other */
+        uint64_t silent_ns; /* the end of the last */
 };
 
 /* A block that does not match its CRC: never asked for again, since each time counts against the disk. */
