@@ -201,3 +201,20 @@ if command -v script >/dev/null; then
   says ' does not answer; it is left alone for a minute'
 fi
 echo "a server that hangs is left alone"
+
+# ---- what is said of it --------------------------------------------------------------------------------------
+
+# shellcheck disable=SC2016
+{
+  # Without --deep the data were not read: a copy that has rotted is "clean" too.
+  at 0 rot=1:200000 '"$roma" diagnose "$ROMA_PEER_URI"'
+  says ': clean: ' && says ' 2 copies by their checksums, data not read'
+  at 0 '' '"$roma" diagnose --deep "$ROMA_PEER_URI"'
+  grep -q ': clean: .* 2 copies$' out || fail "data were read: $(cat out)"
+  at 2 '' '"$roma" diagnose "${ROMA_PEER_URI%file}"'
+  complains '; -r looks at the files of a folder'
+  # A block that only one server has given is not waited for: the other, in whose disk there is peace, gives the rest.
+  at 0 rot=1:200000 '"$roma" salvage -f "$ROMA_PEER_URI" saved'
+  ! grep -q waiting err || fail "the other copy was not taken: $(cat err)"
+}
+echo "what was not read is not called more than that"

@@ -138,7 +138,9 @@ const struct command commands[] = {
         { "diagnose", cmd_diagnose, "URI...", "are the copies of an object the same, and right",
           "Compares the copies of each chunk by the checksum tables that their servers keep, and with "
           "--against\n"
-          "with the original; no data are read. Bits that rotted on a disk are seen with --deep only. What\n"
+          "with the original; no data are read. Bits that rotted on a disk, and chunk files that were cut, "
+          "are\n"
+          "seen with --deep only: `clean` without it is said of the tables. What\n"
           "differs is looked at again when nobody writes there, and named: chunk, blocks, copies, pattern, "
           "likely\n"
           "causes with their evidence, what to do. With an MD5 alone the mix of copies that has it is "

@@ -247,15 +247,17 @@ static void print_text(struct tool *t, struct subject *s)
         out_name(t, s->shown);
         if (!s->map) {
                 out(t, ": could not be looked at\n");
-                complain(t, "%s", s->map_message ? s->map_message : "interrupted");
+                complain(t, "%s%s", s->map_message ? s->map_message : "interrupted",
+                         s->map_code == ROMA_EISDIR ? "; -r looks at the files of a folder" : "");
                 return;
         }
-        out(t, ": %s: %" PRIu64 " bytes, %zu chunk%s, %zu %s\n",
+        out(t, ": %s: %" PRIu64 " byte%s, %zu chunk%s, %zu %s%s\n",
             v == CLEAN     ? "clean"
             : v == DIFFERS ? "DIFFERS"
                            : "cannot tell",
-            s->map->length, s->map->chunks, s->map->chunks == 1 ? "" : "s", s->compared,
-            s->compared == 1 ? "copy" : "copies");
+            s->map->length, s->map->length == 1 ? "" : "s", s->map->chunks, s->map->chunks == 1 ? "" : "s",
+            s->compared, s->compared == 1 ? "copy" : "copies",
+            v == CLEAN && s->compared && !s->deep ? " by their checksums, data not read" : "");
         for (size_t i = 0; i < s->ranges; i++)
                 print_range(t, s, &s->range[i], &chunk);
         if (s->dropped)
