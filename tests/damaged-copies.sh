@@ -217,4 +217,16 @@ echo "a server that hangs is left alone"
   at 0 rot=1:200000 '"$roma" salvage -f "$ROMA_PEER_URI" saved'
   ! grep -q waiting err || fail "the other copy was not taken: $(cat err)"
 }
+at 2 '' "$roma diagnose --rate 10k x"
+complains 'a whole number of bytes, also with K, M, G or T behind it'
+at 2 '' "$roma diagnose --error-gap 1.5h x"
+complains 'a whole number of seconds, or with ms, s, m, h or d behind it'
+# shellcheck disable=SC2016
+at 130 $hanging '
+  env --default-signal=INT "$roma" diagnose --trace hangs "$ROMA_PEER_URI" &
+  sleep 1
+  kill -INT $!
+  wait $!'
+complains 'roma: diagnose: ended by Ctrl-C'
+! grep -q 'temporaries' err || fail "diagnose makes none: $(cat err)"
 echo "what was not read is not called more than that"

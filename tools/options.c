@@ -429,6 +429,14 @@ static const struct definition *definition(int id)
         return NULL;
 }
 
+/* What a refused value may look like. */
+static const char *units_of(const char *shown)
+{
+        if (!strcmp(shown, "SIZE"))
+                return "; a whole number of bytes, also with K, M, G or T behind it";
+        return strcmp(shown, "TIME") ? "" : "; a whole number of seconds, or with ms, s, m, h or d behind it";
+}
+
 static int refuse(const struct command *c, const char *why, const char *what)
 {
         fprintf(stderr, "roma: %s: %s %s; see `roma help %s`\n", c->name, why, what, c->name);
@@ -460,8 +468,8 @@ int options_parse(struct options *o, const struct command *command, int argc, ch
                 if (!set(o, id, optarg)) {
                         const struct definition *d = definition(id);
                         char what[500];
-                        snprintf(what, sizeof(what), "--%s: %.200s (%s: %s)", d->name, optarg ? optarg : "",
-                                 d->shown, d->help);
+                        snprintf(what, sizeof(what), "--%s: %.200s (%s: %s%s)", d->name, optarg ? optarg : "",
+                                 d->shown, d->help, units_of(d->shown));
                         return refuse(command, "this value cannot be used for", what);
                 }
         }

@@ -20,13 +20,22 @@ static struct {
         int number;
 } signals = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
+/* Whether the command makes temporaries, here or in a store. */
+static bool makes_temporaries(const struct command *c)
+{
+        return (c->options & (OPT_WRITE | OPT_SYNC | OPT_UPLOAD)) || c->run == cmd_salvage;
+}
+
 static void interrupted(void *arg)
 {
         struct tool *t = arg;
 
         t->signal = signals.number;
-        complain(t, "%s: ended by %s; temporaries are being removed (`roma gc` takes what stays)",
-                 t->command->name, t->signal == SIGINT ? "Ctrl-C" : strsignal(t->signal));
+        complain(t, "%s: ended by %s%s", t->command->name,
+                 t->signal == SIGINT ? "Ctrl-C" : strsignal(t->signal),
+                 makes_temporaries(t->command)
+                         ? "; temporaries are being removed (`roma gc` takes what stays)"
+                         : "");
         flight_stop(t);
 }
 
