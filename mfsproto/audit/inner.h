@@ -104,10 +104,11 @@ struct au_later { /* a segment that came too early */
 };
 
 struct au_dir {
-        bool known; /* next is right */
-        bool begun; /* isn is */
-        bool fin;   /* fin_seq is */
-        bool ended; /* FIN was reached */
+        bool known;    /* next is right */
+        bool begun;    /* isn is */
+        bool fin;      /* fin_seq is */
+        bool ended;    /* FIN was reached */
+        bool only_fin; /* and nothing before it was seen */
         bool has_sent;
         uint32_t next, fin_seq;
         uint32_t

@@ -22,6 +22,12 @@ static bool not_understood(const struct au_conn *c, const struct au_dir *d)
         return d->s.lost && d->s.skipped && (c->role == AU_MASTER || c->role == AU_CS);
 }
 
+/* Up to where it is here. Its FIN counts as one byte, once all before it is here. */
+static uint32_t reached(const struct au_dir *d)
+{
+        return d->fin && before(d->fin_seq, d->next) <= 0 ? d->fin_seq + 1 : d->next;
+}
+
 /* Acknowledged, and not in the capture so far, or not understood. */
 static bool incomplete(const struct au_conn *c, const struct au_dir *d)
 {
@@ -31,9 +37,7 @@ static bool incomplete(const struct au_conn *c, const struct au_dir *d)
                 return d->has_acked && (c->syn || d->acked != d->first_acked);
         if (d->has_sent && before(d->sent, d->next) > 0)
                 return true;
-        /* Its FIN counts as one byte, once all before it is here. */
-        return d->has_acked &&
-               before(d->acked, d->fin && before(d->fin_seq, d->next) <= 0 ? d->fin_seq + 1 : d->next) > 0;
+        return d->has_acked && before(d->acked, reached(d)) > 0;
 }
 
 bool au_deaf(struct au_conn *c)
@@ -118,7 +122,7 @@ static void prove(roma_wire *w, struct au_conn *c, unsigned dir, const struct au
         if (c->swapped != (dir == 1) || ri_list_empty(&c->proof) || !(s->flags & AU_ACK) || !d->known ||
             s->seq != d->next || !age_known(c) || incomplete(c, d) || incomplete(c, other))
                 return;
-        if (!other->known || before(s->ack, other->next) <= 0)
+        if (!other->known || before(s->ack, reached(other)) <= 0)
                 proved(w, c);
 }
 
@@ -301,11 +305,21 @@ static struct au_conn *conn_of(roma_wire *w, const struct au_segment *s, unsigne
 
 /* ---- one direction ----------------------------------------------------------------------------------------- */
 
+/* What stays behind would lie ahead again after 2 GiB more. */
+static void go_on(struct au_dir *d, uint32_t next)
+{
+        d->next = next;
+        if (d->has_sent && before(d->sent, next) <= 0)
+                d->has_sent = false;
+        if (d->has_acked && before(d->acked, next) < 0)
+                d->acked = next;
+}
+
 static void deliver(roma_wire *w, struct au_conn *c, unsigned dir, const uint8_t *p, size_t len, size_t full)
 {
         struct au_dir *d = &c->dir[dir];
 
-        d->next += (uint32_t)full;
+        go_on(d, d->next + (uint32_t)full);
         if (c->role == AU_FOREIGN)
                 return;
         if (len)
@@ -340,7 +354,7 @@ static void hole_until(roma_wire *w, struct au_conn *c, unsigned dir, uint32_t u
         struct au_dir *d = &c->dir[dir];
         uint32_t n = upto - d->next;
 
-        d->next = upto;
+        go_on(d, upto);
         if (c->role != AU_FOREIGN) {
                 au_stream_hole(w, c, dir, n);
         }
@@ -392,27 +406,36 @@ static void keep_for_later(roma_wire *w, struct au_conn *c, unsigned dir, uint32
         d->waiting++;
 }
 
+/* The first of a direction that is here, data or its end. What the other side did not have yet when it spoke first is
+ * missing. */
+static void begin(struct au_dir *d, uint32_t seq)
+{
+        bool gap = d->has_acked && before(seq, d->first_acked) > 0 && before(seq, d->first_acked) < HOLE_MAX;
+
+        d->known = true;
+        d->next = gap ? d->first_acked : seq;
+}
+
 static void take_data(roma_wire *w, struct au_conn *c, unsigned dir, const struct au_segment *s)
 {
         struct au_dir *d = &c->dir[dir];
         uint32_t seq = s->seq + (s->flags & AU_SYN ? 1 : 0), old;
         int32_t rel;
 
-        if (d->ended)
+        if (d->ended) {
+                w->blind += d->only_fin && s->full; /* the FIN has overtaken it */
                 return;
+        }
+        if (!d->known && (s->full || s->flags & AU_FIN)) {
+                begin(d, seq);
+                d->only_fin = !s->full;
+        }
         if (!s->full) {
                 if (d->known && before(seq, d->next) > 0 && before(seq, d->next) < HOLE_MAX) {
                         d->has_sent = true;
                         d->sent = seq;
                 }
                 return;
-        }
-        if (!d->known) {
-                bool gap = d->has_acked && before(seq, d->first_acked) > 0 &&
-                           before(seq, d->first_acked) < HOLE_MAX;
-
-                d->known = true;
-                d->next = gap ? d->first_acked : seq;
         }
         rel = before(seq, d->next);
         if (rel > 0) {

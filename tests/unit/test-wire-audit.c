@@ -69,6 +69,7 @@ struct seen {
         unsigned findings;
         char rule[40];        /* of the first */
         char false_alarm[40]; /* a rule that nobody broke */
+        char unchecked[300];  /* the last */
         roma_wire_report r;
 };
 
@@ -93,6 +94,13 @@ static void found(void *arg, const roma_wire_finding *f)
                 snprintf(s->false_alarm, sizeof s->false_alarm, "%s", f->rule->id);
 }
 
+static void undecided(void *arg, const char *text)
+{
+        struct seen *s = arg;
+
+        snprintf(s->unchecked, sizeof s->unchecked, "%s", text);
+}
+
 static roma_wire *start(struct seen *s)
 {
         roma_wire_opts o = ROMA_WIRE_OPTS_INIT;
@@ -100,6 +108,7 @@ static roma_wire *start(struct seen *s)
 
         memset(s, 0, sizeof *s);
         o.finding = found;
+        o.unchecked = undecided;
         o.arg = s;
         w = roma_wire_new(&o);
         ck_assert_ptr_nonnull(w);
@@ -504,7 +513,7 @@ static void with_losses(roma_wire *w, const struct loss *x)
 
 START_TEST(frames_dropped_in_bursts)
 {
-        const unsigned seeds = getenv("ROMA_VALGRIND") ? 2 : 100;
+        const unsigned seeds = getenv("ROMA_VALGRIND") ? 2 : 110;
         struct seen s;
 
         load(lossy[_i]);
@@ -595,6 +604,8 @@ struct line {
 
 static int64_t made_ns, made_step_ns; /* by how much the clock of the capturer was set forward */
 static bool made_stamped;             /* segments have timestamps of their own */
+static uint32_t made_echo_ms;         /* so old is what they echo */
+static uint8_t made_net;              /* addresses are 10.NET.0.x */
 
 /* `sent` bytes at `seq`, of which n are there; from: 0 the client, 1 the server. */
 static void segment_at(roma_wire *w, const struct line *l, int from, uint8_t flags, uint32_t seq,
@@ -609,6 +620,7 @@ static void segment_at(roma_wire *w, const struct line *l, int from, uint8_t fla
         put16(frame + 2, head + sent);
         frame[9] = 6;
         frame[12] = frame[16] = 10;
+        frame[13] = frame[17] = made_net;
         frame[15] = l->ip[from];
         frame[19] = l->ip[!from];
         put16(tcp, l->port[from]);
@@ -621,6 +633,7 @@ static void segment_at(roma_wire *w, const struct line *l, int from, uint8_t fla
         if (made_stamped) {
                 memcpy(tcp + 20, "\x01\x01\x08\x0A", 4);
                 wire_put32(tcp + 24, (uint32_t)((made_ns - made_step_ns) / 1000000));
+                wire_put32(tcp + 28, made_echo_ms ? (uint32_t)(made_ns / 1000000) - made_echo_ms : 0);
         }
         if (n)
                 memcpy(frame + head, p, n);
@@ -1300,6 +1313,143 @@ START_TEST(segments_that_overlap_what_waits)
 }
 END_TEST
 
+/* ---- others, beside a capture ---------------------------------------------------------------------------------- */
+
+enum { OTHER = 50, CAPTURED_NET = 79, BEFORE = 600000 };
+
+/* The next segments come with frame i of the capture. */
+static void with_frame(size_t i)
+{
+        made_ns = file.frame[i].at - 1000000;
+}
+
+static void other_says(roma_wire *w, size_t i, struct line *l, int from, uint8_t flags, const void *p,
+                       size_t n)
+{
+        with_frame(i);
+        segment(w, l, from, flags, p, n);
+}
+
+/* Frames of the capture, with what somebody else does before frame `at`. */
+static void beside(struct seen *s, size_t at, void (*others)(roma_wire *w, size_t i, struct line *l, int how),
+                   struct line l, int how)
+{
+        roma_wire *w = start(s);
+
+        made_stamped = true;
+        made_net = CAPTURED_NET;
+        made_echo_ms = BEFORE;
+        for (size_t i = 0; i < file.n; i++) {
+                if (i == at)
+                        others(w, i, &l, how);
+                give(w, i);
+        }
+        made_stamped = false;
+        made_net = 0;
+        made_echo_ms = 0;
+        finish(w, s);
+}
+
+/* The client says it first, the server, or both at once. */
+static void closes(roma_wire *w, size_t i, struct line *l, int how)
+{
+        const int who = how == 1;
+
+        if (how < 2) {
+                other_says(w, i, l, who, FIN | ACK, NULL, 0);
+                other_says(w, i, l, !who, FIN | ACK, NULL, 0);
+                other_says(w, i, l, who, ACK, NULL, 0);
+                return;
+        }
+        l->next[1]--;
+        other_says(w, i, l, 0, FIN | ACK, NULL, 0);
+        l->next[1]++;
+        l->next[0]--;
+        with_frame(i);
+        segment_at(w, l, 1, FIN | ACK, l->next[1] - 1, NULL, 0, 0);
+        l->next[0]++;
+        other_says(w, i, l, 0, ACK, NULL, 0);
+        other_says(w, i, l, 1, ACK, NULL, 0);
+}
+
+/* An idle connection that was there before is closed: nothing is missing of it. */
+START_TEST(an_idle_connection_is_closed)
+{
+        static const char *const names[] = { "chain.head-only", "no-end.no-end", "no-grant.stale-grant" };
+        static const struct line lines[] = {
+                { { OTHER, 99 }, { 40000, 9999 }, { 1000, 5000 } }, /* anything */
+                { { OTHER, MASTER }, { 40000, MASTER_PORT }, { 1000, 5000 } },
+        };
+        struct seen a, b;
+
+        load(names[_i]);
+        a = plain();
+        for (size_t which = 0; which < 2; which++)
+                for (int how = 0; how < 3; how++) {
+                        beside(&b, 6, closes, lines[which], how);
+                        ck_assert_msg(b.findings == a.findings && b.r.unchecked == a.r.unchecked,
+                                      "%s, connection %zu, order %d: %s", names[_i], which, how, b.unchecked);
+                }
+}
+END_TEST
+
+/* The END comes behind the FIN of an idle connection to the master, of which nothing else is there. */
+START_TEST(a_fin_in_front_of_its_data)
+{
+        struct seen s;
+        roma_wire *w = start(&s);
+        struct line m, cs, idle = { { CLIENT, MASTER }, { 1002, MASTER_PORT }, { 37, 1 } };
+
+        made_stamped = true;
+        made_echo_ms = BEFORE;
+        m = dial(w, CLIENT, 1000, MASTER, MASTER_PORT);
+        cs = dial(w, CLIENT, 1001, HEAD, CS_PORT);
+        grant_and_write(w, &m, &cs, 1, 5, 0, 77, 1);
+        segment_at(w, &idle, 0, FIN | ACK, idle.next[0] + 37, NULL, 0, 0);
+        end_chunk(w, &idle, 2, 5, 77, 1, 0);
+        hang_up(w, &m);
+        made_ns += INT64_C(130000000000);
+        hang_up(w, &cs);
+        made_stamped = false;
+        made_echo_ms = 0;
+        finish(w, &s);
+        ck_assert_msg(!s.findings, "%s", s.rule);
+        ck_assert_uint_gt(s.r.unchecked, 0);
+}
+END_TEST
+
+/* A chunk is given back and taken again with CONTINUEOP, and both lines show that nothing of them is missing. */
+static void continue_wrongly(roma_wire *w, struct line *m, struct line *cs)
+{
+        grant_and_write(w, m, cs, 1, 5, 0, 77, 1);
+        end_chunk(w, m, 2, 5, 77, 1, 0);
+        ask_place(w, m, WIRE_CLTOMA_FUSE_WRITE_CHUNK, 3, 5, WIRE_CHUNKOP_CONTINUEOP);
+        tell_place(w, m, WIRE_MATOCL_FUSE_WRITE_CHUNK, 3, 0, 77, 1);
+        segment(w, cs, 0, ACK, NULL, 0);
+        segment(w, m, 0, ACK, NULL, 0);
+}
+
+/* A segment without data has overtaken some; they come, and 2.5 GiB more: nothing is missing for that. */
+START_TEST(much_more_comes_behind)
+{
+        const uint32_t much = UINT32_C(1) << 29;
+        struct seen s;
+        roma_wire *w = start(&s);
+        struct line m = dial(w, CLIENT, 1000, MASTER, MASTER_PORT), cs = dial(w, CLIENT, 1001, HEAD, CS_PORT);
+        struct line other = dial(w, CLIENT, 1002, 99, 9999);
+
+        segment_at(w, &other, 0, ACK, other.next[0] + 10, NULL, 0, 0);
+        for (unsigned i = 0; i < 5; i++) {
+                segment_at(w, &other, 0, ACK, other.next[0], NULL, 0,
+                           much - 40); /* length 0 in the IP header */
+                other.next[0] += much - 40;
+        }
+        continue_wrongly(w, &m, &cs);
+        finish(w, &s);
+        ck_assert_msg(s.findings == 1, "%s", s.unchecked);
+}
+END_TEST
+
 int main(void)
 {
         Suite *s = suite_create("wire audit");
@@ -1340,6 +1490,9 @@ int main(void)
         tcase_add_test(t, many_short_connections);
         tcase_add_test(t, too_many_segments_wait);
         tcase_add_test(t, segments_that_overlap_what_waits);
+        tcase_add_loop_test(t, an_idle_connection_is_closed, 0, 3);
+        tcase_add_test(t, a_fin_in_front_of_its_data);
+        tcase_add_test(t, much_more_comes_behind);
         suite_add_tcase(s, t);
         srunner_run_all(r, CK_NORMAL);
         failed = srunner_ntests_failed(r);
