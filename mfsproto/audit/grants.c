@@ -231,6 +231,7 @@ void au_grant_given(roma_wire *w, struct au_conn *c, const struct au_request *rq
         g->index = rq->index;
         g->session = c->master->session;
         g->conn = c->number;
+        g->client = *au_client(c);
         g->length = length;
         g->frame = w->frame;
         g->at_ns = g->data_ns = w->now_ns;
@@ -255,6 +256,7 @@ void au_chunk_read(roma_wire *w, struct au_conn *c, uint32_t inode, uint32_t ind
         if (!g)
                 return;
         g->only_read = true;
+        g->client = *au_client(c);
         g->blind = w->blind;
         g->version = version;
         g->inode = inode;
@@ -489,6 +491,7 @@ void au_session_again(roma_wire *w, struct au_conn *c)
                 } else if (g->orphan) {
                         g->orphan = false;
                         g->conn = c->number;
+                        g->client = *au_client(c);
                 }
         }
 }
@@ -540,16 +543,11 @@ void au_grants_end(roma_wire *w)
 
 /* ---- the chunkserver's side -------------------------------------------------------------------------------- */
 
-static bool same_host(const struct au_addr *a, const struct au_addr *b)
-{
-        return a->v == b->v && !memcmp(a->ip, b->ip, sizeof(a->ip));
-}
-
 /* In a capture at the client the head's own words are missing. A client that says the same to the next server, from its
  * own host, is no head: it leaves one out. Hosts may have more addresses than these. */
 static bool may_be_head(const struct au_forward *f, const struct au_addr *who)
 {
-        return same_host(who, &f->head) || !same_host(who, &f->client);
+        return au_same_host(who, &f->head) || !au_same_host(who, &f->client);
 }
 
 /* The head of a chain says to the next server what the client has said to it. */

@@ -15,7 +15,7 @@ struct au_held {
         int64_t since_ns; /* time of the audit then */
         uint64_t granted; /* frame */
         uint32_t master;
-        struct au_locs servers; /* of the chunk */
+        struct au_about about;
         roma_wire_finding f;
         char from[56], to[56], text[];
 };
@@ -43,11 +43,17 @@ static void tell(roma_wire *w, enum au_rule rule, const roma_wire_finding *f)
                 w->opts.finding(w->opts.arg, f);
 }
 
-static void not_decided(roma_wire *w, const roma_wire_finding *f)
+static void not_decided(roma_wire *w, const roma_wire_finding *f, const char *why)
 {
-        au_unchecked(w,
-                     "chunk %016llX: whether %s was broken in frame %llu; bytes are missing in the capture",
-                     (unsigned long long)f->chunk, f->rule->id, (unsigned long long)f->frame);
+        au_unchecked(w, "chunk %016llX: whether %s was broken in frame %llu; %s",
+                     (unsigned long long)f->chunk, f->rule->id, (unsigned long long)f->frame, why);
+}
+
+/* These compare with the length of the file, which other clients may have changed. */
+static bool by_length(enum au_rule rule)
+{
+        return rule == AU_END_SHORT || rule == AU_END_LONG || rule == AU_END_RELATIVE ||
+               rule == AU_END_INDEX || rule == AU_NO_TRUNCATE;
 }
 
 static struct au_held *first(const roma_wire *w)
@@ -73,7 +79,31 @@ static void put(roma_wire *w, struct au_held *h)
         w->waiting[h->rule]++;
 }
 
-static bool hold(roma_wire *w, enum au_rule rule, const roma_wire_finding *f, const struct au_grant *g)
+static void note_about(struct au_held *h, const struct au_spot *at)
+{
+        const struct au_grant *g = at->g;
+
+        h->about.anybody = by_length(h->rule);
+        if (at->where)
+                h->about.client[0] = at->where->from;
+        else if (at->c)
+                h->about.client[0] = *au_client(at->c);
+        if (!g)
+                return;
+        h->about.client[1] = g->client;
+        h->master = g->key.master;
+        h->granted = g->frame;
+        h->about.servers.n = g->nservers;
+        memcpy(h->about.servers.ip, g->ip, sizeof(g->ip));
+        memcpy(h->about.servers.port, g->port, sizeof(g->port));
+}
+
+static unsigned slot(uint64_t chunk)
+{
+        return (unsigned)(chunk % AU_SLOTS);
+}
+
+static bool hold(roma_wire *w, enum au_rule rule, const roma_wire_finding *f, const struct au_spot *at)
 {
         size_t text = strlen(f->text) + 1, size = sizeof(struct au_held) + text;
         struct au_held *h = w->told[rule] + w->waiting[rule] < AU_TOLD_MAX ? au_mem_new(w, size) : NULL;
@@ -93,19 +123,14 @@ static bool hold(roma_wire *w, enum au_rule rule, const roma_wire_finding *f, co
         h->f.from = h->from;
         h->f.to = h->to;
         h->f.text = h->text;
-        if (g) {
-                h->master = g->key.master;
-                h->granted = g->frame;
-                h->servers.n = g->nservers;
-                memcpy(h->servers.ip, g->ip, sizeof(g->ip));
-                memcpy(h->servers.port, g->port, sizeof(g->port));
-        }
+        note_about(h, at);
+        w->asked_before[slot(f->chunk)] = w->frame;
         ri_list_init(&h->link);
         put(w, h);
         return true;
 }
 
-void au_held_take(roma_wire *w, enum au_rule rule, const roma_wire_finding *f, const struct au_grant *g)
+void au_held_take(roma_wire *w, enum au_rule rule, const roma_wire_finding *f, const struct au_spot *at)
 {
         bool now = certain(w, rule);
 
@@ -113,67 +138,91 @@ void au_held_take(roma_wire *w, enum au_rule rule, const roma_wire_finding *f, c
                 tell(w, rule, f);
                 return;
         }
-        if (hold(w, rule, f, g))
+        if (hold(w, rule, f, at))
                 return;
         if (now || w->told[rule] >= AU_TOLD_MAX)
                 w->report.findings++;
         else
-                not_decided(w, f);
+                not_decided(w, f, "too many wait to be decided");
 }
 
-static void decide(roma_wire *w, struct au_held *h, bool broken)
+/* why: it cannot be told; NULL: it was broken. */
+static void decide(roma_wire *w, struct au_held *h, const char *why)
 {
-        if (broken)
-                tell(w, h->rule, &h->f);
+        if (why)
+                not_decided(w, &h->f, why);
         else
-                not_decided(w, &h->f);
+                tell(w, h->rule, &h->f);
         drop(w, h);
 }
 
-static bool in_doubt(const roma_wire *w, const struct au_held *h)
+static const char missing[] = "bytes are missing in the capture, or were not understood";
+
+static const char *doubt(const roma_wire *w, const struct au_held *h)
 {
+        if (h->certain)
+                return NULL;
         if ((h->rule == AU_LOCK_TIME || h->rule == AU_NO_END) && w->stepped > h->granted)
-                return true; /* how much time has passed is not known */
-        return h->late || h->blind != w->blind;
+                return "the clock was set while this was captured"; /* how much time has passed is not known */
+        if (h->late)
+                return "a WRITE_CHUNK for it was on its way";
+        return h->blind != w->blind ? missing : NULL;
+}
+
+static const char *never_shown(roma_wire *w)
+{
+        return au_tcp_incomplete(w)
+                       ? missing
+                       : "a connection has no beginning in the capture: start it before the client";
 }
 
 void au_held_look(roma_wire *w)
 {
         while (!ri_list_empty(&w->held)) {
                 struct au_held *h = first(w);
-                enum au_shown shown = AU_SHOWN;
+                enum au_shown shown = h->certain ? AU_SHOWN : au_tcp_shown(w, h->after, h->since_ns);
+                const char *why = doubt(w, h);
 
-                if (!h->certain)
-                        shown = au_tcp_shown(w, h->after, h->since_ns);
-                if (!h->certain && in_doubt(w, h))
-                        shown = AU_SHOWN_NEVER;
-                if (shown == AU_SHOWN_NOT_YET)
+                if (!why && shown == AU_SHOWN_NOT_YET)
                         return;
-                decide(w, h, shown == AU_SHOWN);
+                if (!why && shown == AU_SHOWN_NEVER)
+                        why = never_shown(w);
+                decide(w, h, why);
         }
 }
 
 void au_held_late_grant(roma_wire *w, const struct au_grant *g, uint64_t asked)
 {
+        uint64_t *before = &w->asked_before[slot(g->key.chunk)], left = 0;
+
+        if (asked >= *before) /* as nearly always: nobody walks over all that wait */
+                return;
         ri_list_for_each(l, &w->held)
         {
                 struct au_held *h = ri_container_of(l, struct au_held, link);
 
                 if (h->f.chunk == g->key.chunk && h->master == g->key.master && asked < h->after)
                         h->late = true;
+                if (slot(h->f.chunk) == slot(g->key.chunk) && !h->late && h->after > left)
+                        left = h->after;
         }
+        *before = left;
 }
 
 void au_held_end(roma_wire *w)
 {
-        bool incomplete = !ri_list_empty(&w->held) && au_tcp_incomplete(w);
+        const char *incomplete = !ri_list_empty(&w->held) && au_tcp_incomplete(w) ? missing : NULL;
 
         while (!ri_list_empty(&w->held)) {
                 struct au_held *h = first(w);
+                const char *why = doubt(w, h);
 
-                decide(w, h,
-                       h->certain || (!incomplete && !in_doubt(w, h) &&
-                                      au_tcp_all_shown(w, h->after, &h->servers)));
+                if (!why && !h->certain)
+                        why = incomplete;
+                if (!why && !h->certain && !au_tcp_all_shown(w, h->after, &h->about))
+                        why = "the capture ends before each connection has shown that nothing is missing: "
+                              "capture some seconds longer, or only this client and its servers";
+                decide(w, h, why);
         }
 }
 

@@ -22,7 +22,8 @@
 #include "mfsproto/wire/wire.h"
 
 struct au_conn;
-struct au_locs;
+struct au_about;
+struct au_spot;
 
 /* ---- memory: wire.c ---------------------------------------------------------------------------------------- */
 
@@ -53,6 +54,11 @@ struct au_segment {
         size_t len;  /* captured */
         size_t full; /* sent: the rest was cut off */
 };
+
+static inline bool au_same_host(const struct au_addr *a, const struct au_addr *b)
+{
+        return a->v == b->v && !memcmp(a->ip, b->ip, sizeof(a->ip));
+}
 
 enum au_link { AU_LINK_TCP, AU_LINK_OTHER, AU_LINK_DAMAGED };
 
@@ -141,7 +147,8 @@ struct au_conn {
         bool syn;     /* seen from its beginning */
         bool swapped; /* the server is a */
         bool closed;
-        bool reset; /* by RST */
+        bool reset;     /* by RST */
+        int64_t syn_ns; /* of the last SYN */
         bool watched, late,
                 old;   /* only when not syn: one of the servers; began in a hole; before the capture */
         uint8_t first; /* direction of the first segment, and what it echoed */
@@ -181,8 +188,8 @@ bool au_tcp_incomplete(roma_wire *w);
 enum au_shown { AU_SHOWN_NOT_YET, AU_SHOWN, AU_SHOWN_NEVER };
 /* Whether a hole in front of this frame, of that time, would have shown meanwhile, in any connection. */
 enum au_shown au_tcp_shown(roma_wire *w, uint64_t frame, int64_t time_ns);
-/* At the end of the capture: it would have shown in all connections to masters and to these servers. */
-bool au_tcp_all_shown(roma_wire *w, uint64_t frame, const struct au_locs *servers);
+/* At the end of the capture: it would have shown in all connections that concern this. */
+bool au_tcp_all_shown(roma_wire *w, uint64_t frame, const struct au_about *about);
 /* From now on the connection is one of those that have to show it. */
 void au_tcp_watch(roma_wire *w, struct au_conn *c);
 
@@ -190,6 +197,7 @@ void au_tcp_watch(roma_wire *w, struct au_conn *c);
 void au_stream_learn(roma_wire *w, uint32_t ip, uint16_t port);
 /* Somebody at this address has shown himself as a server. */
 bool au_stream_server(roma_wire *w, const struct au_addr *a);
+bool au_stream_master(roma_wire *w, const struct au_addr *a);
 void au_stream_bytes(roma_wire *w, struct au_conn *c, unsigned dir, const uint8_t *p, size_t n);
 void au_stream_hole(roma_wire *w, struct au_conn *c, unsigned dir, uint32_t n);
 void au_stream_free(roma_wire *w, struct au_stream *s);
@@ -246,7 +254,8 @@ struct au_grant {
                 uint32_t master, zero;
         } key;
         uint32_t version, inode, index, session;
-        uint64_t conn;   /* of the request */
+        uint64_t conn; /* of the request, and who made it */
+        struct au_addr client;
         uint64_t length; /* of the file, as the grant said */
         uint64_t frame, end_frame;
         int64_t at_ns, data_ns;
@@ -320,6 +329,14 @@ struct au_locs {
         uint16_t port[AU_SERVERS];
 };
 
+/* Whose words can make a finding wrong: those of its client and of who has the chunk, at any master, and what anybody says
+ * to the servers of the chunk. */
+struct au_about {
+        struct au_addr client[2]; /* their hosts */
+        bool anybody;             /* other clients at a master, too: they make files longer and shorter */
+        struct au_locs servers;
+};
+
 void au_grant_given(roma_wire *w, struct au_conn *c, const struct au_request *rq, uint64_t chunk,
                     uint32_t version, uint64_t length, const struct au_locs *locs);
 void au_grant_end(roma_wire *w, struct au_conn *c, uint64_t chunk, uint32_t inode, uint64_t length);
@@ -388,8 +405,8 @@ char *au_addr_text(const struct au_addr *a, char out[56]);
 
 enum { AU_TOLD_MAX = 1000 }; /* findings of one rule; the rest is only counted */
 
-/* Tells it, now or later, or that it could not be decided. g: the grant that it is about, or NULL. */
-void au_held_take(roma_wire *w, enum au_rule rule, const roma_wire_finding *f, const struct au_grant *g);
+/* Tells it, now or later, or that it could not be decided. */
+void au_held_take(roma_wire *w, enum au_rule rule, const roma_wire_finding *f, const struct au_spot *at);
 /* After each frame. */
 void au_held_look(roma_wire *w);
 /* The master gives this chunk in answer to a question of that frame: it was on its way before what was found later. */
@@ -399,7 +416,14 @@ void au_held_free(roma_wire *w);
 
 /* ---- wire.c ------------------------------------------------------------------------------------------------ */
 
-enum { AU_PORTS = 64, AU_SERVERS_KNOWN = 1024, AU_CONNS = 8192, AU_GRANTS = 16384, AU_FILES = 65536 };
+enum {
+        AU_PORTS = 64,
+        AU_SERVERS_KNOWN = 1024,
+        AU_CONNS = 8192,
+        AU_GRANTS = 16384,
+        AU_FILES = 65536,
+        AU_SLOTS = 256
+};
 
 struct au_known { /* a server that has shown itself */
         struct ri_map_node by_addr;
@@ -436,6 +460,8 @@ struct roma_wire {
         char *print;         /* for wire_print() */
         struct ri_list held; /* findings that wait, in the order of their frames */
         uint32_t told[AU_RULES], waiting[AU_RULES];
+        uint64_t asked_before
+                [AU_SLOTS]; /* only an older question can make a waiting finding about such a chunk doubtful */
 };
 
 enum { AU_PRINT = 1 << 16 };

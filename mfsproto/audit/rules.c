@@ -155,7 +155,7 @@ void au_broken(roma_wire *w, enum au_rule rule, const struct au_spot *at, const 
         ri_str_vprintf(&w->text, fmt, ap);
         va_end(ap);
         f.text = ri_str_cstr(&w->text);
-        au_held_take(w, rule, &f, at->g);
+        au_held_take(w, rule, &f, at);
 }
 
 void au_unchecked(roma_wire *w, const char *fmt, ...)

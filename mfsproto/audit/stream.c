@@ -86,6 +86,13 @@ bool au_stream_server(roma_wire *w, const struct au_addr *a)
         return named(w, a) != NULL;
 }
 
+bool au_stream_master(roma_wire *w, const struct au_addr *a)
+{
+        const struct au_known *k = known(w, a);
+
+        return k && k->role == AU_MASTER;
+}
+
 /* A server that is known from other connections. */
 static void recognise(roma_wire *w, struct au_conn *c)
 {

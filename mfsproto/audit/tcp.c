@@ -10,6 +10,7 @@ enum {
         STEP_MS = 2000,        /* a clock is not only slow */
         TICK_MS = 10,
         SILENT_MS = 30000, /* servers and clients say something more often than that */
+        SYN_MS = 3000,     /* a SYN without an answer is sent again after 1 s */
 };
 
 static int32_t before(uint32_t a, uint32_t b)
@@ -64,6 +65,15 @@ bool au_tcp_incomplete(roma_wire *w)
 static bool over(const struct au_conn *c)
 {
         return c->reset || c->dir[c->swapped].ended; /* the client says no more */
+}
+
+/* So far nothing but SYNs: who sends one has no connection yet, and has said nothing there. */
+static bool unanswered(const struct au_conn *c)
+{
+        const struct au_dir *d = &c->dir[c->swapped], *other = &c->dir[!c->swapped];
+
+        return d->begun && d->next == d->isn + 1 && !d->later && !d->has_acked && !other->known &&
+               !other->has_acked;
 }
 
 /* It began in a hole, and nobody knows what else. */
@@ -149,6 +159,10 @@ enum au_shown au_tcp_shown(roma_wire *w, uint64_t frame, int64_t time_ns)
                         continue;
                 if (c->proved > frame)
                         return AU_SHOWN;
+                if (unanswered(c) && w->now_ns - c->syn_ns > SYN_MS * INT64_C(1000000)) {
+                        proved(w, c);
+                        continue;
+                }
                 if (w->now_ns - time_ns <= SILENT_MS * INT64_C(1000000))
                         return AU_SHOWN_NOT_YET;
                 if (incomplete(c, &c->dir[0]) || incomplete(c, &c->dir[1]) || !age_known(c))
@@ -159,17 +173,31 @@ enum au_shown au_tcp_shown(roma_wire *w, uint64_t frame, int64_t time_ns)
 }
 
 /* Of one that has said nothing yet only the address is known. */
-static bool concerns(roma_wire *w, const struct au_conn *c, const struct au_locs *servers)
+static bool concerns_from(roma_wire *w, const struct au_conn *c, const struct au_about *about,
+                          const struct au_addr *client, const struct au_addr *server)
 {
-        const struct au_addr *at = au_server(c);
+        const struct au_locs *at = &about->servers;
 
-        for (unsigned i = 0; i < servers->n; i++)
-                if (servers->ip[i] == wire_be32(at->ip) && servers->port[i] == at->port)
-                        return c->role != AU_FOREIGN;
-        return c->role == AU_MASTER || (c->role == AU_UNKNOWN && au_stream_server(w, at));
+        for (unsigned i = 0; i < at->n; i++)
+                if (at->ip[i] == wire_be32(server->ip) && at->port[i] == server->port)
+                        return true;
+        if (c->role != AU_MASTER && (c->role != AU_UNKNOWN || !au_stream_master(w, server)))
+                return false;
+        return about->anybody || au_same_host(client, &about->client[0]) ||
+               au_same_host(client, &about->client[1]);
 }
 
-bool au_tcp_all_shown(roma_wire *w, uint64_t frame, const struct au_locs *servers)
+static bool concerns(roma_wire *w, const struct au_conn *c, const struct au_about *about)
+{
+        if (c->role == AU_FOREIGN || over(c) || unanswered(c))
+                return false;
+        if (concerns_from(w, c, about, au_client(c), au_server(c)))
+                return true;
+        /* Which end is the server is not known before something was said. */
+        return c->role == AU_UNKNOWN && !c->syn && concerns_from(w, c, about, au_server(c), au_client(c));
+}
+
+bool au_tcp_all_shown(roma_wire *w, uint64_t frame, const struct au_about *about)
 {
         ri_list_for_each(l, &w->proofs)
         {
@@ -177,7 +205,7 @@ bool au_tcp_all_shown(roma_wire *w, uint64_t frame, const struct au_locs *server
 
                 if (c->proved > frame)
                         break;
-                if (!over(c) && concerns(w, c, servers))
+                if (concerns(w, c, about))
                         return false;
         }
         return true;
@@ -540,9 +568,12 @@ void au_tcp_segment(roma_wire *w, const struct au_segment *s)
                 if (!c->dir[dir].begun)
                         c->dir[dir].isn = s->seq;
                 c->dir[dir].known = c->dir[dir].begun = c->syn = true;
+                c->syn_ns = w->now_ns;
                 au_tcp_watch(w, c);
                 /* who begins is the client, who answers the server */
                 c->swapped = (dir == 1) == !(s->flags & AU_ACK);
+                if (!(s->flags & AU_ACK) && unanswered(c) && !ri_list_empty(&c->proof))
+                        proved(w, c);
                 if (s->flags & AU_ACK && !c->dir[!dir].known) {
                         c->dir[!dir].known = true; /* the SYN itself is not in the capture */
                         c->dir[!dir].next = s->ack;

@@ -1418,6 +1418,73 @@ START_TEST(a_fin_in_front_of_its_data)
 }
 END_TEST
 
+static const uint8_t nop[8];
+
+/* A mount that was there before says that it is, and is answered. */
+static void is_there(roma_wire *w, size_t i, struct line *l, int how)
+{
+        (void)how;
+        other_says(w, i, l, 0, ACK, nop, sizeof nop);
+        other_says(w, i, l, 1, ACK, nop, sizeof nop);
+        other_says(w, i, l, 0, ACK, NULL, 0);
+}
+
+static bool by_length(const char *name)
+{
+        return !strncmp(name, "end-short", 9) || !strncmp(name, "end-long", 8) ||
+               !strncmp(name, "end-relative", 12) || !strncmp(name, "end-index", 9) ||
+               !strncmp(name, "no-truncate", 11);
+}
+
+/* Another client of the master says nothing more until the capture ends: only lengths of files depend on it. A second process
+ * of the same host may be the one that said END, or asked anew. */
+START_TEST(another_client_is_silent)
+{
+        const struct line other = { { OTHER, MASTER }, { 41000, MASTER_PORT }, { 1000, 5000 } };
+        struct seen a, b;
+        unsigned shown = 0, waits = 0;
+
+        load(lossy[_i]);
+        a = plain();
+        for (size_t at = 40; at < file.n; at += file.n / 5) {
+                beside(&b, at, is_there, other, 0);
+                ck_assert_msg(!b.false_alarm[0], "%s", b.false_alarm);
+                if (!by_length(loaded))
+                        ck_assert_msg(b.findings == a.findings && b.r.unchecked == a.r.unchecked,
+                                      "%s, frame %zu: %s", loaded, at, b.unchecked);
+                else if (b.findings == a.findings)
+                        shown++;
+                else if (strstr(b.unchecked, "capture some seconds longer"))
+                        waits++;
+                else
+                        ck_abort_msg("%s", b.unchecked);
+        }
+        ck_assert(!by_length(loaded) || (shown && waits));
+}
+END_TEST
+
+/* A host that does not answer: whoever calls it has said nothing there, whether it calls again or not. */
+static void calls_in_vain(roma_wire *w, size_t i, struct line *l, int how)
+{
+        (void)how;
+        other_says(w, i, l, 0, SYN, NULL, 0);
+}
+
+START_TEST(a_host_that_does_not_answer)
+{
+        struct line dead = { { OTHER, 11 }, { 40001, CS_PORT }, { 77, 0 } };
+        struct seen a, b;
+
+        load(lossy[_i]);
+        a = plain();
+        for (dead.ip[1] = 11; dead.ip[1] < 14; dead.ip[1]++) {
+                beside(&b, 6, calls_in_vain, dead, 0);
+                ck_assert_msg(b.findings == a.findings && b.r.unchecked == a.r.unchecked, "%s: %s", loaded,
+                              b.unchecked);
+        }
+}
+END_TEST
+
 /* A chunk is given back and taken again with CONTINUEOP, and both lines show that nothing of them is missing. */
 static void continue_wrongly(roma_wire *w, struct line *m, struct line *cs)
 {
@@ -1428,6 +1495,79 @@ static void continue_wrongly(roma_wire *w, struct line *m, struct line *cs)
         segment(w, cs, 0, ACK, NULL, 0);
         segment(w, m, 0, ACK, NULL, 0);
 }
+
+/* Who has not shown until the end that nothing was said: what concerns the finding must have. */
+START_TEST(somebody_is_silent)
+{
+        static const struct {
+                uint8_t who, whom;
+                uint16_t port;
+                bool matters;
+        } cases[] = {
+                { OTHER, MASTER, MASTER_PORT, false }, { CLIENT, MASTER, MASTER_PORT, true },
+                { OTHER, HEAD, CS_PORT, true },        { CLIENT, NEXT, CS_PORT, false },
+                { CLIENT, 99, 9999, false },
+        };
+        struct seen s;
+        roma_wire *w = start(&s);
+        struct line m = dial(w, CLIENT, 1000, MASTER, MASTER_PORT), cs = dial(w, CLIENT, 1001, HEAD, CS_PORT);
+
+        dial(w, cases[_i].who, 1002, cases[_i].whom, cases[_i].port);
+        continue_wrongly(w, &m, &cs);
+        finish(w, &s);
+        ck_assert_str_eq(s.rule, cases[_i].matters ? "" : "continue");
+        ck_assert_uint_eq(s.r.unchecked, cases[_i].matters);
+        ck_assert(!cases[_i].matters || strstr(s.unchecked, "capture some seconds longer"));
+}
+END_TEST
+
+/* WRITE_CHUNK was asked for two chunks, and both are written to before the answers are in the capture. */
+START_TEST(grants_that_stand_behind_their_use)
+{
+        const uint64_t chunks[] = { 77, 77 + 256 };
+        struct seen s;
+        roma_wire *w = start(&s);
+        struct line m = dial(w, CLIENT, 1000, MASTER, MASTER_PORT), cs = dial(w, CLIENT, 1001, HEAD, CS_PORT);
+
+        for (unsigned i = 0; i < 2; i++) {
+                grant_and_write(w, &m, &cs, 1 + i, 5 + i, 0, chunks[i], 1);
+                end_chunk(w, &m, 3 + i, 5 + i, chunks[i], 1, 0);
+        }
+        for (unsigned i = 0; i < 2; i++)
+                ask_place(w, &m, WIRE_CLTOMA_FUSE_WRITE_CHUNK, 5 + i, 5 + i, 0);
+        for (unsigned i = 0; i < 2; i++)
+                write_chunk(w, &cs, chunks[i], 1);
+        for (unsigned i = 0; i < 2; i++)
+                tell_place(w, &m, WIRE_MATOCL_FUSE_WRITE_CHUNK, 5 + i, 1, chunks[i], 1);
+        for (unsigned i = 0; i < 2; i++)
+                end_chunk(w, &m, 7 + i, 5 + i, chunks[i], 1, 0);
+        hang_up(w, &cs);
+        hang_up(w, &m);
+        finish(w, &s);
+        ck_assert_msg(!s.findings, "%s", s.rule);
+        ck_assert(strstr(s.unchecked, "on its way"));
+}
+END_TEST
+
+/* Nobody answers a SYN: a second one (1), or some seconds (0), are enough to know that nothing was said. */
+START_TEST(a_call_is_not_waited_for)
+{
+        struct seen s;
+        roma_wire *w = start(&s);
+        struct line m = dial(w, CLIENT, 1000, MASTER, MASTER_PORT), cs = dial(w, CLIENT, 1001, HEAD, CS_PORT);
+        struct line dead = { { CLIENT, NEXT }, { 1002, CS_PORT }, { 7, 0 } };
+
+        segment_at(w, &dead, 0, SYN, 7, NULL, 0, 0);
+        continue_wrongly(w, &m, &cs);
+        ck_assert_uint_eq(s.findings, 0);
+        made_ns += _i ? INT64_C(1000000000) : INT64_C(4000000000);
+        if (_i)
+                segment_at(w, &dead, 0, SYN, 7, NULL, 0, 0);
+        segment(w, &m, 0, ACK, NULL, 0);
+        ck_assert_uint_eq(s.findings, 1);
+        finish(w, &s);
+}
+END_TEST
 
 /* A segment without data has overtaken some; they come, and 2.5 GiB more: nothing is missing for that. */
 START_TEST(much_more_comes_behind)
@@ -1492,7 +1632,12 @@ int main(void)
         tcase_add_test(t, segments_that_overlap_what_waits);
         tcase_add_loop_test(t, an_idle_connection_is_closed, 0, 3);
         tcase_add_test(t, a_fin_in_front_of_its_data);
+        tcase_add_loop_test(t, another_client_is_silent, 0, sizeof lossy / sizeof *lossy);
+        tcase_add_loop_test(t, a_host_that_does_not_answer, 0, sizeof lossy / sizeof *lossy);
+        tcase_add_loop_test(t, somebody_is_silent, 0, 5);
+        tcase_add_loop_test(t, a_call_is_not_waited_for, 0, 2);
         tcase_add_test(t, much_more_comes_behind);
+        tcase_add_test(t, grants_that_stand_behind_their_use);
         suite_add_tcase(s, t);
         srunner_run_all(r, CK_NORMAL);
         failed = srunner_ntests_failed(r);
