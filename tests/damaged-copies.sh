@@ -172,14 +172,6 @@ hidden
   ln -s /dev/null device
   at 2 '' '"$roma" salvage -f --error-gap 0 "$ROMA_PEER_URI" device'
   complains 'is not a regular file'
-  # The source goes while it is read: what was there may be in the file, and no map says that it is.
-  at 2 'copies=1 script=cs+CSTOCL_READ_DATA+15+delay+3000' '
-    "$roma" salvage -f --error-gap 0 "$ROMA_PEER_URI" broken &
-    until [ -n "$(find . -name ".roma~*" -size +600k)" ]; do sleep 0.1; done
-    "$roma" rm "$ROMA_PEER_URI"
-    wait $!'
-  complains 'nothing in broken is certain, and it gets no map'
-  [ ! -e broken.map ] || fail "a map of what changed"
   hidden
 }
 echo "a salvage that does not come to its end leaves nothing that says more than is known"

@@ -43,6 +43,9 @@ struct salvage {
         struct stretch last;
         uint64_t bytes[DG_LOST + 1];
         bool failed;
+        bool proved; /* by the MD5 of the original: all of it is right */
+        bool unsafe; /* a name was given, and may not be on the disk */
+        bool kept;   /* under a hidden name that was told */
 };
 
 /* Keys of the store of files are paths without their first slash. */
@@ -604,32 +607,83 @@ static char *key_behind_links(const struct location *at)
         return key;
 }
 
+/* The name was given, whatever failed behind that. Where the answer was lost the names tell. */
+static bool was_given(const char *from, const char *to, int outcome)
+{
+        char *old = path_of(from), *new = path_of(to);
+        struct stat a, b;
+        bool gone = lstat(old, &a) < 0 && errno == ENOENT;
+
+        if (outcome == ROMA_UNKNOWN && lstat(new, &b) == 0 &&
+            (gone || (lstat(old, &a) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino)))
+                outcome = ROMA_DONE;
+        free(old);
+        free(new);
+        return outcome == ROMA_DONE;
+}
+
+/* Waited for also after Ctrl-C: what was begun may be done all the same. Of what is not certain nothing is replaced. */
 static bool rename_to(struct salvage *v, char **from, const char *to, const char *shown)
 {
-        const roma_opts opts = request_opts(v->tool);
-        struct answer a = { 0 };
+        unsigned flags = v->tool->opt.force && !v->changed ? 0 : ROMA_RENAME_NOREPLACE;
 
-        ANSWER(v->tool, &a,
-               roma_aio_rename(v->to.place->store, *from, to, v->tool->opt.force ? 0 : ROMA_RENAME_NOREPLACE,
-                               &opts, flight_done, &a.flight));
-        answer_wait(v->tool, &a);
-        if (a.code != ROMA_OK) {
-                report_failure(v->tool, &a.result, shown);
+        if (roma_rename(v->to.place->store, *from, to, flags, NULL) < 0) {
+                const roma_result *r = roma_last(v->tool->loop);
+                int outcome = r->outcome;
+                report_failure(v->tool, r, shown);
                 v->failed = true;
-        } else {
-                free(*from);
-                *from = NULL;
+                if (!was_given(*from, to, outcome))
+                        return false;
+                v->unsafe = true;
         }
-        answer_free(&a);
-        return !v->failed;
+        drop_hidden(from);
+        return true;
+}
+
+static bool is_there(const char *key)
+{
+        char *path = path_of(key);
+        struct stat st;
+        bool there = lstat(path, &st) == 0;
+
+        free(path);
+        return there;
+}
+
+/* What is whole and did not get its name stays under the hidden one: it may be hours of work, and the source may be dying. */
+static void keep(struct salvage *v)
+{
+        static const char soon[] = "give it another name: `roma gc` removes it after a day";
+        char *file = v->named ? NULL : path_of(v->hidden_out),
+             *map = v->changed || !v->hidden_map ? NULL : path_of(v->hidden_map);
+
+        v->kept = v->named ? map && is_there(v->hidden_map) : is_there(v->hidden_out);
+        if (v->kept && file)
+                complain(v->tool, "salvage: %s is as it was; what was salvaged is %s%s%s; %s", v->to.shown,
+                         file, map ? ", with the map " : ", of which nothing is certain", map ? map : "",
+                         soon);
+        else if (v->kept)
+                complain(v->tool, "salvage: %s is there, and its map is %s; %s", v->to.shown, map, soon);
+        if (v->kept) {
+                free(v->hidden_out);
+                v->hidden_out = NULL;
+        }
+        if (v->kept && map) {
+                free(v->hidden_map);
+                v->hidden_map = NULL;
+        }
+        free(file);
+        free(map);
 }
 
 /* The map of an earlier file goes before the file does, and that of the new one comes after it: a map that is there is of the file
  * that is there. */
-static void publish(struct salvage *v)
+static void give_names(struct salvage *v)
 {
         struct tool *t = v->tool;
 
+        if (v->changed && is_there(v->out_key))
+                return;
         if (t->opt.force && unlink(v->map_path) < 0 && errno != ENOENT) {
                 complain(t, "salvage: %s: %s", v->map_path, strerror(errno));
                 v->failed = true;
@@ -638,6 +692,13 @@ static void publish(struct salvage *v)
         v->named = rename_to(v, &v->hidden_out, v->out_key, v->to.shown);
         if (v->named && !v->changed)
                 rename_to(v, &v->hidden_map, v->map_key, v->map_path);
+}
+
+static void publish(struct salvage *v)
+{
+        give_names(v);
+        if (!v->named || v->hidden_map)
+                keep(v);
 }
 
 /* ---- the file --------------------------------------------------------------------------------------------- */
@@ -707,11 +768,8 @@ static void check_unchanged(struct salvage *v)
 
         v->changed = !now || !look_same_map(v->map, now);
         if (v->changed)
-                complain(v->tool,
-                         "salvage: %s %s while it was read: nothing in %s is certain, and it gets no map; do "
-                         "it "
-                         "again when nobody writes",
-                         v->from.shown, now ? "changed" : "may have changed", v->to.shown);
+                complain(v->tool, "salvage: %s %s while it was read: do it again when nobody writes",
+                         v->from.shown, now ? "changed" : "may have changed");
         roma_mfs_map_unref(now);
 }
 
@@ -748,6 +806,7 @@ static void check_md5(struct salvage *v)
                 report_failure(v->tool, &a.result, v->to.shown);
                 v->failed = true;
         } else if (!strcmp(a.text, v->original.md5)) {
+                v->proved = true;
                 fprintf(v->map_file, "# the MD5 is that of the original: all of it is right\n");
                 v->bytes[DG_CERTAIN] += v->bytes[DG_CHOSEN];
                 v->bytes[DG_CHOSEN] = 0;
@@ -780,14 +839,17 @@ static void tell(struct salvage *v)
 {
         struct tool *t = v->tool;
 
-        if (v->failed) {
+        if (v->unsafe)
+                complain(t, "salvage: %s is there, but may be gone after a power cut: keep the source",
+                         v->to.shown);
+        else if (v->failed && !v->kept)
                 complain(t,
                          v->named ? "salvage: %s is there, without its map"
                                   : "salvage: %s was not made: it gets its name when it is whole",
                          v->to.shown);
-                return;
-        }
-        if (v->changed)
+        else if (v->changed && v->named)
+                complain(t, "salvage: nothing in %s is certain, and it gets no map", v->to.shown);
+        if (v->failed || v->changed)
                 return;
         if (t->opt.json) {
                 json_t *o = json_of(json_object());
@@ -828,7 +890,7 @@ static void complete(struct salvage *v)
                 search_md5(v);
         all_chunks(v);
         flush_stretch(v);
-        if (!v->failed && !t->stopping)
+        if (!v->md5_only && !v->failed && !t->stopping)
                 check_unchanged(v);
         if (!v->failed && !t->stopping)
                 make_safe(v);
@@ -837,6 +899,9 @@ static void complete(struct salvage *v)
         v->out = NULL;
         if (v->md5_only && !v->failed && !t->stopping)
                 check_md5(v);
+        /* What the MD5 proves is right, whatever becomes of the source. */
+        if (v->md5_only && !v->proved && !v->failed && !t->stopping)
+                check_unchanged(v);
         close_map(v);
 }
 
@@ -852,7 +917,7 @@ static void run(struct salvage *v)
         complete(v);
         if (!v->failed && !t->stopping)
                 publish(v);
-        if (t->stopping)
+        if (t->stopping && !v->named && !v->kept)
                 return;
         tell(v);
         t->status = v->failed || v->changed || t->status                          ? 2

@@ -48,7 +48,7 @@ tests_unit_test_conform_LDADD = libroma-peer.la $(LDADD)
 # Servers with one file and faults on their disks, for scripts.
 check_PROGRAMS += tests/faults/peer-file
 tests_faults_peer_file_LDADD = libroma-peer.la $(LDADD)
-script_tests += tests/damaged-copies.sh
+script_tests += tests/damaged-copies.sh tests/salvage-names.sh
 
 # Run by tests/faults/peer-matrix.sh.
 check_PROGRAMS += tests/faults/peer-matrix
