@@ -226,7 +226,7 @@ good 3
 once flip $((part + 1000))
 upload 8
 says "and then"
-[ ! -e "$folder/part.1" ] || cmp -s "$folder/part.1" <(tail -c +$((part - 6)) "$local" | head -c $((part + 99))) && fail "the server has a part"
+[ ! -e "$folder/part.1" ] || [ "$(stat -c %s "$folder/part.1")" -lt $((part + 99)) ] || fail "the server has a whole part"
 
 piece "a piece that is not there"
 truncate -s $part "$local"

@@ -51,7 +51,7 @@ listed 0
 answer 'HTTP/1.1 200 OK' 'Content-Length: 0' 'ETag: "d41d8cd98f00b204e9800998ecf8427e"' ''
 rm -rf "$work/to"
 go 0 get -r s3://b/d/QUERY "$work/to"
-[ -e "$work/to/x" ] && [ ! -s "$work/to/x" ] || fail "it is not empty"
+if [ ! -e "$work/to/x" ] || [ -s "$work/to/x" ]; then fail "it is not empty"; fi
 
 begin "replaced since the list"
 listed
